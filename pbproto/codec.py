@@ -1,0 +1,326 @@
+"""The wire form of peer messages: a batch of ``(envelope, message)`` pairs as bytes, and back.
+
+Layout, big-endian throughout::
+
+    magic "pbkv" | version u16 | section*
+    section = envelope (5 x u64) | count u32 | message*
+    message = kind u8 | its fields in the order of the class
+
+Lengths are u32, ids, epochs, positions and times u64. Bytes are read into integers, byte strings, text and
+the closed set of classes below and into nothing else: reading a message executes nothing it says. Whatever
+is not exactly this raises ``CodecError``; another version raises ``VersionError``, which names both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from itertools import groupby
+from struct import Struct
+from typing import Any, NamedTuple
+
+from .messages import (
+    Adopt,
+    Adopted,
+    Confirm,
+    Confirmed,
+    Envelope,
+    Fetch,
+    Forward,
+    Forwarded,
+    KeyRecord,
+    LogChunk,
+    Message,
+    OriginRecord,
+    Promise,
+    Propose,
+    Refusal,
+    Refuse,
+    Replicate,
+    Replicated,
+    SnapshotChunk,
+    Told,
+    Verdict,
+    VerdictCode,
+)
+from .values import (
+    MAX_IDEMPOTENCY_KEY_BYTES,
+    MAX_KEY_BYTES,
+    Ballot,
+    Dropped,
+    Kind,
+    Member,
+    Operation,
+    Result,
+    View,
+)
+
+MAGIC = b"pbkv"
+VERSION = 1
+MEDIA_TYPE = "application/vnd.pbproto"
+
+
+class CodecError(ValueError):
+    """The bytes are not a batch of messages."""
+
+
+class VersionError(CodecError):
+    """The bytes are of another version of the protocol."""
+
+
+_U8 = Struct(">B")
+_U16 = Struct(">H")
+_U32 = Struct(">I")
+_U64 = Struct(">Q")
+_BALLOT = Struct(">QQQQ")
+_ENVELOPE = Struct(">QQQQQ")
+_OPERATION = Struct(">QQQQBHI")  # origin, incarnation, counter, settled, idempotency key, key, value length
+_RESULT = Struct(">BQ")
+_DROPPED = Struct(">QQQ")
+_VERDICT = Struct(">QBQ")
+
+_NO_VALUE = 2**32 - 1
+"""The value length of a DELETE."""
+
+
+class _Reader:
+    """Takes fields off the front of a byte string and never reads past its end."""
+
+    __slots__ = ("at", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+
+    def take(self, count: int) -> bytes:
+        start = self.at
+        end = start + count
+        if end > len(self.data):
+            raise CodecError("the message ends too early")
+        self.at = end
+        return self.data[start:end]
+
+    def unpack(self, form: Struct) -> tuple[Any, ...]:
+        start = self.at
+        end = start + form.size
+        if end > len(self.data):
+            raise CodecError("the message ends too early")
+        self.at = end
+        return form.unpack_from(self.data, start)
+
+    def blob(self) -> bytes:
+        return self.take(self.unpack(_U32)[0])
+
+
+Parts = list[bytes]
+
+
+class _Field(NamedTuple):
+    """How one kind of field is written and read."""
+
+    write: Callable[[Parts, Any], None]
+    read: Callable[[_Reader], Any]
+
+
+def _integer(form: Struct) -> _Field:
+    return _Field(lambda parts, value: parts.append(form.pack(value)), lambda reader: reader.unpack(form)[0])
+
+
+def _record(form: Struct, make: Callable[..., Any]) -> _Field:
+    return _Field(
+        lambda parts, value: parts.append(form.pack(*value)), lambda reader: make(*reader.unpack(form))
+    )
+
+
+def _choice(make: Callable[[int], Any]) -> _Field:
+    return _Field(
+        lambda parts, value: parts.append(_U8.pack(value)), lambda reader: make(reader.unpack(_U8)[0])
+    )
+
+
+def _many(item: _Field) -> _Field:
+    def write(parts: Parts, values: Any) -> None:
+        parts.append(_U32.pack(len(values)))
+        for value in values:
+            item.write(parts, value)
+
+    def read(reader: _Reader) -> tuple[Any, ...]:
+        (count,) = reader.unpack(_U32)
+        # Every item takes a byte at least: a count that lies is found before anything is allocated for it.
+        if count > len(reader.data) - reader.at:
+            raise CodecError("a count is larger than the message")
+        return tuple([item.read(reader) for _ in range(count)])
+
+    return _Field(write, read)
+
+
+def _optional(item: _Field) -> _Field:
+    def write(parts: Parts, value: Any) -> None:
+        parts.append(b"\x00" if value is None else b"\x01")
+        if value is not None:
+            item.write(parts, value)
+
+    def read(reader: _Reader) -> Any:
+        (present,) = reader.unpack(_U8)
+        if present > 1:
+            raise CodecError("a presence mark is neither 0 nor 1")
+        return item.read(reader) if present else None
+
+    return _Field(write, read)
+
+
+def _structure(make: Callable[..., Any], *items: _Field) -> _Field:
+    def write(parts: Parts, values: Any) -> None:
+        for item, value in zip(items, values, strict=True):
+            item.write(parts, value)
+
+    return _Field(write, lambda reader: make(*[item.read(reader) for item in items]))
+
+
+def _write_blob(parts: Parts, value: bytes) -> None:
+    parts.append(_U32.pack(len(value)))
+    parts.append(value)
+
+
+def _write_operation(parts: Parts, operation: Operation) -> None:
+    origin, incarnation, counter, settled, key, value, idempotency_key = operation
+    length = _NO_VALUE if value is None else len(value)
+    parts.append(
+        _OPERATION.pack(origin, incarnation, counter, settled, len(idempotency_key), len(key), length)
+    )
+    parts.append(idempotency_key)
+    parts.append(key)
+    if value is not None:
+        parts.append(value)
+
+
+def _read_operation(reader: _Reader) -> Operation:
+    origin, incarnation, counter, settled, name_length, key_length, length = reader.unpack(_OPERATION)
+    if not 0 < key_length <= MAX_KEY_BYTES or name_length > MAX_IDEMPOTENCY_KEY_BYTES:
+        raise CodecError("an operation has a key of a bad length")
+    if settled > counter:
+        raise CodecError("an operation is settled before it begins")
+    name = reader.take(name_length)
+    key = reader.take(key_length)
+    value = None if length == _NO_VALUE else reader.take(length)
+    return Operation(origin, incarnation, counter, settled, key, value, name)
+
+
+def _read_flag(reader: _Reader) -> bool:
+    (flag,) = reader.unpack(_U8)
+    if flag > 1:
+        raise CodecError("a flag is neither 0 nor 1")
+    return flag == 1
+
+
+def _write_member(parts: Parts, member: Member) -> None:
+    parts.append(_U64.pack(member.id))
+    _write_blob(parts, member.address.encode())
+
+
+def _read_member(reader: _Reader) -> Member:
+    (id_,) = reader.unpack(_U64)
+    return Member(id_, reader.blob().decode())
+
+
+def _read_members(reader: _Reader) -> tuple[Member, ...]:
+    members: tuple[Member, ...] = _MEMBER_LIST.read(reader)
+    if View(members).members != members:
+        raise CodecError("the members of a view are not in order")
+    return members
+
+
+_NUMBER = _integer(_U64)
+_FLAG = _Field(lambda parts, value: parts.append(b"\x01" if value else b"\x00"), _read_flag)
+_BLOB = _Field(_write_blob, _Reader.blob)
+_A_BALLOT = _record(_BALLOT, Ballot)
+_A_RESULT = _record(_RESULT, lambda kind, position: Result(Kind(kind), position))
+_LINEAGE = _many(_structure(lambda *pair: pair, _A_BALLOT, _NUMBER))
+_OPERATIONS = _many(_Field(_write_operation, _read_operation))
+_MEMBER_LIST = _many(_Field(_write_member, _read_member))
+_MEMBERS = _Field(_MEMBER_LIST.write, _read_members)
+_A_VERDICT = _record(_VERDICT, lambda counter, code, position: Verdict(counter, VerdictCode(code), position))
+_PAIR = _structure(lambda *pair: pair, _BLOB, _BLOB)
+_RESULTS = _many(_structure(lambda *pair: pair, _NUMBER, _A_RESULT))
+_ORIGIN = _structure(OriginRecord, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _RESULTS)
+_KEY = _structure(KeyRecord, _BLOB, _BLOB, _A_RESULT)
+
+_MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
+    (Told, (_MEMBERS, _NUMBER)),
+    (Propose, (_A_BALLOT, _MEMBERS, _FLAG)),
+    (Promise, (_A_BALLOT, _optional(_A_BALLOT), _NUMBER, _NUMBER, _NUMBER, _NUMBER, _LINEAGE)),
+    (Adopt, (_A_BALLOT, _NUMBER, _NUMBER, _LINEAGE, _many(_record(_DROPPED, Dropped)))),
+    (Adopted, (_A_BALLOT,)),
+    (Fetch, (_A_BALLOT, _FLAG, _NUMBER, _NUMBER)),
+    (LogChunk, (_A_BALLOT, _NUMBER, _OPERATIONS)),
+    (
+        SnapshotChunk,
+        (_A_BALLOT, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _many(_PAIR), _many(_ORIGIN), _many(_KEY)),
+    ),
+    (Replicate, (_A_BALLOT, _NUMBER, _OPERATIONS, _NUMBER, _NUMBER)),
+    (Replicated, (_A_BALLOT, _NUMBER, _NUMBER)),
+    (Forward, (_A_BALLOT, _NUMBER, _NUMBER, _Field(_write_operation, _read_operation))),
+    (Forwarded, (_A_BALLOT, _many(_A_VERDICT))),
+    (Confirm, (_A_BALLOT, _NUMBER)),
+    (Confirmed, (_A_BALLOT, _NUMBER, _NUMBER)),
+    (Refuse, (_A_BALLOT, _choice(Refusal), _NUMBER, _A_BALLOT)),
+)
+"""The place in this table is the kind on the wire: new messages go to the end."""
+
+_WRITERS: dict[type, tuple[bytes, tuple[tuple[str, Callable[[Parts, Any], None]], ...]]] = {
+    class_: (
+        bytes([kind]),
+        tuple((field.name, form.write) for field, form in zip(fields(class_), forms, strict=True)),
+    )
+    for kind, (class_, forms) in enumerate(_MESSAGES)
+}
+_READERS = [(class_, tuple(form.read for form in forms)) for class_, forms in _MESSAGES]
+
+
+def encode(batch: Iterable[tuple[Envelope, Message]]) -> bytes:
+    """The wire form of a batch, in order. Neighbours with equal envelopes share one."""
+    parts: Parts = [MAGIC, _U16.pack(VERSION)]
+    for envelope, section in groupby(batch, key=lambda pair: pair[0]):
+        messages = [message for _, message in section]
+        parts.append(_ENVELOPE.pack(*envelope))
+        parts.append(_U32.pack(len(messages)))
+        for message in messages:
+            kind, writers = _WRITERS[type(message)]
+            parts.append(kind)
+            for name, write in writers:
+                write(parts, getattr(message, name))
+    return b"".join(parts)
+
+
+def decode(data: bytes) -> list[tuple[Envelope, Message]]:
+    """The batch in ``data``. Raises ``CodecError`` for anything that ``encode`` does not write."""
+    if data[: len(MAGIC)] != MAGIC:
+        raise CodecError("these are not peer messages")
+    reader = _Reader(data)
+    reader.at = len(MAGIC)
+    (version,) = reader.unpack(_U16)
+    if version != VERSION:
+        raise VersionError(f"the peer speaks version {version} of the protocol, this node version {VERSION}")
+    batch: list[tuple[Envelope, Message]] = []
+    try:
+        while reader.at < len(data):
+            envelope = Envelope(*reader.unpack(_ENVELOPE))
+            (count,) = reader.unpack(_U32)
+            if not 0 < count <= len(data) - reader.at:
+                raise CodecError("a section has no messages, or more than it has bytes")
+            for _ in range(count):
+                batch.append((envelope, _read_message(reader)))
+    except CodecError:
+        raise
+    except ValueError as error:
+        raise CodecError(f"a field has a value that it cannot have: {error}") from error
+    return batch
+
+
+def _read_message(reader: _Reader) -> Message:
+    (kind,) = reader.unpack(_U8)
+    if kind >= len(_READERS):
+        raise CodecError(f"message kind {kind} is not known")
+    class_, readers = _READERS[kind]
+    message: Message = class_(*[read(reader) for read in readers])
+    return message

@@ -1,0 +1,39 @@
+"""The settings of one replica. All times are integer nanoseconds of the caller's monotonic clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MILLISECOND = 1_000_000
+SECOND = 1_000 * MILLISECOND
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings that two members of one view may have different: nothing replicated depends on them."""
+
+    request_timeout: int = 10 * SECOND
+    """How long a client's request may wait before it is rejected."""
+    suspect_after: int = 1 * SECOND
+    """How long a backup may owe an answer before new writes wait outside the log."""
+    resend_after: int = 250 * MILLISECOND
+    """How long an unanswered message stays unanswered before it is sent again."""
+    heartbeat: int = 400 * MILLISECOND
+    """How often an idle primary asks its backups for a sign of life."""
+    max_waiting: int = 10_000
+    """How many requests may wait at one node."""
+    max_waiting_bytes: int = 256 * MIB
+    """How many bytes of keys and values may wait at one node."""
+    batch_bytes: int = 1 * MIB
+    """How much one Replicate carries, unless a single operation is larger."""
+    chunk_bytes: int = 1 * MIB
+    """How much one chunk of a state transfer carries, unless a single item is larger."""
+    log_keep_bytes: int = 4 * MIB
+    """How much of the committed log is kept to catch up members that were away for a while."""
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if type(value) is not int or value < (0 if name == "log_keep_bytes" else 1):
+                raise ValueError(f"{name} has to be a positive integer, not {value!r}")

@@ -1,0 +1,75 @@
+"""Everything that can happen to a replica: the inputs of ``Replica.step``.
+
+A *token* is any integer that the caller picks to recognise its client again in the effects; the core
+never interprets it. Tokens of requests that wait at the same time have to differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .messages import Envelope, Message
+from .values import View
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A client sets ``key`` to ``value`` (both canonical UTF-8 bytes)."""
+
+    token: int
+    key: bytes
+    value: bytes
+    idempotency_key: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """A client removes ``key``."""
+
+    token: int
+    key: bytes
+    idempotency_key: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """A client reads ``key``."""
+
+    token: int
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GetAll:
+    """A client reads the whole store at one point of the total order."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellView:
+    """The external process tells this node a view."""
+
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """A message from a peer."""
+
+    envelope: Envelope
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed; send one when ``Replica.deadline`` is reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The node is about to stop: answer everyone who waits, turn newcomers away."""
+
+
+Request = Put | Delete | Get | GetAll
+Event = Put | Delete | Get | GetAll | TellView | Receive | Tick | Close

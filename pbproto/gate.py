@@ -1,0 +1,61 @@
+"""What does not fit is refused or ignored here, with a name, and counted; it never changes the replica.
+
+The house rule for every handler is *gate, then ensure, then act*: what a peer sent is never asserted on,
+what we concluded always is.
+"""
+
+from __future__ import annotations
+
+from .effects import Code
+from .messages import Envelope, Message, Refusal, Refuse
+from .out import Out
+from .state import State
+from .values import NO_BALLOT, Ballot
+
+
+def ignore(state: State, out: Out, reason: str, envelope: Envelope, message: Message) -> None:
+    """A message that changes nothing: say why, and count it."""
+    state.ignored[reason] = state.ignored.get(reason, 0) + 1
+    out.note(Code.IGNORED, reason=reason, message=type(message).__name__, sender=envelope.sender)
+
+
+def refuse(state: State, out: Out, envelope: Envelope, message: Message, reason: Refusal) -> None:
+    """Ignore a message and tell its sender why."""
+    ignore(state, out, reason.name.lower(), envelope, message)
+    ballot: Ballot = getattr(message, "ballot", NO_BALLOT)
+    out.answer(state, envelope, Refuse(ballot, reason, envelope.receiver, state.promised))
+
+
+def refuse_ballot(state: State, out: Out, envelope: Envelope, message: Message, ballot: Ballot) -> None:
+    """Refuse a message of a ballot that this node is not in."""
+    reason = Refusal.PROMISED_HIGHER if ballot < state.promised else Refusal.NOT_IN_BALLOT
+    refuse(state, out, envelope, message, reason)
+
+
+def admit(state: State, envelope: Envelope, message: Message, out: Out) -> bool:
+    """Whether a message is for this node, this life of it, and of its history.
+
+    A ``Refuse`` passes whatever its history: it is how other histories are found out. Incarnations make
+    answers to a former life harmless: without them late copies of "I am empty" from a first installation
+    could make a restarted primary start empty over its full backups.
+    """
+    if envelope.receiver != state.id:
+        reason = Refusal.WRONG_NODE
+    elif envelope.receiver_incarnation not in (0, state.incarnation):
+        reason = Refusal.WRONG_INCARNATION
+    elif envelope.sender == state.id:
+        # Our own id at another address: the outside listed this node twice or runs it twice.
+        reason = Refusal.WRONG_NODE
+    elif (
+        not isinstance(message, Refuse)
+        and state.has_operations
+        and envelope.history not in (0, state.history)
+    ):
+        reason = Refusal.OTHER_HISTORY
+    else:
+        return True
+    if isinstance(message, Refuse):
+        ignore(state, out, reason.name.lower(), envelope, message)
+    else:
+        refuse(state, out, envelope, message, reason)
+    return False

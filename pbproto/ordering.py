@@ -1,0 +1,204 @@
+"""Where a write gets its place: the primary admits it to the log, parks it, or turns it away.
+
+Admission is the one point at which "was this request here before?" is decided, so that the log never holds
+a request twice and a position is the number of exactly one effective operation.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+from . import waiting
+from .config import SECOND
+from .effects import Reason
+from .gate import ignore, refuse_ballot
+from .messages import Envelope, Forward, Forwarded, Verdict, VerdictCode
+from .out import Out
+from .state import FOREVER, Lead, Parked, State, Waiter
+from .store import Known, fingerprint
+from .values import Operation, RequestId, Result
+
+MARGIN = SECOND // 2
+"""A forwarded write is turned away this much before its client's time is up (or a quarter of its patience,
+if that is less), so that the certain "not applied" still arrives in time to be told."""
+
+
+def place_local(state: State, lead: Lead, waiter: Waiter, out: Out) -> None:
+    """A client of the primary wants to write."""
+    if waiter.operation is not None:
+        _admit(state, lead, Parked(waiter.operation, waiter.since, FOREVER), out)
+
+
+def on_forward(state: State, envelope: Envelope, message: Forward, out: Out) -> None:
+    """A backup brings its client's write."""
+    lead = state.lead
+    if lead is None or message.ballot != lead.ballot:
+        return refuse_ballot(state, out, envelope, message, message.ballot)
+    backup = lead.backups.get(envelope.sender)
+    if backup is None or backup.incarnation != envelope.sender_incarnation:
+        return ignore(state, out, "not_a_backup", envelope, message)
+    operation = message.operation
+    origin = (operation.origin, operation.incarnation)
+    if origin != (envelope.sender, envelope.sender_incarnation):
+        return ignore(state, out, "not_its_own_request", envelope, message)
+    if operation.settled > lead.marks.get(origin, 0):
+        lead.marks[origin] = operation.settled
+        refused = lead.refused.get(origin, {})
+        for counter in [known for known in refused if known < operation.settled]:
+            del refused[counter]
+    if operation.counter < lead.marks.get(origin, 0):
+        return ignore(state, out, "settled", envelope, message)
+    verdict = lead.refused.get(origin, {}).get(operation.counter)
+    if verdict is not None:
+        # A copy of a message that was answered "certainly not": the answer stands in this ballot, and
+        # messages of another ballot are refused above.
+        return _tell(state, lead, operation.request, VerdictCode(verdict), 0, out)
+    patience = max(0, message.patience)
+    deadline = state.now + patience - min(MARGIN, patience // 4)
+    return _admit(state, lead, Parked(operation, message.since, deadline), out)
+
+
+def _admit(state: State, lead: Lead, write: Parked, out: Out) -> None:
+    operation = write.operation
+    request = operation.request
+    if request in lead.uncommitted or request in lead.parked or request in lead.echoing:
+        return
+    known = state.store.look_up(operation, write.since)
+    if isinstance(known, Result):
+        conclude(state, lead, request, known, out)
+    elif known is Known.MAYBE_FORGOTTEN:
+        _turn_away(state, lead, request, VerdictCode.UNKNOWN, out)
+    elif known is Known.NEW:
+        _order(state, lead, write, out)
+
+
+def _order(state: State, lead: Lead, write: Parked, out: Out) -> None:
+    """Give a new request its place, unless its idempotency key was used before or a backup is suspected."""
+    operation = write.operation
+    if operation.idempotency_key and _repeats(state, lead, operation, out):
+        return
+    if suspecting(lead):
+        _park(state, lead, write, out)
+        return
+    position = state.log.append(operation)
+    lead.uncommitted[operation.request] = position
+    if operation.idempotency_key:
+        lead.claimed[operation.idempotency_key] = (fingerprint(operation), position)
+    waiter = _local_waiter(state, operation.request)
+    if waiter is not None:
+        waiter.exposed = True
+
+
+def _repeats(state: State, lead: Lead, operation: Operation, out: Out) -> bool:
+    """Whether the idempotency key was used before; then the request is answered, or will be."""
+    digest = fingerprint(operation)
+    known = state.store.keys.get(operation.idempotency_key)
+    if known is not None:
+        if known[0] == digest:
+            conclude(state, lead, operation.request, known[1], out)
+        else:
+            _turn_away(state, lead, operation.request, VerdictCode.KEY_REUSED, out)
+        return True
+    claimed = lead.claimed.get(operation.idempotency_key)
+    if claimed is None:
+        return False
+    if claimed[0] == digest:
+        # The first one has a place but is not committed: both get its answer then.
+        lead.echoes.setdefault(claimed[1], []).append(operation.request)
+        lead.echoing[operation.request] = claimed[1]
+        waiter = _local_waiter(state, operation.request)
+        if waiter is not None:
+            waiter.exposed = True
+    else:
+        _turn_away(state, lead, operation.request, VerdictCode.KEY_REUSED, out)
+    return True
+
+
+def suspecting(lead: Lead) -> bool:
+    """Whether some backup is suspected, so that new writes stay outside the log."""
+    return any(backup.suspected for backup in lead.backups.values())
+
+
+def _park(state: State, lead: Lead, write: Parked, out: Out) -> None:
+    request = write.operation.request
+    size = write.operation.size
+    if _local_waiter(state, request) is None:
+        # Local ones are bounded where they entered.
+        config = state.config
+        if len(lead.parked) >= config.max_waiting or lead.parked_bytes + size > config.max_waiting_bytes:
+            _turn_away(state, lead, request, VerdictCode.OVERLOADED, out)
+            return
+        heappush(lead.expiries, (write.deadline, request))
+    lead.parked[request] = write
+    lead.parked_bytes += size
+
+
+def release(state: State, lead: Lead, out: Out) -> None:
+    """Every backup answers again: what waited outside the log gets its place."""
+    if not lead.parked or suspecting(lead):
+        return
+    parked = lead.parked
+    lead.parked = {}
+    lead.parked_bytes = 0
+    lead.expiries.clear()
+    for write in parked.values():
+        _order(state, lead, write, out)
+
+
+def expire(state: State, lead: Lead, out: Out) -> None:
+    """Turn forwarded writes away whose clients will not wait much longer."""
+    while lead.expiries and lead.expiries[0][0] <= state.now:
+        _, request = heappop(lead.expiries)
+        write = lead.parked.pop(request, None)
+        if write is not None:
+            lead.parked_bytes -= write.operation.size
+            _turn_away(state, lead, request, VerdictCode.NOT_APPLIED, out)
+
+
+def conclude(state: State, lead: Lead, request: RequestId, result: Result, out: Out) -> None:
+    """A request has its result: tell whoever brought it."""
+    if _is_local(state, request):
+        waiting.written(state, out, request.counter, result)
+    else:
+        _tell(state, lead, request, VerdictCode(result.kind), result.position, out)
+
+
+def _turn_away(state: State, lead: Lead, request: RequestId, code: VerdictCode, out: Out) -> None:
+    if _is_local(state, request):
+        reason, certain, detail = MEANING[code]
+        waiting.reject(state, out, request.counter, reason, certain, detail)
+        return
+    lead.refused.setdefault((request.origin, request.incarnation), {})[request.counter] = code
+    _tell(state, lead, request, code, 0, out)
+
+
+def _tell(state: State, lead: Lead, request: RequestId, code: VerdictCode, position: int, out: Out) -> None:
+    backup = lead.backups.get(request.origin)
+    if backup is not None and backup.incarnation == request.incarnation:
+        message = Forwarded(lead.ballot, (Verdict(request.counter, code, position),))
+        out.send(state, backup.member, backup.incarnation, message)
+
+
+def _is_local(state: State, request: RequestId) -> bool:
+    return request.origin == state.id and request.incarnation == state.incarnation
+
+
+def _local_waiter(state: State, request: RequestId) -> Waiter | None:
+    return state.waiting.clients.get(request.counter) if _is_local(state, request) else None
+
+
+MEANING: dict[VerdictCode, tuple[Reason, bool, str]] = {
+    VerdictCode.NOT_APPLIED: (Reason.TIMEOUT, True, "the primary could not reach every backup in time"),
+    VerdictCode.OVERLOADED: (Reason.OVERLOADED, True, "too many requests wait at the primary"),
+    VerdictCode.KEY_REUSED: (
+        Reason.KEY_REUSED,
+        True,
+        "this Idempotency-Key was used for a request with another method, key or value",
+    ),
+    VerdictCode.UNKNOWN: (
+        Reason.TIMEOUT,
+        False,
+        "the request came back after so long that its answer may have been forgotten",
+    ),
+}
+"""What a rejecting verdict means to the client: reason, whether it is certain, and the words."""

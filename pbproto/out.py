@@ -1,0 +1,37 @@
+"""Collects the effects of one step, in order."""
+
+from __future__ import annotations
+
+from .effects import Code, Effect, Note, Send
+from .messages import Envelope, Message
+from .state import State
+from .values import Member
+
+
+class Out:
+    """What a step has decided so far."""
+
+    __slots__ = ("effects",)
+
+    def __init__(self) -> None:
+        self.effects: list[Effect] = []
+
+    def add(self, effect: Effect) -> None:
+        self.effects.append(effect)
+
+    def note(self, code: Code, **fields: str | int) -> None:
+        self.effects.append(Note(code, tuple(fields.items())))
+
+    def send(self, state: State, to: Member, incarnation: int, message: Message) -> None:
+        """Send to a member; ``incarnation`` is 0 while its life is not known."""
+        history = state.history if state.has_operations else 0
+        envelope = Envelope(state.id, state.incarnation, to.id, incarnation, history)
+        self.effects.append(Send(to.address, envelope, message))
+
+    def answer(self, state: State, received: Envelope, message: Message) -> None:
+        """Send back to where a message came from, whether or not it is a member of anything."""
+        to = state.promised_view.member(received.sender)
+        if to is None and state.told is not None:
+            to = state.told.member(received.sender)
+        member = to or Member(received.sender, "")
+        self.send(state, member, received.sender_incarnation, message)

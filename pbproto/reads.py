@@ -1,0 +1,68 @@
+"""Confirmed reads on the primary.
+
+A read may be answered once (a) everything that was in the log when it arrived is committed and (b) every
+backup acknowledged a *round* that began after it arrived. Without (b), a primary that was replaced and not
+told would answer from the past: V1 = {1, 2, 3} is cut off from 2 and 3, V2 = {2, 3} writes k, and a client
+that still reaches 1 would read the old k. The same idea as ReadIndex in Raft (Ongaro's thesis, section 6.4),
+with all members in place of a majority.
+"""
+
+from __future__ import annotations
+
+from . import waiting
+from .gate import ignore, refuse_ballot
+from .messages import Confirm, Confirmed, Envelope
+from .out import Out
+from .state import Lead, State
+
+
+def _join_round(lead: Lead) -> int:
+    """The first round that has not begun yet: one that was already sent began before this read."""
+    if lead.round_sent:
+        lead.round += 1
+        lead.round_sent = False
+    return lead.round
+
+
+def enqueue(state: State, lead: Lead, counter: int) -> None:
+    """A client of the primary wants to read."""
+    lead.reads.append((_join_round(lead), state.log.end, counter))
+
+
+def on_confirm(state: State, envelope: Envelope, message: Confirm, out: Out) -> None:
+    """A backup wants to know what its readers must see."""
+    lead = state.lead
+    if lead is None or message.ballot != lead.ballot:
+        return refuse_ballot(state, out, envelope, message, message.ballot)
+    backup = lead.backups.get(envelope.sender)
+    if backup is None or backup.incarnation != envelope.sender_incarnation:
+        return ignore(state, out, "not_a_backup", envelope, message)
+    known = lead.asks.get(envelope.sender)
+    if known is not None and known[2] >= message.ask:
+        return ignore(state, out, "repeated", envelope, message)
+    lead.asks[envelope.sender] = (_join_round(lead), state.log.end, message.ask)
+    return None
+
+
+def serve(state: State, lead: Lead, out: Out) -> None:
+    """Answer the reads that are confirmed by now."""
+    confirmed = min((backup.round for backup in lead.backups.values()), default=lead.round)
+    while lead.reads:
+        round_, position, counter = lead.reads[0]
+        if (round_ > confirmed or position > state.commit) and counter in state.waiting.clients:
+            break
+        lead.reads.popleft()
+        waiting.read(state, out, counter)
+    for asker in [
+        asker
+        for asker, (round_, position, _) in lead.asks.items()
+        if round_ <= confirmed and position <= state.commit
+    ]:
+        _, _, ask = lead.asks.pop(asker)
+        backup = lead.backups[asker]
+        out.send(state, backup.member, backup.incarnation, Confirmed(lead.ballot, ask, state.commit))
+
+
+def wanted_round(lead: Lead) -> int:
+    """The round that every backup should acknowledge; 0 while nobody reads."""
+    return lead.round if lead.reads or lead.asks else 0

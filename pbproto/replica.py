@@ -1,0 +1,207 @@
+"""The one door into the core: events in, effects out."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from . import (
+    backup,
+    commit,
+    forwarding,
+    gate,
+    ordering,
+    reads,
+    replication,
+    requests,
+    transfer,
+    views,
+    waiting,
+)
+from .config import Config
+from .effects import Code, Effect, Reason
+from .errors import InvariantError, UsageError
+from .events import Close, Delete, Event, Get, GetAll, Put, Receive, TellView, Tick
+from .messages import (
+    Adopt,
+    Adopted,
+    Confirm,
+    Confirmed,
+    Envelope,
+    Fetch,
+    Forward,
+    Forwarded,
+    LogChunk,
+    Message,
+    Promise,
+    Propose,
+    Refuse,
+    Replicate,
+    Replicated,
+    SnapshotChunk,
+    Told,
+)
+from .out import Out
+from .state import FOREVER, State, check
+from .status import Status, describe
+from .values import MAX_ID, MAX_KEY_BYTES
+
+
+class Replica:
+    """One node of the store, without clock, chance, threads or I/O.
+
+    ``id`` is an int from 0 to 2**63-1 and never changes. ``incarnation`` is 64 random bits, not 0, that the
+    caller draws at each start: it is how other nodes notice that this one has forgotten everything.
+
+    The same events at the same times give the same effects, byte for byte, in every process.
+    """
+
+    def __init__(self, id_: int, incarnation: int, config: Config | None = None) -> None:
+        if not 0 <= id_ <= MAX_ID:
+            raise UsageError(f"a node's id is between 0 and {MAX_ID}, not {id_}")
+        if not 0 < incarnation < 2**64:
+            raise UsageError("an incarnation has 64 bits and is not 0")
+        self._state = State(id_, incarnation, config or Config())
+        self._busy = False
+        self._broken = ""
+        self._deadline = FOREVER
+
+    @property
+    def deadline(self) -> int | None:
+        """When to come back with a ``Tick`` if nothing else happens before; ``None`` for never."""
+        return None if self._deadline >= FOREVER else self._deadline
+
+    @property
+    def state(self) -> State:
+        """The whole state, for tests and tools. Whoever changes it is on their own."""
+        return self._state
+
+    def status(self, now: int) -> Status:
+        """What this node can say about itself at ``now`` (nanoseconds)."""
+        return describe(self._state, now)
+
+    def step(self, event: Event, *, now: int) -> tuple[Effect, ...]:
+        """Let ``event`` happen at ``now`` (integer nanoseconds of a monotonic clock); what has to be done.
+
+        The effects are to be executed in order. A clock that goes back is taken to stand still. Raises
+        ``UsageError`` where the caller broke the rules (nothing has changed then) and ``InvariantError``
+        where the replica finds itself in a state that must not be: from then on it refuses to work.
+        """
+        if self._broken:
+            raise InvariantError(self._broken)
+        if self._busy:
+            raise UsageError("step is not re-entrant")
+        _check_use(event, now)
+        state, out = self._state, Out()
+        self._busy = True
+        try:
+            state.now = max(state.now, now)
+            _happen(state, event, out)
+            _pass_time(state, out)
+            _push_on(state, out)
+            check(state)
+            self._deadline = _deadline(state)
+        except BaseException as error:
+            self._broken = str(error) or type(error).__name__
+            raise
+        finally:
+            self._busy = False
+        return tuple(out.effects)
+
+
+def _check_use(event: Event, now: int) -> None:
+    if type(now) is not int:
+        raise UsageError("time is an integer number of nanoseconds")
+    if isinstance(event, Put | Delete | Get) and not 0 < len(event.key) <= MAX_KEY_BYTES:
+        raise UsageError(f"a key has 1 to {MAX_KEY_BYTES} bytes")
+    if not isinstance(event, Event):
+        raise UsageError(f"{event!r} is not an event")
+
+
+def _happen(state: State, event: Event, out: Out) -> None:
+    match event:
+        case Receive():
+            if gate.admit(state, event.envelope, event.message, out):
+                _receive(state, event.envelope, event.message, out)
+        case Put() | Delete() | Get() | GetAll():
+            requests.on_request(state, event, out)
+        case TellView():
+            views.on_tell(state, event.view, out)
+        case Tick():
+            pass
+        case Close():
+            state.closing = True
+            waiting.reject_all(state, out, Reason.CLOSING, "the node is stopping")
+            out.note(Code.CLOSED)
+        case _:
+            assert_never(event)
+
+
+def _receive(state: State, envelope: Envelope, message: Message, out: Out) -> None:
+    match message:
+        case Replicate():
+            backup.on_replicate(state, envelope, message, out)
+        case Replicated():
+            commit.on_replicated(state, envelope, message, out)
+        case Forward():
+            ordering.on_forward(state, envelope, message, out)
+        case Forwarded():
+            forwarding.on_forwarded(state, envelope, message, out)
+        case Confirm():
+            reads.on_confirm(state, envelope, message, out)
+        case Confirmed():
+            forwarding.on_confirmed(state, envelope, message, out)
+        case Told():
+            views.on_told(state, envelope, message, out)
+        case Propose():
+            views.on_propose(state, envelope, message, out)
+        case Promise():
+            views.on_promise(state, envelope, message, out)
+        case Adopt():
+            transfer.on_adopt(state, envelope, message, out)
+        case Adopted():
+            transfer.on_adopted(state, envelope, message, out)
+        case Fetch():
+            transfer.on_fetch(state, envelope, message, out)
+        case LogChunk():
+            transfer.on_log_chunk(state, envelope, message, out)
+        case SnapshotChunk():
+            transfer.on_snapshot_chunk(state, envelope, message, out)
+        case Refuse():
+            views.on_refuse(state, envelope, message, out)
+        case _:
+            assert_never(message)
+
+
+def _pass_time(state: State, out: Out) -> None:
+    """Whatever is due by now, whichever event came."""
+    waiting.expire(state, out)
+    views.on_time(state, out)
+    transfer.on_time(state, out)
+    if state.lead is not None:
+        ordering.expire(state, state.lead, out)
+        replication.on_time(state, state.lead, out)
+    if state.follow is not None:
+        forwarding.on_time(state, state.follow, out)
+
+
+def _push_on(state: State, out: Out) -> None:
+    """Whatever can go on after this event goes on now, so that no handler has to remember whom to wake."""
+    if state.lead is not None:
+        ordering.release(state, state.lead, out)
+        replication.progress(state, state.lead, out)
+    if state.follow is not None:
+        forwarding.progress(state, state.follow, out)
+
+
+def _deadline(state: State) -> int:
+    arrivals = state.waiting.arrivals
+    first = arrivals[0][1] if arrivals else FOREVER
+    first = min(first, views.deadline(state), transfer.deadline(state))
+    lead, follow = state.lead, state.follow
+    if lead is not None:
+        first = min(first, replication.deadline(state, lead))
+        if lead.expiries:
+            first = min(first, lead.expiries[0][0])
+    if follow is not None:
+        first = min(first, forwarding.deadline(state, follow))
+    return first

@@ -1,0 +1,182 @@
+"""What a node can say about itself; reads the state, changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .config import MILLISECOND
+from .state import State
+from .values import Ballot, Dropped, View
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFor:
+    """A member that this node waits for, and why. ``address`` as in the told view."""
+
+    id: int
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A snapshot of one replica, for ``GET /view`` and for whoever watches."""
+
+    id: int
+    incarnation: int
+    view: View | None
+    """The told view."""
+    epoch: int | None
+    """The epoch of the told view: as told, or as installed; ``None`` while it has none."""
+    primary: int | None
+    status: str
+    """``none`` (never told a view), ``installing``, ``active``, or ``outside`` (told a view without it)."""
+    role: str
+    """``primary`` or ``backup`` of the told view, or ``none``."""
+    ready: bool
+    """Whether a request that arrives now can be answered without waiting for anything unusual."""
+    waiting_for: tuple[WaitingFor, ...]
+    blocked: str
+    """Why the view cannot become active without a new word from outside; empty if it can."""
+    dropped: tuple[Dropped, ...]
+    synced: Ballot | None
+    promised: Ballot
+    commit: int
+    log_end: int
+    keys: int
+    waiting: int
+    """Clients that wait at this node."""
+
+
+def standing(state: State) -> str:
+    """The status word."""
+    if state.told is None:
+        return "none"
+    if state.told.member(state.id) is None:
+        return "outside"
+    return "active" if state.serving else "installing"
+
+
+def describe(state: State, now: int) -> Status:
+    """The status of this replica at ``now``."""
+    told = state.told
+    word = standing(state)
+    inside = told is not None and word != "outside"
+    primary = told.primary.id if told is not None and told.members else None
+    epoch = None
+    if told is not None:
+        epoch = (
+            told.epoch
+            if told.epoch is not None
+            else (state.promised.epoch if state.told_is_promised else None)
+        )
+    waits = waiting_for(state, now)
+    role = "none"
+    if inside:
+        role = "primary" if primary == state.id else "backup"
+    return Status(
+        id=state.id,
+        incarnation=state.incarnation,
+        view=told,
+        epoch=epoch,
+        primary=primary,
+        status=word,
+        role=role,
+        ready=word == "active" and not waits and not state.closing,
+        waiting_for=waits,
+        blocked=state.proposal.blocked if state.proposal is not None else "",
+        dropped=tuple(state.dropped),
+        synced=state.synced,
+        promised=state.promised,
+        commit=state.commit,
+        log_end=state.log.end,
+        keys=len(state.store.data),
+        waiting=len(state.waiting.clients),
+    )
+
+
+def waiting_for(state: State, now: int) -> tuple[WaitingFor, ...]:
+    """The members this node waits for before it can serve, in order of id."""
+    word = standing(state)
+    if word == "active":
+        return _waits_while_active(state, now)
+    if word == "installing":
+        return _waits_while_installing(state)
+    return ()
+
+
+def _waits_while_active(state: State, now: int) -> tuple[WaitingFor, ...]:
+    lead = state.lead
+    if lead is not None:
+        return tuple(
+            WaitingFor(
+                backup.member.id,
+                backup.member.address,
+                f"{backup.suspected}, for {(now - backup.suspected_since) // MILLISECOND} ms",
+            )
+            for backup in lead.backups.values()
+            if backup.suspected
+        )
+    follow = state.follow
+    if follow is not None:
+        silent = now - follow.heard_at
+        if silent > 2 * (state.config.suspect_after + state.config.heartbeat):
+            reason = f"the primary has been silent for {silent // MILLISECOND} ms"
+            return (WaitingFor(follow.primary.id, follow.primary.address, reason),)
+    return ()
+
+
+def _waits_while_installing(state: State) -> tuple[WaitingFor, ...]:
+    told = state.told
+    if told is None or not told.members:
+        return ()
+    proposal = state.proposal
+    if proposal is None:
+        if told.primary.id == state.id:
+            return ()
+        primary = told.primary
+        if state.staging is not None:
+            return (WaitingFor(primary.id, primary.address, _progress(state)),)
+        if state.follow is not None and state.told_is_promised:
+            return (WaitingFor(primary.id, primary.address, "the primary has not started the view yet"),)
+        reason = state.nudge_refusal or "the primary has not proposed this view yet"
+        return (WaitingFor(primary.id, primary.address, reason),)
+    if state.staging is not None:
+        source = state.staging.source
+        return (WaitingFor(source.id, source.address, _progress(state)),)
+    found = []
+    for member in proposal.view.others(state.id):
+        if member.id not in proposal.promises:
+            reason = proposal.refusals.get(member.id, "it has not promised yet")
+            found.append(WaitingFor(member.id, member.address, reason))
+        elif proposal.base is not None and member.id not in proposal.adopted:
+            reason = proposal.refusals.get(member.id, "it does not hold the state yet")
+            found.append(WaitingFor(member.id, member.address, reason))
+    return tuple(found)
+
+
+def _progress(state: State) -> str:
+    staging = state.staging
+    if staging is None:
+        return ""
+    if staging.thaw is not None and not staging.thaw.complete:
+        return f"fetching the state from it: item {staging.thaw.next} of {staging.thaw.total}"
+    return f"fetching the log from it: position {staging.tail_end} of {staging.base.end}"
+
+
+def explain(state: State, now: int) -> str:
+    """One sentence on what clients of this node wait for."""
+    word = standing(state)
+    if word == "none":
+        return "this node has not been told a view since it started"
+    if word == "outside":
+        return "this node is not a member of the view it was told"
+    if state.proposal is not None and state.proposal.blocked:
+        return f"the view cannot be installed: {state.proposal.blocked}"
+    waits = waiting_for(state, now)
+    whom = "; ".join(f"node {wait.id}: {wait.reason}" for wait in waits)
+    if word == "installing":
+        return f"the view is being installed ({whom})" if whom else "the view is being installed"
+    if whom:
+        return f"waiting for {whom}"
+    return "the view is active; the answer did not come in time"

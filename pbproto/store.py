@@ -1,0 +1,203 @@
+"""What is replicated: the map, and the remembered answers that make each write happen exactly once.
+
+The answers are part of the state, and travel with it, because the node that has to recognise a repeated
+request may be a primary that was elected after the first one was applied (the client table of Viewstamped
+Replication Revisited, section 4). Everything here is decided by the order of operations alone, so that
+equal logs give equal stores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import blake2b
+
+from .errors import ensure
+from .messages import KeyRecord, OriginRecord, SnapshotChunk
+from .values import Ballot, Kind, Operation, Result
+
+MAX_ORIGINS = 1024
+"""Lives of nodes whose results are remembered; the one that wrote least recently is forgotten first."""
+MAX_IDEMPOTENCY_KEYS = 65_536
+"""Idempotency keys that are remembered; the oldest is forgotten first.
+
+Both limits are constants of the protocol and not settings: replicas with different limits would drift apart.
+"""
+
+
+class Known(Enum):
+    """What the store knows of a request that has no result in it."""
+
+    NEW = "new"
+    SETTLED = "settled"
+    """The origin has its answer and will not ask again: a late copy of the message."""
+    MAYBE_FORGOTTEN = "maybe_forgotten"
+    """It may have been applied before its origin was forgotten: nobody can say."""
+
+
+@dataclass(slots=True)
+class Origin:
+    """The results of one node's life. ``results`` holds no counter below ``settled``."""
+
+    settled: int = 0
+    last_position: int = 0
+    results: dict[int, Result] = field(default_factory=dict)
+
+
+def fingerprint(operation: Operation) -> bytes:
+    """A digest of what the operation asks for, to tell a repeated request from another one."""
+    digest = blake2b(digest_size=16)
+    digest.update(b"delete" if operation.value is None else b"put")
+    digest.update(len(operation.key).to_bytes(4, "big"))
+    digest.update(operation.key)
+    digest.update(operation.value or b"")
+    return digest.digest()
+
+
+class Store:
+    """The state after all operations below ``applied``."""
+
+    __slots__ = ("applied", "data", "evicted", "keys", "origins")
+
+    def __init__(self) -> None:
+        self.applied = 0
+        self.data: dict[bytes, bytes] = {}
+        self.origins: dict[tuple[int, int], Origin] = {}  # the one that wrote least recently first
+        self.keys: dict[bytes, tuple[bytes, Result]] = {}  # the oldest first
+        self.evicted = 0
+        """Every operation of a forgotten origin stands below this position."""
+
+    def apply(self, operation: Operation) -> Result:
+        """Apply the next operation and remember its result."""
+        if operation.value is None:
+            kind = Kind.MISSING if self.data.pop(operation.key, None) is None else Kind.DELETED
+        else:
+            kind = Kind.UPDATED if operation.key in self.data else Kind.CREATED
+            self.data[operation.key] = operation.value
+        result = Result(kind, self.applied)
+        self._remember(operation, result)
+        self.applied += 1
+        return result
+
+    def _remember(self, operation: Operation, result: Result) -> None:
+        name = (operation.origin, operation.incarnation)
+        origin = self.origins.pop(name, None) or Origin()
+        self.origins[name] = origin
+        ensure(operation.counter not in origin.results, "no request is applied twice")
+        ensure(operation.counter >= origin.settled, "no settled request is applied")
+        origin.last_position = result.position
+        origin.results[operation.counter] = result
+        if operation.settled > origin.settled:
+            origin.settled = operation.settled
+            for counter in [known for known in origin.results if known < operation.settled]:
+                del origin.results[counter]
+        if len(self.origins) > MAX_ORIGINS:
+            oldest = next(iter(self.origins))
+            self.evicted = max(self.evicted, self.origins.pop(oldest).last_position + 1)
+        if operation.idempotency_key:
+            ensure(operation.idempotency_key not in self.keys, "no idempotency key is applied twice")
+            self.keys[operation.idempotency_key] = (fingerprint(operation), result)
+            if len(self.keys) > MAX_IDEMPOTENCY_KEYS:
+                del self.keys[next(iter(self.keys))]
+
+    def look_up(self, operation: Operation, since: int) -> Result | Known:
+        """What became of this request so far. ``since``: a position that it cannot stand below."""
+        origin = self.origins.get((operation.origin, operation.incarnation))
+        if origin is None:
+            return Known.MAYBE_FORGOTTEN if since < self.evicted else Known.NEW
+        if operation.counter < origin.settled:
+            return Known.SETTLED
+        return origin.results.get(operation.counter, Known.NEW)
+
+
+class Frozen:
+    """A store's items in transfer order. Valid while the store does not change, which its holder's seal ensures."""
+
+    __slots__ = ("_keys", "_origins", "_pairs", "store", "total")
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._pairs = list(store.data.items())
+        self._origins = [
+            OriginRecord(name[0], name[1], known.settled, known.last_position, tuple(known.results.items()))
+            for name, known in store.origins.items()
+        ]
+        self._keys = [KeyRecord(key, digest, result) for key, (digest, result) in store.keys.items()]
+        self.total = len(self._pairs) + len(self._origins) + len(self._keys)
+
+    def chunk(self, ballot: Ballot, offset: int, max_bytes: int) -> SnapshotChunk:
+        """Items from ``offset`` on, up to ``max_bytes``, but one at least if there is one."""
+        pairs: list[tuple[bytes, bytes]] = []
+        origins: list[OriginRecord] = []
+        keys: list[KeyRecord] = []
+        room = max_bytes
+        at = offset
+        while at < self.total and (room > 0 or at == offset):
+            index = at
+            if index < len(self._pairs):
+                pair = self._pairs[index]
+                pairs.append(pair)
+                room -= len(pair[0]) + len(pair[1]) + 8
+            elif (index := index - len(self._pairs)) < len(self._origins):
+                origins.append(self._origins[index])
+                room -= 40 + 17 * len(self._origins[index].results)
+            else:
+                keys.append(self._keys[index - len(self._origins)])
+                room -= 300
+            at += 1
+        return SnapshotChunk(
+            ballot,
+            self.store.applied,
+            self.store.evicted,
+            offset,
+            self.total,
+            tuple(pairs),
+            tuple(origins),
+            tuple(keys),
+        )
+
+
+class Thaw:
+    """A store that is being put together from chunks, aside from the one in use."""
+
+    __slots__ = ("applied", "evicted", "next", "store", "total")
+
+    def __init__(self, first: SnapshotChunk) -> None:
+        self.applied = first.applied
+        self.evicted = first.evicted
+        self.total = first.total
+        self.next = 0
+        self.store = Store()
+
+    def add(self, chunk: SnapshotChunk) -> bool:
+        """Take the chunk in if it is the next of this very snapshot; whether it was."""
+        if (chunk.applied, chunk.evicted, chunk.total) != (self.applied, self.evicted, self.total):
+            return False
+        count = len(chunk.pairs) + len(chunk.origins) + len(chunk.keys)
+        if chunk.offset != self.next or self.next + count > self.total:
+            return False
+        if count == 0 and self.total:
+            return False
+        self.store.data.update(chunk.pairs)
+        for record in chunk.origins:
+            self.store.origins[(record.origin, record.incarnation)] = Origin(
+                record.settled, record.last_position, dict(record.results)
+            )
+        for key in chunk.keys:
+            self.store.keys[key.idempotency_key] = (key.fingerprint, key.result)
+        self.next += count
+        return True
+
+    @property
+    def complete(self) -> bool:
+        return self.next == self.total
+
+    def finish(self) -> Store | None:
+        """The whole store, or ``None`` if what was sent does not add up to it."""
+        store = self.store
+        count = len(store.data) + len(store.origins) + len(store.keys)
+        if not self.complete or count != self.total:
+            return None
+        store.applied = self.applied
+        store.evicted = self.evicted
+        return store

@@ -1,0 +1,1 @@
+"""Tests that talk HTTP to real node processes."""

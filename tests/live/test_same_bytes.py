@@ -1,0 +1,386 @@
+"""Every server answers the same requests with the same bytes.
+
+One list of requests, legal and not, goes to a cluster under each server: the primary, a backup, a node that
+was told no view and one outside its view. Status, body and every header that the API is responsible for must
+be the same under all of them, so that a client can never tell what a node runs on. The conformance suite says
+what is right; this says that there is only one right.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+
+from .api import json_body, target_of
+from .cases import BAD_BODIES, BAD_KEYS, BAD_VIEWS, KEYS, VALUES
+from .harness import Cluster, Kind
+from .raw_http import Answer, Wire, call, request_bytes
+
+pytestmark = pytest.mark.xdist_group("same-bytes")
+
+MAX_VALUE = 100_000
+ENV = {"PBPROTO_MAX_VALUE_BYTES": str(MAX_VALUE)}
+SERVERS: dict[str, Kind] = {
+    "hypercorn": "quart",
+    "waitress": "wsgi",
+    "uvicorn": "quart",
+    "granian": "quart",
+    "gunicorn": "wsgi",
+}
+REFERENCE = "hypercorn"
+
+# The headers that the API is responsible for. Others are the server's own business (date, server, connection).
+HEADERS = ("content-type", "content-length", "allow", "msg-num", "retry-after")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One request, and the servers whose own HTTP parser refuses it before any application sees it."""
+
+    name: str
+    method: str
+    target: str
+    body: bytes | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    refused_by: frozenset[str] = field(default=frozenset())
+
+
+def on_key(name: str, target: str, value: str) -> Iterator[Row]:
+    """A key's whole life: not there, created, read, updated, in the map, deleted, not there."""
+    yield Row(f"{name}: get missing", "GET", target)
+    yield Row(f"{name}: create", "PUT", target, json_body(value))
+    yield Row(f"{name}: update", "PUT", target, json.dumps({"value": value}).encode())
+    yield Row(f"{name}: get", "GET", target)
+    yield Row(f"{name}: head", "HEAD", target)
+    yield Row(f"{name}: map", "GET", "/data")
+    yield Row(f"{name}: delete", "DELETE", target)
+    yield Row(f"{name}: delete missing", "DELETE", target)
+
+
+def bodies() -> Iterator[Row]:
+    """Bodies of PUT that are refused, and a few strange ones that are not."""
+    for name, body in BAD_BODIES.items():
+        yield Row(name, "PUT", "/data/body", body)
+    yield Row("no body", "PUT", "/data/body")
+    for number in (b"7" * 5000, b"1e999"):
+        yield Row(f"number {number[:5]!r}", "PUT", "/data/body", b'{"value": "x", "n": ' + number + b"}")
+    yield Row("value twice", "PUT", "/data/body", b'{"value": "x", "value": "y"}')
+    yield Row("value twice, bad first", "PUT", "/data/body", b'{"value": 1, "value": "y"}')
+    yield Row("value twice, bad last", "PUT", "/data/body", b'{"value": "x", "value": 1}')
+    yield Row("lone surrogate beside", "PUT", "/data/body", b'{"value": "x", "other": "\\ud800"}')
+    yield Row("lone surrogate as a name", "PUT", "/data/body", b'{"value": "x", "\\ud800": 1}')
+    for depth in (10, 90, 200, 990, 2000):
+        yield Row(
+            f"depth {depth}", "PUT", "/data/body", b'{"value": "x", "n": %b%b}' % (b"[" * depth, b"]" * depth)
+        )
+    yield Row("form", "PUT", "/data/body", b'{"value": "x"}', (FORM,))
+    yield Row("multipart", "PUT", "/data/body", b'{"value": "x"}', (("Content-Type", "multipart/form-data"),))
+    yield Row(
+        "charset", "PUT", "/data/body", b'{"value": "x"}', (("Content-Type", "text/plain; charset=utf-16"),)
+    )
+    yield Row("full", "PUT", "/data/body", json_body("x" * MAX_VALUE))
+    yield Row("too large", "PUT", "/data/body", json_body("x" * (MAX_VALUE + 1)))
+    yield Row("too large in bytes", "PUT", "/data/body", json_body("é" * (MAX_VALUE // 2) + "x"))
+    yield Row("far too large", "PUT", "/data/body", json_body("x" * (MAX_VALUE * 5)))
+    yield Row("too large and bad", "PUT", "/data/body", b"x" * (MAX_VALUE * 5))
+    yield Row("too large, not text", "PUT", "/data/body", b'{"value": [' + b"1," * MAX_VALUE + b"1]}")
+    yield Row("too large under a bad key", "PUT", "/data/%FF", json_body("x" * (MAX_VALUE + 1)))
+    yield Row("bad under a bad key", "PUT", "/data/%FF", b"[]")
+    yield Row("get with a body", "GET", "/data/body", b'{"value": "ignored"}')
+    yield Row("delete with a body", "DELETE", "/data/body", b'{"value": "ignored"}')
+    yield Row("gone", "DELETE", "/data/body")
+
+
+FORM = ("Content-Type", "application/x-www-form-urlencoded")
+
+
+def values() -> Iterator[Row]:
+    """Legal values of every sort."""
+    for name, value in VALUES.items():
+        yield from on_key(name, "/data/values", value)
+
+
+def keys() -> Iterator[Row]:
+    """Legal keys of every sort, and what is no key."""
+    for name, (target, key) in KEYS.items():
+        yield from on_key(name, f"/data/{target}", "x")
+        yield Row(f"{name}: escaped", "GET", target_of(key))
+    for (name, key), method in itertools.product(
+        BAD_KEYS.items(), ("PUT", "GET", "DELETE", "HEAD", "OPTIONS")
+    ):
+        yield Row(f"{name}: {method}", method, f"/data/{key}", b'{"value": "x"}' if method == "PUT" else None)
+    for key in ("%zz", "%", "%e", "a%2", "%%41"):
+        yield from on_key(f"odd {key}", f"/data/{key}", "x")
+
+
+# A parser written in C or Rust may know a fixed set of methods.
+KNOWN_METHODS_ONLY = frozenset({"uvicorn"})
+
+ROUTES = ("/ping", "/ready", "/view", "/data", "/data/method", "/data/", "/data/%FF", "/nowhere", "/")
+
+
+def methods() -> Iterator[Row]:
+    """Every route with every method that it does not know, and OPTIONS."""
+    for route in ROUTES:
+        for method in ("OPTIONS", "POST", "PATCH", "TRACE", "PROPFIND", "GET", "HEAD", "DELETE"):
+            yield Row(f"{method} {route}", method, route)
+        yield Row(f"FOO {route}", "FOO", route, refused_by=KNOWN_METHODS_ONLY)
+        if route not in {"/view", "/data/method"}:
+            yield Row(f"PUT {route}", "PUT", route, b'{"value": "x"}')
+
+
+PATHS = (
+    "/ping/",
+    "/ping/x",
+    "/ping?x",
+    "/%70ing",
+    "/ping%2F",
+    "/ping%00",
+    "/Ping",
+    "/./ping",
+    "/../ping",
+    "/x/../ping",
+    "//ping",
+    "///ping",
+    "/view/",
+    "/view?epoch=1",
+    "/data?x=1",
+    "/data%2Fx",
+    "/data%3Fx",
+    "/%64ata/x",
+    "//data/x",
+    "/data;x",
+    "/datax",
+    "/DATA/x",
+    "/static/x",
+    "/favicon.ico",
+    "/%FF",
+    "/%C3%A9",
+    "/%00",
+    "/%zz",
+    "/%",
+    "/?",
+)
+
+
+def paths() -> Iterator[Row]:
+    """Paths that are no route, or are one in disguise."""
+    for path in PATHS:
+        for method in ("GET", "HEAD", "DELETE"):
+            yield Row(f"{method} {path}", method, path)
+
+
+def idempotency() -> Iterator[Row]:
+    """Repeated and contradicting requests; MARK becomes the node's standing, so that each is a first there."""
+
+    def named(name: str) -> tuple[tuple[str, str], ...]:
+        return (("Idempotency-Key", f"MARK-{name}"),)
+
+    yield Row("create", "PUT", "/data/i", json_body("x"), named("a"))
+    yield Row("create again", "PUT", "/data/i", json_body("x"), named("a"))
+    yield Row("other value", "PUT", "/data/i", json_body("y"), named("a"))
+    yield Row("other key", "PUT", "/data/j", json_body("x"), named("a"))
+    yield Row("other method", "DELETE", "/data/i", headers=named("a"))
+    yield Row("bad body", "PUT", "/data/i", b"{}", named("a"))
+    yield Row("get ignores it", "GET", "/data/i", headers=named("a"))
+    yield Row("second", "PUT", "/data/i", json_body("x"), named("b"))
+    yield Row("delete", "DELETE", "/data/i", headers=named("c"))
+    yield Row("delete again", "DELETE", "/data/i", headers=named("c"))
+    yield Row("missing", "DELETE", "/data/i", headers=named("d"))
+    yield Row("missing again", "DELETE", "/data/i", headers=named("d"))
+    for text in ("", " ", "a b", "é", "x" * 255, "x" * 256):
+        headers = (("Idempotency-Key", text and f"MARK-{text}"[: len(text)]),)
+        yield Row(f"named {text[:4]!r} {len(text)}", "PUT", "/data/i", json_body("x"), headers)
+        yield Row(f"get named {text[:4]!r} {len(text)}", "GET", "/data/i", headers=headers)
+    yield Row("bad name and bad body", "PUT", "/data/i", b"[]", (("Idempotency-Key", "a b"),))
+    yield Row("bad name and bad key", "PUT", "/data/", json_body("x"), (("Idempotency-Key", "a b"),))
+    yield Row(
+        "bad name, too large",
+        "PUT",
+        "/data/i",
+        json_body("x" * (MAX_VALUE + 1)),
+        (("Idempotency-Key", "a b"),),
+    )
+    yield Row("gone", "DELETE", "/data/i")
+
+
+STALE = Row("stale", "PUT", "/view", b'{"view": [], "epoch": 1}')
+
+
+def views() -> Iterator[Row]:
+    """Views that are refused."""
+    for name, body in BAD_VIEWS.items():
+        yield Row(name, "PUT", "/view", body if isinstance(body, bytes) else json.dumps(body).encode())
+    yield STALE
+    yield Row("what is shown", "GET", "/view")
+    yield Row("head of what is shown", "HEAD", "/view")
+
+
+SECTIONS = {
+    "bodies": list(bodies()),
+    "values": list(values()),
+    "keys": list(keys()),
+    "methods": list(methods()),
+    "paths": list(paths()),
+    "idempotency": list(idempotency()),
+    "views": list(views()),
+}
+STANDINGS = ("no view", "primary", "backup", "outside")
+
+Section = dict[str, Answer | None]
+
+
+@dataclass
+class Transcript:
+    """What one server answered, by where the node stood, section and row."""
+
+    answers: dict[tuple[str, str], Section] = field(default_factory=dict)
+    first_number: dict[str, int] = field(default_factory=dict)
+
+
+def send(address: str, row: Row, mark: str) -> Answer | None:
+    """Send the request of a row; None if the server hung up on it."""
+    headers = [(name, text.replace("MARK", mark)) for name, text in row.headers]
+    with Wire(address) as wire:
+        wire.send(request_bytes(row.method, row.target, row.body, headers))
+        return wire.answer(row.method)
+
+
+def record(cluster: Cluster) -> Transcript:
+    """Send everything to one cluster in every standing and write down what came back."""
+    transcript = Transcript()
+
+    def play(standing: str, address: str) -> None:
+        mark = standing.replace(" ", "-")
+        for name, rows in SECTIONS.items():
+            transcript.answers[standing, name] = {
+                row.name: send(address, row, mark)
+                for row in rows
+                if (standing, row) != ("no view", STALE)  # there, nothing can be stale yet
+            }
+
+    play("no view", cluster.node(1).address)
+    cluster.tell([1, 2], epoch=1)
+    cluster.wait_active([1, 2])
+    for standing, number in (("primary", 1), ("backup", 2)):
+        address = cluster.node(number).address
+        first = call(address, "GET", "/data/nothing").headers["msg-num"]
+        transcript.first_number[standing] = int(first)
+        play(standing, address)
+    cluster.tell([2], epoch=2, to=[1])
+    play("outside", cluster.node(1).address)
+    return transcript
+
+
+@pytest.fixture(scope="module")
+def transcripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Transcript]]:
+    """The answers of all servers; the clusters are started, and asked, at the same time."""
+    clusters = {
+        server: Cluster(tmp_path_factory.mktemp(server), kind, n=2, env=ENV, servers={kind: server})
+        for server, kind in SERVERS.items()
+    }
+    try:
+        for cluster in clusters.values():
+            for node in cluster.nodes.values():
+                node.start()
+        for cluster in clusters.values():
+            cluster.start_all()
+        with ThreadPoolExecutor(len(clusters)) as pool:
+            recorded = dict(zip(clusters, pool.map(record, clusters.values()), strict=True))
+        yield recorded
+        for cluster in clusters.values():
+            for node in cluster.nodes.values():
+                assert "Traceback" not in node.log_text(), f"{node!r}:\n{node.log_tail()}"
+    finally:
+        for cluster in clusters.values():
+            cluster.close()
+
+
+def shown(answer: Answer | None, first_number: int = 0) -> object:
+    """What of an answer must be equal: addresses and incarnations differ from cluster to cluster."""
+    if answer is None:
+        return "hung up"
+    headers = {name: answer.headers.get(name) for name in HEADERS}
+    number = headers["msg-num"]
+    if number is not None:
+        headers["msg-num"] = f"first + {int(number) - first_number}"
+    body = re.sub(rb"127\.0\.0\.1:[0-9]+", b"ADDRESS", answer.body)
+    body = re.sub(rb'(?<="incarnation":)( ?)"[0-9a-f]{16}"', rb'\1"INCARNATION"', body)
+    return answer.status, headers, body
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("standing", STANDINGS)
+@pytest.mark.parametrize("server", [server for server in SERVERS if server != REFERENCE])
+def test_servers_answer_the_same(
+    transcripts: dict[str, Transcript], server: str, standing: str, section: str
+) -> None:
+    """Each server says what the reference says, byte for byte, to every row of a section, wherever a node stands.
+
+    A server whose own parser refuses a request (a method that it never heard of) must refuse it as a bad
+    request.
+    """
+    mine = transcripts[server].answers[standing, section]
+    reference = transcripts[REFERENCE].answers[standing, section]
+    different = {}
+    for row in SECTIONS[section]:
+        if row.name not in mine:
+            continue
+        answer = mine[row.name]
+        if server in row.refused_by:
+            assert answer is None or answer.status == 400, (row.name, answer)
+        elif shown(answer) != shown(reference[row.name]):
+            different[row.name] = (shown(answer), shown(reference[row.name]))
+    assert not different, f"{len(different)} rows: {server} and {REFERENCE} differ"
+
+
+@pytest.mark.parametrize("section", [section for section in SECTIONS if section != "views"])
+@pytest.mark.parametrize("server", SERVERS)
+def test_backup_answers_like_the_primary(
+    transcripts: dict[str, Transcript], server: str, section: str
+) -> None:
+    """A forwarded request gets the very bytes that the primary would have sent, counted from its start.
+
+    What a node says about itself (/ping, /view) is left out, because there the two differ by their ids.
+    """
+    transcript = transcripts[server]
+    primary = transcript.answers["primary", section]
+    backup = transcript.answers["backup", section]
+    different = {}
+    for row in SECTIONS[section]:
+        if row.target.startswith(("/ping", "/%70ing", "/view")) or row.target.lstrip("/") == "ping":
+            continue
+        pair = (
+            shown(primary[row.name], transcript.first_number["primary"]),
+            shown(backup[row.name], transcript.first_number["backup"]),
+        )
+        if pair[0] != pair[1]:
+            different[row.name] = pair
+    assert not different, f"{len(different)} rows differ"
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_every_answer_is_json_of_the_length_it_says(transcripts: dict[str, Transcript], server: str) -> None:
+    """Each of the thousands of answers has a JSON body and the length it announces, under every server."""
+    rows = {(section, row.name): row for section, table in SECTIONS.items() for row in table}
+    for (standing, section), answers in transcripts[server].answers.items():
+        for name, answer in answers.items():
+            row = rows[section, name]
+            if server in row.refused_by:
+                continue
+            assert answer is not None, (standing, section, name)
+            assert answer.status < 500 or answer.status == 503, (standing, section, name, answer)
+            length = int(answer.headers["content-length"])
+            if row.method == "HEAD":
+                assert answer.body == b"", (standing, section, name)
+            else:
+                assert length == len(answer.body), (standing, section, name)
+                json.loads(answer.body)
+            kind = "application/json" if answer.status < 400 else "application/problem+json"
+            assert answer.headers["content-type"].startswith(kind), (standing, section, name)
