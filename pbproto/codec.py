@@ -207,7 +207,7 @@ def _read_operation(reader: _Reader) -> Operation:
 
 
 def _read_flag(reader: _Reader) -> bool:
-    (flag,) = reader.unpack(_U8)
+    flag: int = reader.unpack(_U8)[0]
     if flag > 1:
         raise CodecError("a flag is neither 0 nor 1")
     return flag == 1

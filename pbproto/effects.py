@@ -32,7 +32,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A confirmed read; ``value`` is ``None`` for a missing key, ``position`` the number of writes before it."""
+    """A confirmed read: the value, ``None`` for a missing key, and the number of writes before it."""
 
     value: bytes | None
     position: int

@@ -111,7 +111,7 @@ class Store:
 
 
 class Frozen:
-    """A store's items in transfer order. Valid while the store does not change, which its holder's seal ensures."""
+    """A store's items in transfer order. Valid while the store holds still: its holder is sealed."""
 
     __slots__ = ("_keys", "_origins", "_pairs", "store", "total")
 

@@ -165,7 +165,7 @@ def propose(state: State, out: Out, above: Ballot = NO_BALLOT) -> None:
 
 
 def _seal(state: State, ballot: Ballot, view: View) -> None:
-    """Promise: from here on nothing below ``ballot`` is acknowledged, and no role of an earlier ballot lives."""
+    """Promise: nothing below ``ballot`` is acknowledged from here on; no role of an earlier one lives."""
     ensure(ballot > state.promised, "promises only go up")
     state.promised = ballot
     state.promised_view = View(view.members)

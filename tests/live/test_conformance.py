@@ -918,7 +918,7 @@ def test_stale_epoch_is_409(solo: Node) -> None:
 
 
 def test_highest_epoch(frontend_pair: Cluster) -> None:
-    """No epoch that a node accepts may leave it without a next one: the highest is told, then unnumbered views.
+    """No epoch that a node accepts leaves it without a next one: the highest is told, then unnumbered views.
 
     A node may refuse the number as too high. If it takes it, the views after it must become active as always.
     """

@@ -35,7 +35,7 @@ SERVERS: dict[str, Kind] = {
 }
 REFERENCE = "hypercorn"
 
-# The headers that the API is responsible for. Others are the server's own business (date, server, connection).
+# The headers that the API is responsible for. Others are the server's own business (date, connection).
 HEADERS = ("content-type", "content-length", "allow", "msg-num", "retry-after")
 
 
@@ -177,7 +177,7 @@ def paths() -> Iterator[Row]:
 
 
 def idempotency() -> Iterator[Row]:
-    """Repeated and contradicting requests; MARK becomes the node's standing, so that each is a first there."""
+    """Repeated and contradicting requests; MARK becomes the node's standing, so that none is known yet."""
 
     def named(name: str) -> tuple[tuple[str, str], ...]:
         return (("Idempotency-Key", f"MARK-{name}"),)
@@ -321,10 +321,9 @@ def shown(answer: Answer | None, first_number: int = 0) -> object:
 def test_servers_answer_the_same(
     transcripts: dict[str, Transcript], server: str, standing: str, section: str
 ) -> None:
-    """Each server says what the reference says, byte for byte, to every row of a section, wherever a node stands.
+    """Each server says what the reference says, byte for byte, to every row, wherever a node stands.
 
-    A server whose own parser refuses a request (a method that it never heard of) must refuse it as a bad
-    request.
+    A server whose own parser refuses a request (a method it never heard of) must refuse it as a bad request.
     """
     mine = transcripts[server].answers[standing, section]
     reference = transcripts[REFERENCE].answers[standing, section]
