@@ -52,9 +52,14 @@ def progress(state: State, follow: Follow, out: Out) -> None:
         return
     while follow.reads and follow.reads[0][1] not in state.waiting.clients:
         follow.reads.popleft()
-    if follow.reads and follow.ask_resend_at == FOREVER:
+    if (follow.reads or follow.verify) and follow.ask_resend_at == FOREVER:
         follow.ask += 1
         _ask(state, follow, out)
+
+
+def verify(follow: Follow) -> None:
+    """The view was told again: prove by a new question to the primary that it is still the active one."""
+    follow.verify = follow.ask + 1
 
 
 def _ask(state: State, follow: Follow, out: Out) -> None:
@@ -75,6 +80,8 @@ def on_confirmed(state: State, envelope: Envelope, message: Confirmed, out: Out)
         return ignore(state, out, "beyond_the_log", envelope, message)
     follow.ask_resend_at = FOREVER
     follow.heard_at = state.now
+    if message.ask >= follow.verify:
+        follow.verify = 0
     commit.apply_up_to(state, message.position, out)
     while follow.reads and follow.reads[0][0] <= message.ask:
         waiting.read(state, out, follow.reads.popleft()[1])

@@ -47,6 +47,8 @@ def on_confirm(state: State, envelope: Envelope, message: Confirm, out: Out) -> 
 def serve(state: State, lead: Lead, out: Out) -> None:
     """Answer the reads that are confirmed by now."""
     confirmed = min((backup.round for backup in lead.backups.values()), default=lead.round)
+    if confirmed >= lead.verify:
+        lead.verify = 0
     while lead.reads:
         round_, position, counter = lead.reads[0]
         if (round_ > confirmed or position > state.commit) and counter in state.waiting.clients:
@@ -65,4 +67,9 @@ def serve(state: State, lead: Lead, out: Out) -> None:
 
 def wanted_round(lead: Lead) -> int:
     """The round that every backup should acknowledge; 0 while nobody reads."""
-    return lead.round if lead.reads or lead.asks else 0
+    return lead.round if lead.reads or lead.asks or lead.verify else 0
+
+
+def verify(lead: Lead) -> None:
+    """The view was told again: prove by a new round that it is still the active one."""
+    lead.verify = max(1, _join_round(lead)) if lead.backups else 0

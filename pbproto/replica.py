@@ -129,9 +129,10 @@ def _happen(state: State, event: Event, out: Out) -> None:
         case Tick():
             pass
         case Close():
-            state.closing = True
             waiting.reject_all(state, out, Reason.CLOSING, "the node is stopping")
-            out.note(Code.CLOSED)
+            if not state.closing:
+                out.note(Code.CLOSED)
+            state.closing = True
         case _:
             assert_never(event)
 

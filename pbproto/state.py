@@ -126,6 +126,8 @@ class Lead:
     """Per origin the highest low-water mark seen in this ballot."""
     superseded: Ballot = NO_BALLOT
     """A higher ballot that a backup said it has promised."""
+    verify: int = 0
+    """The round that proves that the view is still active since it was told again; 0 if it is proven."""
 
 
 @dataclass(slots=True)
@@ -143,6 +145,8 @@ class Follow:
     """``(ask that must be answered, counter)`` of local reads in order of arrival."""
     forwarded: deque[tuple[int, int]] = field(default_factory=deque)
     """``(when to send again, counter)`` of forwarded writes, in order of time."""
+    verify: int = 0
+    """The ask that proves that the view is still active since it was told again; 0 if it is proven."""
 
 
 @dataclass(slots=True)
@@ -277,6 +281,18 @@ class State:
     def serving(self) -> bool:
         """Whether clients of this node can be served in the promised view."""
         return self.active and self.told_is_promised
+
+    @property
+    def proven(self) -> bool:
+        """Whether the view that is served is known to be the one that was told last.
+
+        {1, 2} is active, then {2}, of which 1 is not told, then {1, 2} is told again: what 1 remembers as
+        active is not the view that was ordered now. Were it to say so, the outside could take 2 for
+        replaceable while 2 alone holds what it wrote.
+        """
+        if self.lead is not None:
+            return self.lead.verify == 0 and self.lead.superseded < self.lead.ballot
+        return self.follow is None or self.follow.verify == 0
 
 
 def check(state: State) -> None:

@@ -54,7 +54,7 @@ def standing(state: State) -> str:
         return "none"
     if state.told.member(state.id) is None:
         return "outside"
-    return "active" if state.serving else "installing"
+    return "active" if state.serving and state.proven else "installing"
 
 
 def describe(state: State, now: int) -> Status:
@@ -133,12 +133,13 @@ def _waits_while_installing(state: State) -> tuple[WaitingFor, ...]:
     proposal = state.proposal
     if proposal is None:
         if told.primary.id == state.id:
-            return ()
+            return _waits_while_active(state, state.now)
         primary = told.primary
         if state.staging is not None:
             return (WaitingFor(primary.id, primary.address, _progress(state)),)
         if state.follow is not None and state.told_is_promised:
-            return (WaitingFor(primary.id, primary.address, "the primary has not started the view yet"),)
+            what = "confirmed" if state.active else "started"
+            return (WaitingFor(primary.id, primary.address, f"the primary has not {what} the view yet"),)
         reason = state.nudge_refusal or "the primary has not proposed this view yet"
         return (WaitingFor(primary.id, primary.address, reason),)
     if state.staging is not None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from .activation import activate
 from .effects import Code
 from .errors import ensure
-from .gate import ignore
+from .gate import ignore, refuse
 from .lineage import agreement, extend
 from .log import Log
-from .messages import Adopt, Adopted, Envelope, Fetch, LogChunk, SnapshotChunk
+from .messages import Adopt, Adopted, Envelope, Fetch, LogChunk, Refusal, SnapshotChunk
 from .out import Out
 from .state import FOREVER, Base, Proposal, Staging, State
 from .store import Frozen, Thaw
@@ -187,6 +187,12 @@ def on_adopt(state: State, envelope: Envelope, message: Adopt, out: Out) -> None
     """The primary says what the view begins with."""
     follow = state.follow
     if follow is None or message.ballot != state.promised:
+        # The outside told {1, 3}, then {2, 3}, then {1, 3} again: 1 is still installing its first ballot,
+        # 3 has promised 2's. Unless 1 hears of it, it offers for ever what 3 may not take.
+        told = state.told
+        of_told = told is not None and told.members and told.primary.id == envelope.sender
+        if of_told and message.ballot < state.promised:
+            return refuse(state, out, envelope, message, Refusal.PROMISED_HIGHER)
         return ignore(state, out, "other_ballot", envelope, message)
     if (envelope.sender, envelope.sender_incarnation) != (state.promised.primary, state.promised.incarnation):
         return ignore(state, out, "not_the_primary", envelope, message)

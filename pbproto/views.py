@@ -7,7 +7,7 @@ the told view adds is obedience: a member promises only a view that the outside 
 
 from __future__ import annotations
 
-from . import transfer, waiting
+from . import forwarding, reads, transfer, waiting
 from .base import choose
 from .effects import Code, Reason, ViewAccepted, ViewRefused
 from .errors import ensure
@@ -80,17 +80,35 @@ def pursue(state: State, out: Out) -> None:
         _step_outside(state, out)
     elif told.primary.id == state.id:
         installing = state.proposal is not None and not state.proposal.blocked
-        if state.told_is_promised and (state.lead is not None or installing):
+        if state.told_is_promised and (_leads(state) or installing):
             # This very view is active, or on its way, with the lives that are known; a member that
             # was restarted makes itself known by its nudge once it was told the view.
+            if state.lead is not None:
+                reads.verify(state.lead)
             _hasten(state, out)
             drive_all(state, out)
         else:
             propose(state, out)
     elif state.told_is_promised and state.follow is not None:
+        if state.active:
+            forwarding.verify(state.follow)
         drive_all(state, out)
     else:
+        _abandon(state)
         nudge(state, out)
+
+
+def _abandon(state: State) -> None:
+    """Stop installing a view that the outside does not want any more. The promise stands."""
+    if state.proposal is not None:
+        state.proposal = None
+        state.staging = None
+
+
+def _leads(state: State) -> bool:
+    """Whether this node is a primary that no member has turned away from, as far as it knows."""
+    lead = state.lead
+    return lead is not None and lead.superseded < lead.ballot
 
 
 def _step_outside(state: State, out: Out) -> None:
@@ -99,7 +117,7 @@ def _step_outside(state: State, out: Out) -> None:
         state.lead = None
         state.active = False
         out.note(Code.STOPPED_SERVING, reason="outside the told view")
-    state.proposal = None
+    _abandon(state)
     waiting.reject_all(state, out, Reason.OUTSIDE, explain(state, state.now))
 
 
@@ -128,7 +146,8 @@ def on_told(state: State, envelope: Envelope, message: Told, out: Out) -> None:
         return ignore(state, out, "not_the_primary", envelope, message)
     proposal, lead = state.proposal, state.lead
     if lead is not None and state.told_is_promised:
-        if lead.backups[envelope.sender].incarnation != envelope.sender_incarnation:
+        life = lead.backups[envelope.sender].incarnation
+        if life != envelope.sender_incarnation or not _leads(state):
             propose(state, out)
     elif proposal is not None:
         promised = proposal.promises.get(envelope.sender)
@@ -247,6 +266,7 @@ def _obey(state: State, view: View, epoch: int, out: Out) -> Refusal | None:
         return Refusal.PROMISED_HIGHER if view.epoch < state.promised.epoch else Refusal.TOLD_OTHER_VIEW
     if view.epoch == state.told_rank:
         return None if told.members == view.members else Refusal.TOLD_OTHER_VIEW
+    _abandon(state)
     state.told = view
     state.told_rank = view.epoch
     out.note(Code.VIEW_LEARNED, epoch=view.epoch, members=",".join(str(member.id) for member in view.members))

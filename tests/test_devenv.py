@@ -1,14 +1,15 @@
 """devenv.py as people meet it: real clusters on real processes, at a terminal and without one.
 
-Only the making of the virtual environment is tried with stand-ins for pip, because the real one takes a minute
-and a network. Everything else starts `devenv.py` as a program of its own, with the interpreter that runs these
-tests in place of `.venv`.
+Only the making of the virtual environment is tried with stand-ins for pip, because the real one takes a
+minute and a network. Everything else starts `devenv.py` as a program of its own, with the interpreter that
+runs these tests in place of `.venv`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib.util
 import os
 import pty
 import random
@@ -30,6 +31,7 @@ import httpx
 import pytest
 
 import devenv
+from devenv_cluster import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = [sys.executable, str(ROOT / "devenv.py")]
@@ -100,21 +102,23 @@ def survivors(groups: set[int]) -> set[int]:
 class Run:
     """A running devenv.py whose output can be waited for; `terminal` gives it a real one to control it."""
 
-    def __init__(self, *arguments: str, terminal: bool) -> None:
+    def __init__(self, *arguments: str, terminal: bool, logs: Path) -> None:
         self.output = ""
         self.seen = 0
         if terminal:
             self.fd, other = pty.openpty()
             fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
             # The terminal must control the program, or its Ctrl-C would not reach it.
-            control = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+            control = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+            control += "os.execv(sys.argv[1], sys.argv[1:])"
             command = [sys.executable, "-c", control, *PROGRAM, *arguments]
             stdin = other
         else:
             self.fd, other = os.pipe()
             command, stdin = [*PROGRAM, *arguments], subprocess.DEVNULL
+        environment = {**ENVIRONMENT, "TMPDIR": str(logs)}
         self.process = subprocess.Popen(
-            command, stdin=stdin, stdout=other, stderr=other, env=ENVIRONMENT, start_new_session=True
+            command, stdin=stdin, stdout=other, stderr=other, env=environment, start_new_session=True
         )
         os.close(other)
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -140,7 +144,7 @@ class Run:
 
     def type(self, text: str) -> None:
         """Type at the terminal."""
-        os.write(self.fd, text.encode())
+        os.write(self.fd, text.encode("latin-1"))
 
     def command(self, line: str) -> str:
         """Enter a command and return what it prints until the next prompt."""
@@ -167,12 +171,12 @@ Start = Callable[..., Run]
 
 
 @pytest.fixture
-def start(base_port: int) -> Iterator[Start]:
+def start(base_port: int, tmp_path: Path) -> Iterator[Start]:
     """Start devenv.py on free ports, with more arguments."""
     with contextlib.ExitStack() as stack:
 
         def start(*arguments: str, terminal: bool = True) -> Run:
-            run = Run("--base-port", str(base_port), *arguments, terminal=terminal)
+            run = Run("--base-port", str(base_port), *arguments, terminal=terminal, logs=tmp_path)
             stack.callback(run.close)
             return run
 
@@ -189,7 +193,9 @@ def curl(line: str) -> str:
     """Run a printed curl line in a shell, or do what it says where curl is missing."""
     if shutil.which("curl"):
         environment = {**os.environ, "no_proxy": "*"}
-        done = subprocess.run(["sh", "-c", line], capture_output=True, env=environment, timeout=PATIENCE, check=True)
+        done = subprocess.run(
+            ["sh", "-c", line], capture_output=True, env=environment, timeout=PATIENCE, check=True
+        )
         return done.stdout.decode()
     words = shlex.split(line)
     method = words[words.index("-X") + 1] if "-X" in words else "GET"
@@ -259,9 +265,12 @@ def test_a_taken_port_is_one_line(start: Start, base_port: int) -> None:
         (["-n", "three"], "-n/--nodes: three is not a number"),
         (["--base-port", "70000"], "--base-port: 70000 is not a number from 0 to 65534"),
         (["--base-port", "65533"], "port 65536 does not exist"),
-        (["--frontend", "wsgi", "--server", "uvicorn"], "--server uvicorn is for quart nodes, but --frontend is wsgi"),
+        (
+            ["--frontend", "wsgi", "--server", "uvicorn"],
+            "--server uvicorn is for quart nodes, but --frontend is wsgi",
+        ),
         (["--server", "apache"], "invalid choice: 'apache'"),
-        (["setup", "again"], "unrecognized arguments: again"),
+        (["setup", "again"], "setup takes no arguments"),
         (["start"], "unrecognized arguments: start"),
     ],
 )
@@ -270,7 +279,9 @@ def test_wrong_arguments_are_one_line(arguments: list[str], message: str) -> Non
 
     Method: give each kind of wrong argument.
     """
-    done = subprocess.run([*PROGRAM, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*PROGRAM, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
@@ -349,6 +360,7 @@ def test_pause_add_and_mistakes(start: Start, base_port: int) -> None:
     run = start("-n", "2")
     run.expect(PROMPT)
     assert "no command 'explode'" in run.command("explode 1")
+    assert "no command" in run.command("\xff\xfe")
     assert "there is no node 7: the nodes are 1, 2" in run.command("kill 7")
     assert "there is no node two" in run.command("view 1 two")
     assert "which node?" in run.command("kill")
@@ -419,7 +431,9 @@ def test_a_node_that_cannot_start_ends_it_with_its_log(tmp_path: Path, base_port
     python.chmod(0o755)
     command = [*PROGRAM, "-n", "1", "--base-port", str(base_port)]
     environment = {**ENVIRONMENT, devenv.PYTHON_VARIABLE: str(python), "TMPDIR": str(tmp_path)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
     assert done.returncode == 1
     assert "node 1 ended by itself (exit status 3); its log ends:\n    something is missing\n" in done.stdout
     assert done.stderr.startswith("devenv.py: node 1 ")
@@ -525,7 +539,7 @@ def test_an_interrupted_installation_is_started_again(checkout: Path, steps: Fak
     Method: let pip fail, leave a file behind, and set up again: the file must be gone.
     """
     steps.fails["pip"] = "ERROR: no such package"
-    with pytest.raises(devenv.UserError, match=r"pip could not install .*ERROR: no such package.*network"):
+    with pytest.raises(UserError, match=r"pip could not install .*ERROR: no such package.*network"):
         devenv.Environment(checkout, steps).ready()
     leftover = checkout / ".venv" / "lib" / "half-a-package"
     leftover.mkdir(parents=True)
@@ -542,9 +556,9 @@ def test_a_missing_module_is_one_line(
 
     Method: hide the module; the message must name it and nothing may have been tried.
     """
-    find = devenv.importlib.util.find_spec
-    monkeypatch.setattr(devenv.importlib.util, "find_spec", lambda name: None if name == "ensurepip" else find(name))
-    with pytest.raises(devenv.UserError, match="lacks the module ensurepip") as caught:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ensurepip" else find(name))
+    with pytest.raises(UserError, match="lacks the module ensurepip") as caught:
         devenv.Environment(checkout, steps).ready()
     assert caught.value.status == 1
     assert "\n" not in str(caught.value)
@@ -648,7 +662,7 @@ def test_an_own_interpreter_is_used_as_it_is(
     monkeypatch.setenv(devenv.PYTHON_VARIABLE, sys.executable)
     assert devenv.Environment(checkout, steps).ready() == Path(sys.executable)
     monkeypatch.setenv(devenv.PYTHON_VARIABLE, str(checkout / "python"))
-    with pytest.raises(devenv.UserError, match="not a program that can be run"):
+    with pytest.raises(UserError, match="not a program that can be run"):
         devenv.Environment(checkout, steps).ready()
     assert not (checkout / ".venv").exists()
 
@@ -659,7 +673,7 @@ def test_an_own_interpreter_is_used_as_it_is(
 def test_every_check_runs_and_counts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Goal: one failed check neither hides the others nor gets lost; when all is well pytest has the last word.
+    """Goal: a failed check neither hides the others nor gets lost; else the last word is the one of pytest.
 
     Method: stand-ins for the checks of which none, one, or all fail.
     """
@@ -692,7 +706,8 @@ def test_an_ended_run_lets_the_check_clean_up(tmp_path: Path) -> None:
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
     environment = {**ENVIRONMENT, devenv.PYTHON_VARIABLE: str(python)}
-    with subprocess.Popen([*PROGRAM, "test"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
+    command, pipe = [*PROGRAM, "test"], subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdout=pipe, stderr=subprocess.STDOUT) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == b"devenv: ruff check .\n"
         assert run.stdout.readline() == b"started\n"

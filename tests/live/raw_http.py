@@ -105,12 +105,13 @@ class Wire:
             headers[name.lower()] = value if known is None else f"{known}, {value}"
         return Answer(response.status, headers, body)
 
-    def closed_without_a_byte(self) -> bool:
-        """Wait until the node hangs up; True if it sent nothing before that."""
-        try:
-            return self.socket.recv(1) == b""
-        except ConnectionError:
-            return True
+    def everything(self) -> bytes:
+        """Read until the node hangs up, and return all of it as it came."""
+        parts = []
+        with contextlib.suppress(ConnectionError):
+            while part := self.socket.recv(2**16):
+                parts.append(part)
+        return b"".join(parts)
 
 
 def request_bytes(

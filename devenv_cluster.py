@@ -1,0 +1,602 @@
+"""The cluster that devenv.py runs: its processes, its views, and the prompt at which a person controls it.
+
+Only the standard library is used, as in devenv.py. Run as a program, this file is the keeper of a cluster
+(see `Keeper`). It reads from top to bottom: talking to the person, the processes, the cluster, the prompt.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import errno
+import http.client
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+ROOT = Path(__file__).resolve().parent
+SERVERS = {"quart": ("hypercorn", "uvicorn", "granian"), "wsgi": ("waitress", "gunicorn")}
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+START_SECONDS, SETTLE_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 60.0, 5.0, 5.0, 1.5
+LOG_TAIL = 5
+
+# ---------------------------------------------------------------------------- talking to the person
+
+
+class UserError(Exception):
+    """Something the person can put right: printed as one line, never as a trace."""
+
+    def __init__(self, text: str, status: int = 1) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked this program to end; raised in the main thread, so that every `finally` runs."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__()
+        self.signum = signum
+
+
+class Screen:
+    """Standard output, shared by the prompt and by the thread that watches the nodes."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.prompt = ""  # what stands there while a person may be typing, else empty
+
+    def say(self, text: str) -> None:
+        """Print lines; above the prompt and the half-typed command if there is one.
+
+        A reader that has gone away (`| head`, a closed terminal) must not stop the clean-up: no OSError here.
+        """
+        with self.lock, contextlib.suppress(OSError):
+            if self.prompt and os.isatty(1):
+                # readline, loaded by the prompt where it exists, alone knows what has been typed so far.
+                typed = getattr(sys.modules.get("readline"), "get_line_buffer", str)()
+                print(f"\r\033[K{text}\n{self.prompt}{typed}", end="", flush=True)
+            else:
+                print(text, flush=True)
+
+
+screen = Screen()
+say = screen.say
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Align cells in columns."""
+    lines = [list(head), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    aligned = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    return "\n".join(f"  {line}" for line in aligned)
+
+
+def listed(ids: Iterable[int]) -> str:
+    """Name nodes in a sentence."""
+    return ", ".join(map(str, ids))
+
+
+# ---------------------------------------------------------------------------- the processes of a cluster
+
+
+def signal_group(group: int, signum: int) -> bool:
+    """Signal a process group; False if nobody is left in it (macOS says EPERM when only zombies are)."""
+    try:
+        os.killpg(group, signum)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+class Keeper:
+    """A small process of its own that kills the nodes when this program is gone, however it went.
+
+    It learns of our end by the end of a pipe that only we can write to, so SIGKILL is covered too. The
+    obvious other way, prctl(PR_SET_PDEATHSIG), is Linux only, fires at the end of the *thread* that started
+    the node, and is not inherited by the workers that some servers start; the keeper kills whole groups.
+
+    There is no moment at which a node runs unguarded: it starts as a shell that waits for a line (`GATE`),
+    which it gets once the keeper's pipe holds its group. If we die before, the shell reads the end of its
+    input instead, and ends. What a pipe holds is read even when its writer is dead.
+    """
+
+    GATE = 'read -r go && exec "$@" </dev/null'
+
+    def __enter__(self) -> Keeper:
+        """Start the process, in a session of its own: what is sent to our terminal must not end it."""
+        command, null = [sys.executable, "-I", __file__], subprocess.DEVNULL
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=null, stderr=null, start_new_session=True
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the pipe and wait until all that was still guarded is dead."""
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            self.process.communicate(timeout=STOP_SECONDS)
+
+    def tell(self, order: str) -> None:
+        """Send `+group` or `-group`; a short write to a pipe is never torn, so threads need no lock."""
+        assert self.process.stdin is not None
+        os.write(self.process.stdin.fileno(), f"{order}\n".encode())
+
+    @staticmethod
+    def main() -> None:
+        """Be the keeper: note the groups until the pipe ends, then kill what is left of them."""
+        for signum in ENDING_SIGNALS:
+            signal.signal(signum, signal.SIG_IGN)
+        groups: set[int] = set()
+        for order in sys.stdin:
+            (groups.add if order[0] == "+" else groups.discard)(int(order[1:]))
+        for group in groups:
+            signal_group(group, signal.SIGKILL)
+
+
+@dataclass
+class Node:
+    """One node and its process, which leads a process group because its server may have workers."""
+
+    id: int
+    port: int
+    frontend: str
+    server: str | None
+    log: Path | None  # None: it writes to our standard error
+    process: subprocess.Popen[bytes] | None = None
+    paused: bool = False
+    wanted: bool = False  # it is meant to run: if it does not, that is news
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def state(self) -> str:
+        process = self.process  # the thread that reports deaths may set it to None meanwhile
+        if process is None or process.poll() is not None:
+            return "dead"
+        return "paused" if self.paused else "running"
+
+    def signal(self, signum: int) -> bool:
+        """Signal the whole group, or tell that nobody is left in it."""
+        return self.process is not None and signal_group(self.process.pid, signum)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line asked for."""
+
+    nodes: int = 3
+    base_port: int = 8080
+    frontend: str = "quart"
+    server: str | None = None
+    tell_view: bool = True
+    logs_to_stderr: bool = False
+
+    def new_node(self, node_id: int, logs: Path | None) -> Node:
+        """Describe a node; in a mixed cluster odd ids are quart and even ones wsgi."""
+        frontend = ("wsgi", "quart")[node_id % 2] if self.frontend == "mixed" else self.frontend
+        server = self.server if self.server in SERVERS[frontend] else None
+        log = logs and logs / f"node-{node_id}.log"
+        return Node(node_id, self.base_port + node_id, frontend, server, log)
+
+
+def check_ports(ports: Sequence[int]) -> None:
+    """Refuse ports that do not exist or that somebody listens on, before anything is started."""
+    if ports[-1] > 65535:
+        raise UserError(f"port {ports[-1]} does not exist: the highest is 65535 (see --base-port)", 2)
+    problems = []
+    for port in ports:
+        with socket.socket() as probe:
+            # As servers do it, or connections that were closed a moment ago would count as taken.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                taken = error.errno == errno.EADDRINUSE
+                problems.append(f"port {port} is taken" if taken else f"port {port}: {error.strerror}")
+    if problems:
+        raise UserError(f"{'; '.join(problems)} (choose others with --base-port)", 2)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A node's answer; status 0 means that there was none."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def problem(self) -> str:
+        """Say in a few words what is wrong with an answer other than 200."""
+        words = str(self.body.get("detail") or self.body.get("title") or "")
+        return f"answers {self.status} {words}".strip() if self.status else words
+
+
+def call(address: str, method: str, path: str, body: object = None) -> Reply:
+    """Send one request to a node, giving up after a short time (it may be stopped); never raises."""
+    host, port = address.split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=ANSWER_SECONDS)
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body))
+        response = connection.getresponse()
+        parsed = json.loads(response.read())
+        return Reply(response.status, parsed if isinstance(parsed, dict) else {})
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Reply(0, {"detail": f"does not answer ({str(error) or type(error).__name__})"})
+    finally:
+        connection.close()
+
+
+def ask(nodes: Sequence[Node], method: str, path: str, body: object = None) -> dict[int, Reply]:
+    """Ask several nodes at once, since a slow one must not delay the others' answers."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
+        return dict(pool.map(lambda node: (node.id, call(node.address, method, path, body)), nodes))
+
+
+@dataclass
+class Cluster:
+    """The nodes, and the view that they were told last from here."""
+
+    settings: Settings
+    python: Path
+    keeper: Keeper
+    logs: Path | None
+    nodes: dict[int, Node] = field(default_factory=dict)
+    view: list[int] = field(default_factory=list)
+    trouble: bool = False  # a node died by itself or did not start: its log is worth keeping
+
+    def __post_init__(self) -> None:
+        self.lock = threading.Lock()  # guards `Node.wanted`, which two threads look at
+        self.closing = threading.Event()
+        self.watcher = threading.Thread(target=self.watch, daemon=True)
+
+    def launch(self, node: Node) -> None:
+        """Start the node's process (`Keeper` explains how it is made sure that it cannot outlive us)."""
+        command = [str(self.python), "-m", f"frontends.{node.frontend}_app", "--id", str(node.id)]
+        command += ["--bind", node.address, *(["--server", node.server] if node.server else [])]
+        environment = {name: os.environ[name] for name in os.environ if name != "NODE_IDENTIFIER"}
+        with contextlib.ExitStack() as stack:
+            output: IO[bytes] | int = stack.enter_context(node.log.open("ab")) if node.log else 2
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", Keeper.GATE, "node", *command],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # a Ctrl-C at our terminal is for us alone
+            )
+        self.keeper.tell(f"+{process.pid}")
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin as gate:
+            gate.write(b"go\n")
+        with self.lock:
+            node.process, node.paused, node.wanted = process, False, True
+
+    def kill(self, node: Node) -> None:
+        """End the node's whole group with SIGKILL, as a crash would, and wait until its port is free.
+
+        Afterwards the process is forgotten: its number may soon be somebody else's.
+        """
+        with self.lock:
+            node.wanted = False
+        if (process := node.process) is not None:
+            node.signal(signal.SIGKILL)
+            process.wait()
+            end = time.monotonic() + 1  # a zombie that init does not collect must not hold us up
+            while signal_group(process.pid, 0) and time.monotonic() < end:
+                time.sleep(0.01)
+            self.keeper.tell(f"-{process.pid}")
+            node.process = None
+
+    def report_deaths(self) -> None:
+        """Report each node that ended unasked, once, and end what is left of its group."""
+        with self.lock:
+            dead = [node for node in list(self.nodes.values()) if node.wanted and node.state == "dead"]
+            for node in dead:
+                node.wanted = False
+        for node in dead:
+            self.trouble = True
+            code = node.process.returncode if node.process else 0
+            self.kill(node)
+            how = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
+            log = node.log.read_text(errors="replace").splitlines()[-LOG_TAIL:] if node.log else []
+            say(
+                "\n    ".join(
+                    [f"node {node.id} ended by itself ({how})" + "; its log ends:" * bool(log), *log]
+                )
+            )
+
+    def watch(self) -> None:
+        """Report deaths until the cluster closes."""
+        while not self.closing.wait(0.2):
+            self.report_deaths()
+
+    def running(self, ids: Iterable[int]) -> list[Node]:
+        """Give those of the nodes that can answer.
+
+        A paused one is left out: it would cost time, and find an old PUT of a view when it goes on.
+        """
+        return [self.nodes[node_id] for node_id in ids if self.nodes[node_id].state == "running"]
+
+    def wait_for(self, path: str, nodes: Sequence[Node], seconds: float) -> None:
+        """Wait until all these nodes answer 200, saying for whom; complain about who does not."""
+        began = shown_at = time.monotonic()
+        while True:
+            answers = ask(nodes, "GET", path)
+            nodes = [node for node in nodes if answers[node.id].status != 200]
+            if not nodes:
+                return
+            self.report_deaths()
+            now = time.monotonic()
+            if now - began > seconds or any(node.state == "dead" for node in nodes):
+                raise UserError("; ".join(f"node {node.id} {answers[node.id].problem}" for node in nodes))
+            if now - shown_at > 1:
+                say(f"  waiting for {path} of {listed(node.id for node in nodes)}")
+                shown_at = now
+            time.sleep(0.05)
+
+    def tell(self, ids: Sequence[int]) -> None:
+        """PUT the view of these nodes to its members."""
+        body = {"view": [{"address": self.nodes[node_id].address, "id": node_id} for node_id in ids]}
+        different = list(dict.fromkeys(ids))  # a node twice is refused by the nodes, in better words
+        answers = ask(self.running(different), "PUT", "/view", body)
+        for node_id in different:
+            if node_id not in answers:
+                say(f"node {node_id} is {self.nodes[node_id].state} and was not told")
+            elif answers[node_id].status != 200:
+                say(f"node {node_id} {answers[node_id].problem}")
+        if not any(reply.status == 200 for reply in answers.values()):
+            raise UserError(f"no member took the view {listed(ids)}")
+        self.view = list(ids)
+
+    def settle(self) -> None:
+        """Give the view told last a short time to become active; say what has become of it."""
+        members = self.running(self.view)
+        try:
+            self.wait_for("/ready", members, SETTLE_SECONDS)
+        except UserError as error:
+            say(f"view {listed(self.view)} is not active yet: {error} (`status` shows more)")
+            return
+        for reply in list(ask(members, "GET", "/view").values())[:1]:
+            epoch, primary = reply.body.get("epoch"), reply.body.get("primary")
+            say(f"view {listed(self.view)} is active: epoch {epoch}, primary {primary}")
+
+    def start(self) -> None:
+        """Start everything, up to a cluster that answers data requests."""
+        ids = range(1, self.settings.nodes + 1)
+        self.nodes = {node_id: self.settings.new_node(node_id, self.logs) for node_id in ids}
+        nodes = list(self.nodes.values())
+        say(f"starting nodes {listed(ids)}; logs: {self.logs or 'standard error'}")
+        self.watcher.start()
+        try:
+            for node in nodes:
+                self.launch(node)
+            self.wait_for("/ping", nodes, START_SECONDS)
+            if self.settings.tell_view:
+                self.tell(list(self.nodes))
+                self.wait_for("/ready", nodes, START_SECONDS)
+        except UserError:
+            self.trouble = True
+            raise
+
+    def overview(self) -> str:
+        """Say what runs where, and three requests to try."""
+        nodes = list(self.nodes.values())
+        rows = []
+        for node, reply in zip(nodes, ask(nodes, "GET", "/view").values(), strict=True):
+            frontend = f"{node.frontend} ({node.server})" if node.server else node.frontend
+            pid = node.process.pid if node.process else "-"
+            rows.append((node.id, reply.body.get("role", "?"), node.address, pid, frontend))
+        first, second, last = nodes[0].address, nodes[len(nodes) // 2].address, nodes[-1].address
+        put = f"""curl -X PUT -d '{{"value": "hello"}}' http://{first}/data/greeting"""
+        requests = [put, f"curl http://{second}/data/greeting", f"curl http://{last}/data"]
+        if not self.view:
+            view = json.dumps({"view": [{"address": node.address, "id": node.id} for node in nodes]})
+            requests = [f"curl http://{last}/view", f"curl -X PUT -d '{view}' http://{first}/view", put]
+        return "\n  ".join([table(("id", "role", "address", "pid", "frontend"), rows) + "\ntry:", *requests])
+
+    def status(self) -> str:
+        """Ask all nodes at once how they see the view."""
+        answers = ask(self.running(self.nodes), "GET", "/view")
+        rows = []
+        for node in self.nodes.values():
+            reply = answers.get(node.id, Reply(0, {"detail": "-"}))
+            cells = [reply.problem, "-", "-", "-", "-"]
+            if reply.status == 200:
+                told = [reply.body.get(name) for name in ("status", "role", "epoch", "commit")]
+                others = reply.body.get("waiting_for", ())
+                why = ", ".join(f"{other['id']} ({other['reason']})" for other in others)
+                told.append(why or reply.body.get("blocked"))
+                cells = ["-" if cell is None else str(cell) for cell in told]
+            rows.append((node.id, node.state, *cells))
+        return table(("id", "process", "status", "role", "epoch", "commit", "waiting for"), rows)
+
+    def stop(self) -> None:
+        """End every process, politely at first; signals are ignored, as this takes a few seconds at most."""
+        for signum in ENDING_SIGNALS:
+            signal.signal(signum, signal.SIG_IGN)
+        self.closing.set()
+        if self.watcher.is_alive():
+            self.watcher.join()
+        nodes = [node for node in self.nodes.values() if node.state != "dead"]
+        for node in nodes:
+            node.signal(signal.SIGTERM)
+            node.signal(signal.SIGCONT)  # a paused process notices its SIGTERM only now
+        end = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < end and any(node.state != "dead" or node.signal(0) for node in nodes):
+            time.sleep(0.05)
+        for node in nodes:
+            self.kill(node)
+        say("all nodes are stopped")
+
+
+# ---------------------------------------------------------------------------- the prompt
+
+
+class Console:
+    """The commands that a person gives at a terminal: each method `do_X` is the command X."""
+
+    PROMPT = "devenv> "
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.commands = {name[3:]: getattr(self, name) for name in vars(Console) if name.startswith("do_")}
+
+    def loop(self) -> None:
+        """Carry commands out until `quit` or the end of the input."""
+        with contextlib.suppress(ImportError):
+            import readline  # noqa: F401 - its presence gives `input` line editing and a history
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="replace")  # a slip of the finger is no reason to end
+        while True:
+            screen.prompt = self.PROMPT
+            try:
+                name, _, words = input(self.PROMPT).strip().partition(" ")
+            except (EOFError, OSError, Stopped):  # OSError: the terminal is gone
+                screen.prompt = ""
+                say("")  # the cursor stands behind the prompt
+                return
+            screen.prompt = ""
+            try:
+                if name and name not in self.commands:
+                    raise UserError(f"there is no command {name!r}: `help` lists them all")
+                if name == "quit":
+                    return
+                if name:
+                    self.commands[name](words)
+            except UserError as error:
+                say(str(error))
+
+    def chosen(self, words: str) -> list[Node]:
+        """Read the ids of nodes of this cluster."""
+        nodes = {str(node_id): node for node_id, node in self.cluster.nodes.items()}
+        if unknown := [word for word in words.split() if word not in nodes]:
+            raise UserError(f"there is no node {', '.join(unknown)}: the nodes are {', '.join(nodes)}")
+        if not words:
+            raise UserError(f"which node? The nodes are {', '.join(nodes)}")
+        return [nodes[word] for word in words.split()]
+
+    def do_status(self, _words: str) -> None:
+        """status: show how every node sees the view"""
+        say(self.cluster.status())
+
+    def do_kill(self, words: str) -> None:
+        """kill 2: crash node 2 (SIGKILL); its data is gone"""
+        for node in self.chosen(words):
+            say(f"node {node.id} is " + ("dead already" if node.state == "dead" else "killed"))
+            self.cluster.kill(node)
+
+    def do_restart(self, words: str) -> None:
+        """restart 2: start node 2 again, empty, and tell the present view again, so that it is filled"""
+        for node in self.chosen(words):
+            self.cluster.kill(node)
+            self.cluster.launch(node)
+            self.cluster.wait_for("/ping", [node], START_SECONDS)
+            say(f"node {node.id} runs again")
+            if not self.cluster.view:
+                continue
+            self.cluster.tell(self.cluster.view)
+            self.cluster.settle()
+            if node.id not in self.cluster.view:
+                say(f"node {node.id} is not in that view, so it stays empty: `view` with it takes it in")
+
+    def do_pause(self, words: str) -> None:
+        """pause 1: stop node 1's process without ending it (SIGSTOP)"""
+        for node in self.chosen(words):
+            if node.state != "running":
+                raise UserError(f"node {node.id} is {node.state}")
+            node.paused = node.signal(signal.SIGSTOP)
+            say(f"node {node.id} is paused")
+
+    def do_resume(self, words: str) -> None:
+        """resume 1: let a paused node 1 go on (SIGCONT)"""
+        for node in self.chosen(words):
+            if node.state != "paused":
+                raise UserError(f"node {node.id} is {node.state}, not paused")
+            node.paused = not node.signal(signal.SIGCONT)
+            say(f"node {node.id} goes on")
+
+    def do_view(self, words: str) -> None:
+        """view 1 3: tell nodes 1 and 3 that they are the view now"""
+        self.cluster.tell([node.id for node in self.chosen(words)])
+        self.cluster.settle()
+
+    def do_add(self, words: str) -> None:
+        """add: start one more node and tell the present view with it added"""
+        if words:
+            raise UserError("`add` takes no argument: the new node gets the next free id")
+        cluster = self.cluster
+        node = cluster.settings.new_node(max(cluster.nodes) + 1, cluster.logs)
+        check_ports([node.port])
+        cluster.nodes[node.id] = node
+        try:
+            cluster.launch(node)
+            cluster.wait_for("/ping", [node], START_SECONDS)
+        except UserError:
+            cluster.kill(node)
+            del cluster.nodes[node.id]
+            raise
+        say(f"node {node.id} ({node.frontend}) runs at {node.address}")
+        if cluster.view:
+            cluster.tell([*cluster.view, node.id])
+            cluster.settle()
+
+    def do_help(self, _words: str) -> None:
+        """help: show this"""
+        lines = [str(command.__doc__).split(": ", 1) for command in self.commands.values()]
+        say(table(("command", "what it does"), lines))
+
+    def do_quit(self, _words: str) -> None:
+        """quit: stop all nodes and end, as Ctrl-C and Ctrl-D do"""
+
+
+def has_person() -> bool:
+    """Tell whether somebody can type: a job in the background must not read, it would be stopped for that."""
+    if not os.isatty(0):
+        return False
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:  # a terminal, but not the one that controls us: nobody stops us from reading
+        return True
+
+
+def run_cluster(settings: Settings, python: Path) -> None:
+    """Run a cluster with this interpreter until it is told to end."""
+    with Keeper() as keeper:
+        logs = None if settings.logs_to_stderr else Path(tempfile.mkdtemp(prefix="pbproto-"))
+        cluster = Cluster(settings, python, keeper, logs)
+        try:
+            cluster.start()
+            say(cluster.overview())
+            with contextlib.suppress(Stopped):
+                if has_person():
+                    say("commands: status, kill, restart, pause, resume, view, add, help, quit")
+                    Console(cluster).loop()
+                else:
+                    say("running until SIGINT or SIGTERM")
+                    while True:
+                        signal.pause()
+        finally:
+            cluster.stop()
+            if logs and cluster.trouble:
+                say(f"the logs are kept: {logs}")
+            elif logs:
+                shutil.rmtree(logs, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    Keeper.main()

@@ -1,0 +1,1 @@
+"""Web frontends that execute the effects of ``pbproto`` over HTTP."""

@@ -1,0 +1,476 @@
+"""The mapping between HTTP and the node, once for every frontend: routes, bodies, statuses, headers.
+
+A frontend asks ``plan`` what a request is, reads a body of at most ``plan.body_limit`` bytes, and calls
+``Api.start``: the answer is either there at once or comes to a callback later. Paths are taken raw and
+decoded here exactly once: a key decoded twice is another key.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from pbproto import (
+    CodecError,
+    Delete,
+    Get,
+    GetAll,
+    Kind,
+    Listing,
+    Put,
+    Reason,
+    Reject,
+    Reply,
+    Value,
+    VersionError,
+    View,
+    ViewRefused,
+    Written,
+)
+from pbproto.codec import MEDIA_TYPE
+from pbproto.events import Request as CoreRequest
+from pbproto.values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_MEMBERS
+
+from .node import Answer, Node
+from .settings import MAX_MAIL_BYTES, Settings, SettingError, split_address
+
+MAX_VIEW_BYTES = 1_048_576
+LISTING_CHUNK = 65_536
+RETRY_AFTER = "1"
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP answer. ``body`` is whole, or an iterable of pieces for a large listing."""
+
+    status: int
+    headers: Headers
+    body: bytes | Iterable[bytes]
+
+
+class Route(Enum):
+    """What a request asks for."""
+
+    PING = "ping"
+    READY = "ready"
+    VIEW = "view"
+    DATA = "data"
+    KEY = "key"
+    PEER = "peer"
+
+
+_ALLOWED = {
+    Route.PING: ("GET", "HEAD", "OPTIONS"),
+    Route.READY: ("GET", "HEAD", "OPTIONS"),
+    Route.VIEW: ("GET", "HEAD", "OPTIONS", "PUT"),
+    Route.DATA: ("GET", "HEAD", "OPTIONS"),
+    Route.KEY: ("DELETE", "GET", "HEAD", "OPTIONS", "PUT"),
+    Route.PEER: ("OPTIONS", "POST"),
+}
+_PATHS = {
+    b"/ping": Route.PING,
+    b"/ready": Route.READY,
+    b"/view": Route.VIEW,
+    b"/data": Route.DATA,
+    b"/peer": Route.PEER,
+}
+_KEY_PREFIX = b"/data/"
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,%d}" % MAX_IDEMPOTENCY_KEY_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a request is, known before its body is read."""
+
+    route: Route
+    method: str
+    key: bytes = b""
+    body_limit: int = 0
+    """How many bytes of body to read; more is 413. 0: the body is of no interest."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the answer may take as long as the request timeout."""
+        return self.route in (Route.DATA, Route.KEY)
+
+
+class Refused(Exception):
+    """The request is answered with a problem; nothing has changed."""
+
+    def __init__(self, status: int, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.reason = reason
+        self.detail = detail
+
+
+def problem(status: int, reason: str, detail: str, headers: Headers = (), outcome: str = "") -> Response:
+    """An error as ``application/problem+json`` (RFC 9457); ``reason`` is the machine's word for it."""
+    document: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "reason": reason,
+    }
+    if outcome:
+        document["outcome"] = outcome
+    if status in (503, 504):
+        headers = (*headers, ("retry-after", RETRY_AFTER))
+    return Response(status, (("content-type", "application/problem+json"), *headers), _json(document))
+
+
+def refused(error: Refused) -> Response:
+    """The answer to a request that was refused."""
+    return problem(error.status, error.reason, error.detail)
+
+
+def internal_error() -> Response:
+    """The answer where our own code failed: no trace leaves the node."""
+    return problem(500, "internal_error", "the node failed to handle this request; its log says more")
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _success(status: int, document: object, headers: Headers = ()) -> Response:
+    return Response(status, (("content-type", "application/json"), *headers), _json(document))
+
+
+def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
+    """What a request is, from its method and its raw target; or the answer to what is none of ours."""
+    path = _path(target)
+    route = _PATHS.get(path, Route.KEY if path.startswith(_KEY_PREFIX) else None)
+    if route is None:
+        return problem(404, "no_such_resource", "there is nothing at this path")
+    allow = ", ".join(_ALLOWED[route])
+    if method not in _ALLOWED[route]:
+        return problem(405, "method_not_allowed", f"allowed here: {allow}", (("allow", allow),))
+    if method == "OPTIONS":
+        return _success(200, {}, (("allow", allow),))
+    if route is not Route.KEY:
+        limit = {Route.VIEW: MAX_VIEW_BYTES, Route.PEER: MAX_MAIL_BYTES}.get(route, 0)
+        return Plan(route, method, body_limit=limit if method in ("PUT", "POST") else 0)
+    try:
+        key = _key(path[len(_KEY_PREFIX) :])
+    except Refused as error:
+        return refused(error)
+    return Plan(route, method, key, settings.client_body_limit if method == "PUT" else 0)
+
+
+def _path(target: bytes) -> bytes:
+    """The path of a request target in any of its forms, still percent-encoded."""
+    path = target.partition(b"?")[0].partition(b"#")[0]
+    if not path.startswith(b"/") and b"://" in path:
+        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+    return path
+
+
+def _key(encoded: bytes) -> bytes:
+    if _BAD_ESCAPE.search(encoded):
+        raise Refused(400, "bad_key", "the key has a percent sign that does not begin an escape")
+    key = unquote_to_bytes(encoded)
+    if not 0 < len(key) <= MAX_KEY_BYTES:
+        raise Refused(400, "bad_key", f"a key has 1 to {MAX_KEY_BYTES} bytes, this one has {len(key)}")
+    try:
+        key.decode()
+    except UnicodeDecodeError:
+        raise Refused(400, "bad_key", "the key is not UTF-8") from None
+    return key
+
+
+class Api:
+    """The REST interface of one node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._settings = node.settings
+
+    def plan(self, method: str, target: bytes) -> Plan | Response:
+        """What a request is; see the function of this name."""
+        return plan(method, target, self._settings)
+
+    def start(
+        self, request: Plan, headers: Mapping[str, str], body: bytes, done: Callable[[Response], None]
+    ) -> None:
+        """Handle a request whose body was read; ``done`` gets the answer once, now or later.
+
+        ``headers`` are looked up by lower-case name. ``done`` may be called from any thread.
+        """
+        try:
+            if request.waits:
+                make = self._operation(request, headers, body)
+                self._node.request(make, lambda answer: done(_head(request, _answer(answer))))
+                return
+            response = self._now(request, body)
+        except Refused as error:
+            response = refused(error)
+        done(_head(request, response))
+
+    def too_large(self, request: Plan) -> Response:
+        """The answer to a body above ``request.body_limit``."""
+        return problem(413, "body_too_large", f"the body may have {request.body_limit} bytes")
+
+    def _now(self, request: Plan, body: bytes) -> Response:
+        if request.route is Route.PING:
+            return _success(200, {"status": "ok", "id": self._node.id})
+        if request.route is Route.READY:
+            return self._ready()
+        if request.route is Route.PEER:
+            return self._mail(body)
+        if request.method == "PUT":
+            answer = self._node.tell_view(parse_view(body))
+            if isinstance(answer, ViewRefused):
+                raise Refused(409, answer.reason.value, answer.detail)
+        return _success(200, self._describe())
+
+    def _ready(self) -> Response:
+        status = self._node.status()
+        if status.ready:
+            return _success(200, {"ready": True})
+        whom = "; ".join(f"node {wait.id}: {wait.reason}" for wait in status.waiting_for)
+        detail = f"status {status.status}"
+        if status.blocked or whom:
+            detail += f" ({status.blocked or whom})"
+        return problem(503, "not_ready", detail)
+
+    def _mail(self, body: bytes) -> Response:
+        try:
+            answers = self._node.receive(body)
+        except VersionError as error:
+            raise Refused(400, "other_version", str(error)) from error
+        except CodecError as error:
+            raise Refused(400, "bad_mail", str(error)) from error
+        return Response(200, (("content-type", MEDIA_TYPE),), answers)
+
+    def _describe(self) -> dict[str, Any]:
+        status = self._node.status()
+        synced = status.synced
+        return {
+            "id": status.id,
+            "incarnation": f"{status.incarnation:016x}",
+            "view": [
+                {"address": member.address, "id": member.id}
+                for member in (status.view.members if status.view is not None else ())
+            ],
+            "epoch": status.epoch,
+            "primary": status.primary,
+            "status": status.status,
+            "role": status.role,
+            "waiting_for": [
+                {"id": wait.id, "address": wait.address, "reason": wait.reason} for wait in status.waiting_for
+            ],
+            "blocked": status.blocked or None,
+            "dropped": [{"id": loss.id, "from": loss.first, "to": loss.end} for loss in status.dropped],
+            "synced": None
+            if synced is None
+            else {
+                "epoch": synced.epoch,
+                "attempt": synced.attempt,
+                "primary": synced.primary,
+                "incarnation": f"{synced.incarnation:016x}",
+            },
+            "commit": status.commit,
+            "log_end": status.log_end,
+        }
+
+    def _operation(
+        self, request: Plan, headers: Mapping[str, str], body: bytes
+    ) -> Callable[[int], CoreRequest]:
+        key = request.key
+        if request.route is Route.DATA:
+            return GetAll
+        if request.method in ("GET", "HEAD"):
+            return lambda token: Get(token, key)
+        name = _idempotency_key(headers.get("idempotency-key"))
+        if request.method == "DELETE":
+            return lambda token: Delete(token, key, name)
+        value = parse_value(body, self._settings.max_value_bytes)
+        return lambda token: Put(token, key, value, name)
+
+
+def _head(request: Plan, response: Response) -> Response:
+    """A HEAD has the headers of the GET and no body."""
+    if request.method != "HEAD":
+        return response
+    length: Headers = ()
+    if isinstance(response.body, bytes):
+        length = (("content-length", str(len(response.body))),)
+    return Response(response.status, (*response.headers, *length), b"")
+
+
+def _idempotency_key(text: str | None) -> bytes:
+    if text is None:
+        return b""
+    if not _VISIBLE.fullmatch(text):
+        detail = f"an Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY_BYTES} visible ASCII characters"
+        raise Refused(400, "bad_idempotency_key", detail)
+    return text.encode()
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body, strictly: UTF-8, no NaN, no lone surrogate anywhere, no nesting bomb."""
+    if not body:
+        raise Refused(400, "bad_body", "the body is missing")
+    try:
+        text = body.decode()
+        document = json.loads(text, parse_constant=_no_constant)
+        if "\\u" in text:
+            json.dumps(document, ensure_ascii=False).encode()
+    except RecursionError:
+        raise Refused(400, "bad_body", "the body is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise Refused(400, "bad_body", "the body has half of a surrogate pair") from None
+    except ValueError as error:
+        raise Refused(400, "bad_body", f"the body is not JSON in UTF-8: {str(error)[:200]}") from None
+    if not isinstance(document, dict):
+        raise Refused(400, "bad_body", "the body is not a JSON object")
+    return document
+
+
+def parse_value(body: bytes, max_bytes: int) -> bytes:
+    """The canonical bytes of the value that a client sends. Raises ``Refused``."""
+    document = _document(body)
+    if "value" not in document:
+        raise Refused(400, "bad_body", 'the body has no "value"')
+    value = document["value"]
+    if not isinstance(value, str):
+        raise Refused(400, "bad_body", '"value" is not a string')
+    data = value.encode()
+    if len(data) > max_bytes:
+        detail = f"a value may have {max_bytes} bytes of UTF-8, this one has {len(data)}"
+        raise Refused(413, "value_too_large", detail)
+    return data
+
+
+def parse_view(body: bytes) -> View:
+    """The view that the outside tells, checked whole before anything changes. Raises ``Refused``."""
+    document = _document(body)
+    listed = document.get("view")
+    if not isinstance(listed, list):
+        raise Refused(400, "bad_view", '"view" has to be a list of members')
+    if len(listed) > MAX_MEMBERS:
+        raise Refused(400, "bad_view", f"a view has at most {MAX_MEMBERS} members")
+    epoch = None
+    if "epoch" in document:
+        epoch = document["epoch"]
+        if type(epoch) is not int or not 1 <= epoch <= MAX_ID:
+            raise Refused(400, "bad_view", f'"epoch" has to be an integer from 1 to {MAX_ID}')
+    members = [_member(each) for each in listed]
+    try:
+        return View.of(members, epoch)
+    except ValueError as error:
+        raise Refused(400, "bad_view", str(error)) from error
+
+
+def _member(document: object) -> tuple[int, str]:
+    if not isinstance(document, dict):
+        raise Refused(400, "bad_view", 'a member is an object with "address" and "id"')
+    id_, address = document.get("id"), document.get("address")
+    # bool is an int in Python, and true == 1 would make two lowest ids.
+    if type(id_) is not int or not 0 <= id_ <= MAX_ID:
+        raise Refused(400, "bad_view", f'"id" has to be an integer from 0 to {MAX_ID}')
+    if not isinstance(address, str):
+        raise Refused(400, "bad_view", '"address" has to be a string')
+    try:
+        host, _ = split_address(address)
+        if ":" in host:
+            ipaddress.IPv6Address(host)
+        if len(host) > 253:
+            raise SettingError("the host is too long")
+    except ValueError:
+        raise Refused(400, "bad_view", f'"address" has to be host:port, not {address[:300]!r}') from None
+    return id_, address
+
+
+def _answer(answer: Answer) -> Response:
+    return _rejection(answer) if isinstance(answer, Reject) else _reply(answer)
+
+
+_STATUS = {Kind.CREATED: 201, Kind.UPDATED: 200, Kind.DELETED: 200, Kind.MISSING: 404}
+
+
+def _reply(answer: Reply) -> Response:
+    outcome = answer.outcome
+    if isinstance(outcome, Written):
+        kind, position = outcome.result
+        number: Headers = (("msg-num", str(position)),)
+        if kind is Kind.MISSING:
+            return _missing(number)
+        return _success(_STATUS[kind], {}, number)
+    number = (("msg-num", str(outcome.position)),)
+    if isinstance(outcome, Value):
+        if outcome.value is None:
+            return _missing(number)
+        return _success(200, {"value": outcome.value.decode()}, number)
+    return _listing(outcome, number)
+
+
+def _missing(number: Headers) -> Response:
+    return problem(404, "no_such_key", "the key is not in the store", number)
+
+
+def _listing(outcome: Listing, number: Headers) -> Response:
+    headers = (("content-type", "application/json"), *number)
+    pieces = _pieces(outcome.items)
+    first = next(pieces)
+    second = next(pieces, None)
+    if second is None:
+        return Response(200, headers, first)
+
+    def whole() -> Iterator[bytes]:
+        yield first
+        yield second
+        yield from pieces
+
+    return Response(200, headers, whole())
+
+
+def _pieces(items: Mapping[bytes, bytes]) -> Iterator[bytes]:
+    """The listing as JSON in pieces of about ``LISTING_CHUNK`` bytes, so that nobody is kept waiting by it."""
+    parts = ["{"]
+    size = 0
+    separator = ""
+    for key, value in items.items():
+        part = (
+            f"{separator}{json.dumps(key.decode(), ensure_ascii=False)}:"
+            f"{json.dumps(value.decode(), ensure_ascii=False)}"
+        )
+        separator = ","
+        parts.append(part)
+        size += len(part)
+        if size >= LISTING_CHUNK:
+            yield "".join(parts).encode()
+            parts = []
+            size = 0
+    parts.append("}")
+    yield "".join(parts).encode()
+
+
+def _rejection(answer: Reject) -> Response:
+    if answer.reason is Reason.KEY_REUSED:
+        return problem(422, answer.reason.value, answer.detail, outcome="not_applied")
+    if answer.certain:
+        return problem(503, answer.reason.value, answer.detail, outcome="not_applied")
+    return problem(504, answer.reason.value, answer.detail, outcome="unknown")
+
+
+def overloaded(request: Plan) -> Response:
+    """The answer where the frontend itself can let nobody else wait."""
+    detail = "too many clients wait at this node"
+    return _head(request, problem(503, Reason.OVERLOADED.value, detail, outcome="not_applied"))

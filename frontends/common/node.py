@@ -1,0 +1,244 @@
+"""The node around the replica: the one file of the frontends that touches ``Replica``.
+
+Every input takes the same way: lock, step, sort the effects, unlock, and only then wake whoever has to do
+I/O. No I/O and no callback runs under the lock, so that the same class serves an event loop and threads.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import NoReturn
+
+from pbproto import (
+    Close,
+    CodecError,
+    Envelope,
+    Event,
+    InvariantError,
+    Message,
+    Note,
+    Receive,
+    Reject,
+    Replica,
+    Reply,
+    Send,
+    Status,
+    TellView,
+    Tick,
+    View,
+    ViewAccepted,
+    ViewRefused,
+    decode,
+    encode,
+)
+from pbproto.config import MIB
+from pbproto.events import Request
+
+from .logs import LOGGER, NoteLog, logfmt
+from .settings import Settings
+
+Answer = Reply | Reject
+MAIL_BYTES = 4 * MIB
+"""About as much as one POST carries, unless a single message is larger."""
+QUEUE_BYTES = 64 * MIB
+"""What may queue up for one peer; beyond it the oldest is dropped, which the protocol takes as loss."""
+
+
+class Outbox:
+    """What waits to be carried to one address."""
+
+    __slots__ = ("bytes", "messages")
+
+    def __init__(self) -> None:
+        self.messages: deque[tuple[Envelope, Message, int]] = deque()
+        self.bytes = 0
+
+    def put(self, envelope: Envelope, message: Message) -> None:
+        size = _size(message)
+        self.messages.append((envelope, message, size))
+        self.bytes += size
+        while self.bytes > QUEUE_BYTES and len(self.messages) > 1:
+            self.bytes -= self.messages.popleft()[2]
+
+    def take(self, fits: Callable[[Envelope], bool] | None = None) -> list[tuple[Envelope, Message]]:
+        """The oldest messages up to about ``MAIL_BYTES``; ``fits`` says who may have them."""
+        taken: list[tuple[Envelope, Message]] = []
+        room = MAIL_BYTES
+        while self.messages and room > 0:
+            envelope, message, size = self.messages[0]
+            if (taken and size > room) or (fits is not None and not fits(envelope)):
+                break
+            self.messages.popleft()
+            self.bytes -= size
+            room -= size
+            taken.append((envelope, message))
+        return taken
+
+
+def _size(message: Message) -> int:
+    """About how many bytes a message has on the wire."""
+    size = 200
+    for operation in getattr(message, "operations", ()):
+        size += operation.size
+    operation = getattr(message, "operation", None)
+    if operation is not None:
+        size += operation.size
+    for key, value in getattr(message, "pairs", ()):
+        size += len(key) + len(value) + 8
+    return size
+
+
+class Node:
+    """One replica with its waiting clients and its outgoing mail; safe to use from any thread.
+
+    ``wake_peer(address)`` is called when there is mail for an address, ``wake_timer(deadline)`` with the
+    time (nanoseconds of ``time.monotonic_ns``) of the next tick; both outside the lock.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        wake_peer: Callable[[str], None],
+        wake_timer: Callable[[int | None], None],
+    ) -> None:
+        self.settings = settings
+        self.id = settings.id
+        self._replica = Replica(settings.id, secrets.randbits(64) or 1, settings.core)
+        self._wake_peer = wake_peer
+        self._wake_timer = wake_timer
+        self._lock = threading.Lock()
+        self._waiters: dict[int, Callable[[Answer], None]] = {}
+        self._next_token = 0
+        self._outboxes: dict[str, Outbox] = {}
+        self._addresses: dict[int, str] = {}
+        self._log = NoteLog(settings.id)
+
+    # What clients, the outside, peers and time bring.
+
+    def request(self, make: Callable[[int], Request], done: Callable[[Answer], None]) -> None:
+        """A client's request; ``done`` is called once, now or later, from any thread.
+
+        The request belongs to the node from here on: nobody can cancel it half way.
+        """
+        with self._lock:
+            token = self._next_token
+            self._next_token += 1
+            self._waiters[token] = done
+        self._run((make(token),))
+
+    def tell_view(self, view: View) -> ViewAccepted | ViewRefused:
+        """``PUT /view``."""
+        return self._run((TellView(view),))[0]
+
+    def receive(self, mail: bytes) -> bytes:
+        """Mail that a peer posted; the answers, and whatever else waits for that peer.
+
+        Raises ``CodecError`` for what is not mail; nothing has changed then.
+        """
+        batch = decode(mail)
+        if not batch:
+            return encode(())
+        sender, life = batch[0][0].sender, batch[0][0].sender_incarnation
+
+        def fits(envelope: Envelope) -> bool:
+            return envelope.receiver == sender and envelope.receiver_incarnation in (0, life)
+
+        answers: list[tuple[Envelope, Message]] = []
+        self._run((Receive(*pair) for pair in batch), answers, fits)
+        with self._lock:
+            outbox = self._outboxes.get(self._addresses.get(sender, ""))
+            if outbox is not None:
+                answers.extend(outbox.take(fits))
+        return encode(answers)
+
+    def receive_answers(self, mail: bytes) -> None:
+        """What a peer answered to our own mail. Raises ``CodecError``."""
+        batch = decode(mail)
+        if batch:
+            self._run(Receive(*pair) for pair in batch)
+
+    def tick(self) -> None:
+        """The time given to ``wake_timer`` has come."""
+        self._run((Tick(),))
+
+    def close(self) -> None:
+        """Answer everyone who waits; whoever comes later is turned away."""
+        self._run((Close(),))
+
+    def status(self) -> Status:
+        """What this node can say about itself."""
+        with self._lock:
+            return self._replica.status(time.monotonic_ns())
+
+    def take_mail(self, address: str) -> bytes:
+        """The next body to post to ``address``; empty if there is nothing for it."""
+        with self._lock:
+            outbox = self._outboxes.get(address)
+            batch = outbox.take() if outbox is not None else []
+            if outbox is not None and not outbox.messages:
+                del self._outboxes[address]
+        return encode(batch) if batch else b""
+
+    # The one way in.
+
+    def _run(
+        self,
+        events: Iterable[Event],
+        answers: list[tuple[Envelope, Message]] | None = None,
+        fits: Callable[[Envelope], bool] | None = None,
+    ) -> list[ViewAccepted | ViewRefused]:
+        finished: list[tuple[Callable[[Answer], None], Answer]] = []
+        notes: list[Note] = []
+        mail: dict[str, None] = {}
+        verdicts: list[ViewAccepted | ViewRefused] = []
+        with self._lock:
+            for event in events:
+                try:
+                    effects = self._replica.step(event, now=time.monotonic_ns())
+                except InvariantError as error:
+                    self._stop_rather_than_lie(error)
+                for effect in effects:
+                    if isinstance(effect, Send):
+                        if answers is not None and fits is not None and fits(effect.envelope):
+                            answers.append((effect.envelope, effect.message))
+                        elif effect.address:
+                            self._post(effect, mail)
+                    elif isinstance(effect, Reply | Reject):
+                        finished.append((self._waiters.pop(effect.token), effect))
+                    elif isinstance(effect, Note):
+                        notes.append(effect)
+                    else:
+                        verdicts.append(effect)
+            deadline = self._replica.deadline
+        for done, answer in finished:
+            done(answer)
+        for address in mail:
+            self._wake_peer(address)
+        self._wake_timer(deadline)
+        for note in notes:
+            self._log.write(note)
+        return verdicts
+
+    def _post(self, effect: Send, mail: dict[str, None]) -> None:
+        address = effect.address
+        outbox = self._outboxes.get(address)
+        if outbox is None:
+            outbox = self._outboxes[address] = Outbox()
+            self._addresses[effect.envelope.receiver] = address
+        outbox.put(effect.envelope, effect.message)
+        mail[address] = None
+
+    def _stop_rather_than_lie(self, error: InvariantError) -> NoReturn:
+        """A conclusion of the replica is false: no answer of this process can be trusted any more."""
+        LOGGER.critical("%s", logfmt(self.id, "broken_invariant", rule=error), exc_info=error)
+        os._exit(70)  # EX_SOFTWARE; not sys.exit, which a server would catch and turn into one failed request
+
+
+def bad_mail(node: Node, address: str, error: CodecError) -> None:
+    """A peer answered with something that is not mail."""
+    LOGGER.warning("%s", logfmt(node.id, "bad_answer", address=address, reason=error))

@@ -1,0 +1,194 @@
+"""How a node is started: flags, environment variables, defaults and units, in one table."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NoReturn
+
+from pbproto import Config
+from pbproto.config import MIB, SECOND
+from pbproto.values import MAX_ID
+
+PREFIX = "PBPROTO_"
+MAX_VALUE_BYTES_LIMIT = 64 * MIB
+"""No setting lets a value be larger: what one node accepts, the mail between any two must be able to carry."""
+MAX_MAIL_BYTES = 256 * MIB
+"""The largest body of peer mail, far above one value and one batch, whatever their settings."""
+LEVELS = ("debug", "info", "warning", "error")
+_ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII)
+
+
+class SettingError(ValueError):
+    """A setting has a value that it cannot have."""
+
+
+def _setting(default: Any, unit: str, help_: str, low: float = 0, high: float = math.inf) -> Any:
+    metadata = {"unit": unit, "help": help_, "low": low, "high": high}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one node. Times are seconds here and nanoseconds in ``Config``."""
+
+    id: int
+    bind: str = "127.0.0.1:8081"
+    server: str = ""
+    request_timeout: float = _setting(
+        10.0, "seconds", "how long a request waits before it is answered 503 or 504", 0.01, 3600
+    )
+    suspect_after: float = _setting(
+        1.0, "seconds", "how long a backup may owe an answer before new writes wait for it", 0.01, 3600
+    )
+    resend_after: float = _setting(
+        0.25, "seconds", "how long an unanswered peer message waits before it is sent again", 0.01, 60
+    )
+    heartbeat: float = _setting(
+        0.4, "seconds", "how often an idle primary asks its backups for a sign of life", 0.01, 60
+    )
+    peer_timeout: float = _setting(
+        5.0, "seconds", "how long one POST to a peer may take, plus a second for each MiB it carries", 0.05, 600
+    )
+    max_value_bytes: int = _setting(
+        8 * MIB, "bytes of UTF-8", "the largest value a client may write", 1, MAX_VALUE_BYTES_LIMIT
+    )
+    max_waiting: int = _setting(10_000, "requests", "how many requests may wait at this node", 1, 10**7)
+    max_waiting_bytes: int = _setting(
+        256 * MIB, "bytes", "how many bytes of keys and values may wait at this node", 1, 2**40
+    )
+    batch_bytes: int = _setting(1 * MIB, "bytes", "how much one replication message carries", 1, 64 * MIB)
+    chunk_bytes: int = _setting(1 * MIB, "bytes", "how much one chunk of a state transfer carries", 1, 64 * MIB)
+    log_keep_bytes: int = _setting(
+        4 * MIB, "bytes", "how much of the committed log is kept for members that were away", 0, 2**40
+    )
+    threads: int = _setting(
+        128, "threads", "wsgi only: worker threads; one in eight, but 2 at least, never wait for a client", 4, 4096
+    )
+    log_level: str = _setting("info", "debug, info, warning or error", "how much the node logs")
+
+    @property
+    def core(self) -> Config:
+        """The settings of the replica."""
+
+        def ticks(seconds: float) -> int:
+            return round(seconds * SECOND)
+
+        return Config(
+            request_timeout=ticks(self.request_timeout),
+            suspect_after=ticks(self.suspect_after),
+            resend_after=ticks(self.resend_after),
+            heartbeat=ticks(self.heartbeat),
+            max_waiting=self.max_waiting,
+            max_waiting_bytes=self.max_waiting_bytes,
+            batch_bytes=self.batch_bytes,
+            chunk_bytes=self.chunk_bytes,
+            log_keep_bytes=self.log_keep_bytes,
+        )
+
+    @property
+    def client_body_limit(self) -> int:
+        """Bytes a client's body may have: every byte of the value may come as a six-byte escape."""
+        return 6 * self.max_value_bytes + 65_536
+
+
+TUNABLE = tuple(each for each in fields(Settings) if each.metadata)
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Host and port of ``host:port`` or ``[ipv6]:port``. Raises ``SettingError``."""
+    match = _ADDRESS.fullmatch(text)
+    if match is None or not 0 < int(match["port"]) < 65536:
+        raise SettingError(f"{text!r} is not host:port")
+    return match["six"] or match["host"], int(match["port"])
+
+
+def _parse_id(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > MAX_ID:
+        raise SettingError(f"the id has to be an integer from 0 to {MAX_ID}, not {text!r}")
+    return int(text)
+
+
+def _parse(name: str, text: str) -> Any:
+    """The value of a tunable setting. Raises ``SettingError``."""
+    spec = next(each for each in TUNABLE if each.name == name)
+    if isinstance(spec.default, str):
+        if text.lower() not in LEVELS:
+            raise SettingError(f"{name} has to be one of {', '.join(LEVELS)}, not {text!r}")
+        return text.lower()
+    kind = type(spec.default)
+    try:
+        value = kind(text)
+    except ValueError:
+        value = math.nan
+    low, high = spec.metadata["low"], spec.metadata["high"]
+    if not low <= value <= high:  # NaN is never between
+        what = "an integer" if kind is int else "a number"
+        raise SettingError(f"{name} has to be {what} from {low:g} to {high:g} {spec.metadata['unit']}, not {text!r}")
+    return value
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings for ``create_app()`` under a server that somebody else starts. Raises ``SettingError``."""
+    environ = os.environ if environ is None else environ
+    return _build({}, environ)
+
+
+def _build(given: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
+    id_text = given.get("id", environ.get("NODE_IDENTIFIER", ""))
+    if not id_text:
+        raise SettingError("a node needs an id: give --id or set NODE_IDENTIFIER")
+    values: dict[str, Any] = {"id": _parse_id(id_text)}
+    bind = given.get("bind", environ.get(f"{PREFIX}BIND", "127.0.0.1:8081"))
+    split_address(bind)
+    values["bind"] = bind
+    values["server"] = given.get("server", environ.get(f"{PREFIX}SERVER", ""))
+    for spec in TUNABLE:
+        text = given.get(spec.name, environ.get(PREFIX + spec.name.upper()))
+        if text is not None:
+            values[spec.name] = _parse(spec.name, text)
+    return Settings(**values)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One clear line instead of the whole usage."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def parse_arguments(program: str, servers: Sequence[str], arguments: Sequence[str] | None = None) -> Settings:
+    """Settings from the command line and the environment. A bad one ends the process with one line, status 2."""
+    parser = _Parser(
+        prog=program,
+        description="Run one node of the replicated store. Flags win over environment variables.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--id", metavar="ID", help="this node's id, an int from 0 (env NODE_IDENTIFIER)")
+    parser.add_argument(
+        "--bind", metavar="HOST:PORT", help=f"where to listen (env {PREFIX}BIND; default 127.0.0.1:8081)"
+    )
+    parser.add_argument(
+        "--server", choices=servers, help=f"the web server (env {PREFIX}SERVER; default {servers[0]})"
+    )
+    for spec in TUNABLE:
+        variable = PREFIX + spec.name.upper()
+        parser.add_argument(
+            f"--{spec.name.replace('_', '-')}",
+            metavar="N" if spec.name != "log_level" else "LEVEL",
+            help=f"{spec.metadata['help']} (env {variable}; in {spec.metadata['unit']}; default {spec.default})",
+        )
+    given = {name: text for name, text in vars(parser.parse_args(arguments)).items() if text is not None}
+    try:
+        settings = _build(given, os.environ)
+    except SettingError as error:
+        parser.error(str(error))
+    if settings.server and settings.server not in servers:
+        parser.error(f"server has to be one of {', '.join(servers)}, not {settings.server!r}")
+    if not settings.server:
+        values = {each.name: getattr(settings, each.name) for each in fields(Settings)}
+        settings = Settings(**{**values, "server": servers[0]})
+    return settings

@@ -1,0 +1,157 @@
+"""The Quart application of one node: the one file of this frontend that knows Quart."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
+from types import FrameType
+from typing import Any
+
+from quart import Quart, request
+from quart import Response as QuartResponse
+from quart.wrappers import Request as QuartRequest
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from frontends.common import api, logs
+from frontends.common.guard import Guard, stock_scope
+from frontends.common.settings import Settings, from_environment
+
+from .driver import Driver
+
+
+def create_app(settings: Settings | None = None, scope: str | None = None) -> Quart:
+    """A node as an ASGI application; its life is the application's lifespan.
+
+    Without ``settings`` they come from the environment (``NODE_IDENTIFIER``, ``PBPROTO_…``) and the logs are
+    set up, which is what a stock server needs: ``uvicorn --factory frontends.quart_app:create_app``.
+    ``scope`` names what this node must be alone in; by default the server that this process works for.
+    Raises ``SettingError`` for a bad setting and, at start-up, ``SecondProcess`` in a second worker.
+    """
+    if settings is None:
+        settings = from_environment()
+        logs.set_up(settings.log_level)
+    return _Frontend(settings, scope or stock_scope()).app
+
+
+class _Frontend:
+    def __init__(self, settings: Settings, scope: str) -> None:
+        self._settings = settings
+        self._scope = scope
+        self._guard: Guard | None = None
+        self._driver: Driver | None = None
+        self._api: api.Api | None = None
+        self.app = app = Quart("pbproto", static_folder=None)
+        app.config["BODY_TIMEOUT"] = 60
+        app.config["RESPONSE_TIMEOUT"] = None
+        app.request_class = _limited(settings)
+        app.before_serving(self._start)
+        app.after_serving(self._stop)
+        # Before routing: the paths and the methods are the mapping's business, whatever they are.
+        app.before_request(self._handle)
+        app.register_error_handler(HTTPException, self._http_error)
+        app.register_error_handler(500, self._server_error)
+
+    async def _start(self) -> None:
+        self._guard = Guard(self._settings.id, self._scope)
+        self._driver = Driver(self._settings)
+        self._api = api.Api(self._driver.node)
+        await self._driver.start()
+        _answer_first(self._driver.node.close)
+
+    async def _stop(self) -> None:
+        if self._driver is not None:
+            self._driver.node.close()
+            await self._driver.stop()
+        if self._guard is not None:
+            self._guard.release()
+
+    async def _handle(self) -> QuartResponse:
+        if self._api is None:
+            raise RuntimeError("the server does not run the application's lifespan")
+        plan = self._api.plan(request.method, _target(request.scope))
+        if isinstance(plan, api.Response):
+            return _convert(plan)
+        body = b""
+        if plan.body_limit:
+            try:
+                body = await request.get_data(cache=False)
+            except RequestEntityTooLarge:
+                return _convert(self._api.too_large(plan))
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[api.Response] = loop.create_future()
+
+        def done(response: api.Response) -> None:
+            if not answer.done():  # the client may have hung up; the operation goes on without it
+                answer.set_result(response)
+
+        self._api.start(plan, request.headers, body, done)
+        return _convert(await answer)
+
+    async def _http_error(self, error: HTTPException) -> QuartResponse:
+        status = error.code or 500
+        if status >= 500:
+            return _convert(api.internal_error())
+        return _convert(api.problem(status, "bad_request", error.description or "the request is malformed"))
+
+    async def _server_error(self, _: Exception) -> QuartResponse:
+        return _convert(api.internal_error())
+
+
+def _limited(settings: Settings) -> type[QuartRequest]:
+    """A request class whose body may be as long as its route allows, and no longer."""
+
+    class LimitedRequest(QuartRequest):
+        def __init__(self, *args: Any, scope: Any, **kwargs: Any) -> None:
+            plan = api.plan(scope["method"], _target(scope), settings)
+            limit = plan.body_limit if isinstance(plan, api.Plan) else 0
+            kwargs["max_content_length"] = limit or None
+            super().__init__(*args, scope=scope, **kwargs)
+
+    return LimitedRequest
+
+
+def _target(scope: Any) -> bytes:
+    raw = scope.get("raw_path")
+    return raw if raw is not None else scope["path"].encode()
+
+
+def _convert(response: api.Response) -> QuartResponse:
+    body = response.body if isinstance(response.body, bytes) else _yielding(response.body)
+    answer = QuartResponse(body, response.status)
+    del answer.headers["content-type"]
+    for name, value in response.headers:
+        answer.headers[name] = value
+    return answer
+
+
+async def _yielding(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """A long body piece by piece, so that the node goes on in between."""
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(0)
+
+
+def _answer_first(close: Callable[[], None]) -> None:
+    """On SIGTERM and SIGINT answer the waiting clients, before the server waits for their requests to end.
+
+    The handlers that the server has installed by now run as well. Only the main thread may do this; a
+    server that runs the application elsewhere closes the node when the lifespan ends.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+
+    def install(number: signal.Signals) -> None:
+        before = signal.getsignal(number)
+
+        def handle(received: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(close)
+            if callable(before):
+                before(received, frame)
+
+        signal.signal(number, handle)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        install(number)

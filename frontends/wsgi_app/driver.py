@@ -1,0 +1,157 @@
+"""Executes a node's effects with threads: mail by ``http.client``, one thread a peer; ticks by one thread."""
+
+from __future__ import annotations
+
+import http.client
+import select
+import threading
+import time
+from contextlib import suppress
+
+from frontends.common.node import Node, bad_mail
+from frontends.common.settings import MAX_MAIL_BYTES, Settings, split_address
+from pbproto import CodecError
+from pbproto.codec import MEDIA_TYPE
+from pbproto.config import MIB, SECOND
+
+IDLE = 30.0
+"""Seconds after which a peer that gets no mail has no thread any more."""
+
+
+class Driver:
+    """One node and its threads. They are daemons: they never keep the process from ending."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._carriers: dict[str, _Carrier] = {}
+        self._stopped = False
+        self._timer = _Timer()
+        self.node = Node(settings, self._wake_peer, self._timer.set)
+        self._timer.start(self.node)
+
+    def stop(self) -> None:
+        """Carry nothing and tick no more."""
+        with self._lock:
+            self._stopped = True
+            carriers = list(self._carriers.values())
+        for carrier in carriers:
+            carrier.wake.set()
+        self._timer.stop()
+
+    def _wake_peer(self, address: str) -> None:
+        with self._lock:
+            if self._stopped:
+                return
+            carrier = self._carriers.get(address)
+            if carrier is None:
+                carrier = self._carriers[address] = _Carrier(self._settings, address)
+                threading.Thread(
+                    target=self._carry, args=(carrier,), name=f"pbproto-peer-{address}", daemon=True
+                ).start()
+            carrier.wake.set()
+
+    def _carry(self, carrier: _Carrier) -> None:
+        while True:
+            woken = carrier.wake.wait(IDLE)
+            with self._lock:
+                # Under the lock, so that nobody wakes a carrier that is about to leave.
+                if self._stopped or not (woken or carrier.wake.is_set()):
+                    del self._carriers[carrier.address]
+                    break
+                carrier.wake.clear()
+            while mail := self.node.take_mail(carrier.address):
+                answers = carrier.post(mail)
+                if answers:
+                    try:
+                        self.node.receive_answers(answers)
+                    except CodecError as error:
+                        bad_mail(self.node, carrier.address, error)
+        carrier.close()
+
+
+class _Carrier:
+    """The connection to one peer, used by one thread: one POST under way, the rest goes in the next."""
+
+    def __init__(self, settings: Settings, address: str) -> None:
+        self.address = address
+        self.wake = threading.Event()
+        self._timeout = settings.peer_timeout
+        self._connection: http.client.HTTPConnection | None = None
+
+    def post(self, mail: bytes) -> bytes:
+        """Post once, and never again by itself; the answers, or nothing if they did not come."""
+        timeout = self._timeout + len(mail) / MIB
+        try:
+            connection = self._connect(timeout)
+            connection.request("POST", "/peer", mail, {"content-type": MEDIA_TYPE})
+            response = connection.getresponse()
+            answers = response.read(MAX_MAIL_BYTES + 1)
+        except (OSError, http.client.HTTPException, ValueError):
+            self.close()
+            return b""
+        if response.status != 200 or len(answers) > MAX_MAIL_BYTES:
+            self.close()
+            return b""
+        if response.will_close:
+            self.close()
+        return answers
+
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+        connection = self._connection
+        if connection is not None and connection.sock is not None:
+            # A connection that is readable while nothing was asked has been closed by the peer.
+            if select.select([connection.sock], [], [], 0)[0]:
+                self.close()
+            else:
+                connection.sock.settimeout(timeout)
+                return connection
+        host, port = split_address(self.address)
+        self._connection = http.client.HTTPConnection(host, port, timeout=self._timeout)
+        self._connection.connect()
+        self._connection.sock.settimeout(timeout)
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            with suppress(OSError):
+                self._connection.close()
+            self._connection = None
+
+
+class _Timer:
+    """Ticks the node when its deadline has come."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._deadline: int | None = None
+        self._stopped = False
+
+    def start(self, node: Node) -> None:
+        threading.Thread(target=self._run, args=(node,), name="pbproto-timer", daemon=True).start()
+
+    def set(self, deadline: int | None) -> None:
+        with self._changed:
+            before = self._deadline
+            if deadline is not None and (before is None or deadline < before):
+                self._deadline = deadline
+                self._changed.notify()
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def _run(self, node: Node) -> None:
+        while True:
+            with self._changed:
+                while not self._stopped:
+                    deadline = self._deadline
+                    rest = None if deadline is None else (deadline - time.monotonic_ns()) / SECOND
+                    if rest is not None and rest <= 0:
+                        self._deadline = None
+                        break
+                    self._changed.wait(rest)
+                if self._stopped:
+                    return
+            node.tick()  # sets the next deadline

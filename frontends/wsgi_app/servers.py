@@ -1,0 +1,115 @@
+"""Runs the Flask application on waitress or gunicorn's threaded worker."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from frontends.common import logs
+from frontends.common.settings import MAX_MAIL_BYTES, Settings
+
+from . import create_app
+
+GRACE = 1.5
+"""Seconds that requests in flight get to end after they were answered."""
+KEEP_ALIVE = 75
+"""Seconds that an idle connection stays open: longer than any peer's pause between two heartbeats."""
+CONNECTIONS = 2000
+MAX_HEAD = 65_536
+
+
+def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
+    from waitress import create_server, wasyncore
+
+    app = create_app(settings, scope)
+    # Waitress says so each time a request waits for a thread, which is not news under load.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    server: Any = create_server(
+        app,
+        sockets=[listener],
+        threads=settings.threads,
+        connection_limit=CONNECTIONS,
+        asyncore_use_poll=True,
+        channel_timeout=KEEP_ALIVE,
+        ident=None,
+        max_request_header_size=4 * MAX_HEAD,
+        max_request_body_size=MAX_MAIL_BYTES + 1,
+        inbuf_overflow=16 * 1024 * 1024,
+        recv_bytes=262_144,
+        expose_tracebacks=False,
+    )
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+        server.pull_trigger()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    while not stopping:
+        wasyncore.poll2(timeout=1.0, map=server._map)
+        server.maintenance(time.time()) if hasattr(server, "maintenance") else None
+    app.extensions["pbproto"].close()
+    # Stop accepting, but go on sending: closing the server itself would close its connections' wake-up.
+    server.accepting = False
+    wasyncore.dispatcher.close(server)
+    end = time.monotonic() + GRACE
+    while time.monotonic() < end and any(
+        channel.requests or channel.total_outbufs_len for channel in list(server.active_channels.values())
+    ):
+        wasyncore.poll2(timeout=0.05, map=server._map)
+    wasyncore.close_all(server._map)
+    server.task_dispatcher.shutdown(timeout=1)
+
+
+def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
+    from gunicorn.app.base import BaseApplication
+    from gunicorn.workers import gthread
+
+    # How long the worker keeps idle connections open after it was told to stop.
+    gthread.STOP_KEEPALIVE_LINGER = 0.2
+
+    class Application(BaseApplication):  # type: ignore[misc]
+        def load_config(self) -> None:
+            options = {
+                "bind": f"fd://{listener.detach()}",
+                "workers": 1,  # one process is one node
+                "worker_class": "gthread",
+                "threads": settings.threads,
+                "keepalive": KEEP_ALIVE,
+                "graceful_timeout": 4,
+                "timeout": 0,  # a paused node is paused, not dead
+                "worker_connections": CONNECTIONS,
+                "limit_request_line": 0,
+                "limit_request_fields": 1000,
+                "limit_request_field_size": MAX_HEAD,
+                "loglevel": "warning",
+                "control_socket_disable": True,
+            }
+            for name, value in options.items():
+                if name in self.cfg.settings:
+                    self.cfg.set(name, value)
+
+        def load(self) -> object:
+            # In the worker: threads and locks do not survive the fork.
+            return create_app(settings, scope)
+
+    Application().run()
+
+
+Runner = Callable[[socket.socket, Settings, str], None]
+SERVERS: dict[str, Runner] = {"waitress": _waitress, "gunicorn": _gunicorn}
+"""The first is the default."""
+
+
+def run(listener: socket.socket, settings: Settings, scope: str) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    logs.set_up(settings.log_level)
+    SERVERS[settings.server](listener, settings, scope)
+    sys.stderr.flush()
