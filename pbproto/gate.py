@@ -32,6 +32,19 @@ def refuse_ballot(state: State, out: Out, envelope: Envelope, message: Message, 
     refuse(state, out, envelope, message, reason)
 
 
+def turn_from(state: State, out: Out, envelope: Envelope, message: Message, ballot: Ballot) -> None:
+    """Turn away from a ballot that a primary still installs; it hears of it if the told view is its own.
+
+    The outside told {1, 3}, then {2, 3}, then {1, 3} again: 1 is still installing its first ballot, 3 has
+    promised 2's. Unless 1 hears of that, it offers for ever what 3 may not take.
+    """
+    told = state.told
+    if ballot < state.promised and told is not None and told.members and told.primary.id == envelope.sender:
+        refuse(state, out, envelope, message, Refusal.PROMISED_HIGHER)
+    else:
+        ignore(state, out, "other_ballot", envelope, message)
+
+
 def admit(state: State, envelope: Envelope, message: Message, out: Out) -> bool:
     """Whether a message is for this node, this life of it, and of its history.
 

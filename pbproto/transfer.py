@@ -10,10 +10,10 @@ from __future__ import annotations
 from .activation import activate
 from .effects import Code
 from .errors import ensure
-from .gate import ignore, refuse
+from .gate import ignore, turn_from
 from .lineage import agreement, extend
 from .log import Log
-from .messages import Adopt, Adopted, Envelope, Fetch, LogChunk, Refusal, SnapshotChunk
+from .messages import Adopt, Adopted, Envelope, Fetch, LogChunk, SnapshotChunk
 from .out import Out
 from .state import FOREVER, Base, Proposal, Staging, State
 from .store import Frozen, Thaw
@@ -59,7 +59,7 @@ def _fetch(state: State, staging: Staging, out: Out) -> None:
 def on_fetch(state: State, envelope: Envelope, message: Fetch, out: Out) -> None:
     """A member, or the primary, lacks state that this node holds."""
     if message.ballot != state.promised or state.synced is None:
-        return ignore(state, out, "other_ballot", envelope, message)
+        return turn_from(state, out, envelope, message, message.ballot)
     if state.active or state.staging is not None:
         # Active: every member held the base, so this is a late copy, and the store moves again.
         return ignore(state, out, "not_a_source", envelope, message)
@@ -187,13 +187,7 @@ def on_adopt(state: State, envelope: Envelope, message: Adopt, out: Out) -> None
     """The primary says what the view begins with."""
     follow = state.follow
     if follow is None or message.ballot != state.promised:
-        # The outside told {1, 3}, then {2, 3}, then {1, 3} again: 1 is still installing its first ballot,
-        # 3 has promised 2's. Unless 1 hears of it, it offers for ever what 3 may not take.
-        told = state.told
-        of_told = told is not None and told.members and told.primary.id == envelope.sender
-        if of_told and message.ballot < state.promised:
-            return refuse(state, out, envelope, message, Refusal.PROMISED_HIGHER)
-        return ignore(state, out, "other_ballot", envelope, message)
+        return turn_from(state, out, envelope, message, message.ballot)
     if (envelope.sender, envelope.sender_incarnation) != (state.promised.primary, state.promised.incarnation):
         return ignore(state, out, "not_the_primary", envelope, message)
     if state.synced == state.promised:

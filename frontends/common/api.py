@@ -39,7 +39,7 @@ from pbproto.events import Request as CoreRequest
 from pbproto.values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_MEMBERS
 
 from .node import Answer, Node
-from .settings import MAX_MAIL_BYTES, Settings, SettingError, split_address
+from .settings import MAX_MAIL_BYTES, SettingError, Settings, split_address
 
 MAX_VIEW_BYTES = 1_048_576
 LISTING_CHUNK = 65_536
@@ -85,7 +85,7 @@ _PATHS = {
 }
 _KEY_PREFIX = b"/data/"
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_VISIBLE = re.compile(r"[\x21-\x7e]{1,%d}" % MAX_IDEMPOTENCY_KEY_BYTES)
+_VISIBLE = re.compile(rf"[\x21-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_BYTES}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Plan:
         return self.route in (Route.DATA, Route.KEY)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The request is answered with a problem; nothing has changed."""
 
     def __init__(self, status: int, reason: str, detail: str) -> None:
@@ -130,7 +130,7 @@ def problem(status: int, reason: str, detail: str, headers: Headers = (), outcom
     return Response(status, (("content-type", "application/problem+json"), *headers), _json(document))
 
 
-def refused(error: Refused) -> Response:
+def refused(error: RefusedError) -> Response:
     """The answer to a request that was refused."""
     return problem(error.status, error.reason, error.detail)
 
@@ -164,7 +164,7 @@ def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
         return Plan(route, method, body_limit=limit if method in ("PUT", "POST") else 0)
     try:
         key = _key(path[len(_KEY_PREFIX) :])
-    except Refused as error:
+    except RefusedError as error:
         return refused(error)
     return Plan(route, method, key, settings.client_body_limit if method == "PUT" else 0)
 
@@ -179,14 +179,14 @@ def _path(target: bytes) -> bytes:
 
 def _key(encoded: bytes) -> bytes:
     if _BAD_ESCAPE.search(encoded):
-        raise Refused(400, "bad_key", "the key has a percent sign that does not begin an escape")
+        raise RefusedError(400, "bad_key", "the key has a percent sign that does not begin an escape")
     key = unquote_to_bytes(encoded)
     if not 0 < len(key) <= MAX_KEY_BYTES:
-        raise Refused(400, "bad_key", f"a key has 1 to {MAX_KEY_BYTES} bytes, this one has {len(key)}")
+        raise RefusedError(400, "bad_key", f"a key has 1 to {MAX_KEY_BYTES} bytes, this one has {len(key)}")
     try:
         key.decode()
     except UnicodeDecodeError:
-        raise Refused(400, "bad_key", "the key is not UTF-8") from None
+        raise RefusedError(400, "bad_key", "the key is not UTF-8") from None
     return key
 
 
@@ -214,7 +214,7 @@ class Api:
                 self._node.request(make, lambda answer: done(_head(request, _answer(answer))))
                 return
             response = self._now(request, body)
-        except Refused as error:
+        except RefusedError as error:
             response = refused(error)
         done(_head(request, response))
 
@@ -232,7 +232,7 @@ class Api:
         if request.method == "PUT":
             answer = self._node.tell_view(parse_view(body))
             if isinstance(answer, ViewRefused):
-                raise Refused(409, answer.reason.value, answer.detail)
+                raise RefusedError(409, answer.reason.value, answer.detail)
         return _success(200, self._describe())
 
     def _ready(self) -> Response:
@@ -249,9 +249,9 @@ class Api:
         try:
             answers = self._node.receive(body)
         except VersionError as error:
-            raise Refused(400, "other_version", str(error)) from error
+            raise RefusedError(400, "other_version", str(error)) from error
         except CodecError as error:
-            raise Refused(400, "bad_mail", str(error)) from error
+            raise RefusedError(400, "bad_mail", str(error)) from error
         return Response(200, (("content-type", MEDIA_TYPE),), answers)
 
     def _describe(self) -> dict[str, Any]:
@@ -315,7 +315,7 @@ def _idempotency_key(text: str | None) -> bytes:
         return b""
     if not _VISIBLE.fullmatch(text):
         detail = f"an Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY_BYTES} visible ASCII characters"
-        raise Refused(400, "bad_idempotency_key", detail)
+        raise RefusedError(400, "bad_idempotency_key", detail)
     return text.encode()
 
 
@@ -326,67 +326,67 @@ def _no_constant(name: str) -> Any:
 def _document(body: bytes) -> dict[str, Any]:
     """The JSON object in a body, strictly: UTF-8, no NaN, no lone surrogate anywhere, no nesting bomb."""
     if not body:
-        raise Refused(400, "bad_body", "the body is missing")
+        raise RefusedError(400, "bad_body", "the body is missing")
     try:
         text = body.decode()
         document = json.loads(text, parse_constant=_no_constant)
         if "\\u" in text:
             json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
-        raise Refused(400, "bad_body", "the body is nested too deeply") from None
+        raise RefusedError(400, "bad_body", "the body is nested too deeply") from None
     except UnicodeEncodeError:
-        raise Refused(400, "bad_body", "the body has half of a surrogate pair") from None
+        raise RefusedError(400, "bad_body", "the body has half of a surrogate pair") from None
     except ValueError as error:
-        raise Refused(400, "bad_body", f"the body is not JSON in UTF-8: {str(error)[:200]}") from None
+        raise RefusedError(400, "bad_body", f"the body is not JSON in UTF-8: {str(error)[:200]}") from None
     if not isinstance(document, dict):
-        raise Refused(400, "bad_body", "the body is not a JSON object")
+        raise RefusedError(400, "bad_body", "the body is not a JSON object")
     return document
 
 
 def parse_value(body: bytes, max_bytes: int) -> bytes:
-    """The canonical bytes of the value that a client sends. Raises ``Refused``."""
+    """The canonical bytes of the value that a client sends. Raises ``RefusedError``."""
     document = _document(body)
     if "value" not in document:
-        raise Refused(400, "bad_body", 'the body has no "value"')
+        raise RefusedError(400, "bad_body", 'the body has no "value"')
     value = document["value"]
     if not isinstance(value, str):
-        raise Refused(400, "bad_body", '"value" is not a string')
+        raise RefusedError(400, "bad_body", '"value" is not a string')
     data = value.encode()
     if len(data) > max_bytes:
         detail = f"a value may have {max_bytes} bytes of UTF-8, this one has {len(data)}"
-        raise Refused(413, "value_too_large", detail)
+        raise RefusedError(413, "value_too_large", detail)
     return data
 
 
 def parse_view(body: bytes) -> View:
-    """The view that the outside tells, checked whole before anything changes. Raises ``Refused``."""
+    """The view that the outside tells, checked whole before anything changes. Raises ``RefusedError``."""
     document = _document(body)
     listed = document.get("view")
     if not isinstance(listed, list):
-        raise Refused(400, "bad_view", '"view" has to be a list of members')
+        raise RefusedError(400, "bad_view", '"view" has to be a list of members')
     if len(listed) > MAX_MEMBERS:
-        raise Refused(400, "bad_view", f"a view has at most {MAX_MEMBERS} members")
+        raise RefusedError(400, "bad_view", f"a view has at most {MAX_MEMBERS} members")
     epoch = None
     if "epoch" in document:
         epoch = document["epoch"]
         if type(epoch) is not int or not 1 <= epoch <= MAX_ID:
-            raise Refused(400, "bad_view", f'"epoch" has to be an integer from 1 to {MAX_ID}')
+            raise RefusedError(400, "bad_view", f'"epoch" has to be an integer from 1 to {MAX_ID}')
     members = [_member(each) for each in listed]
     try:
         return View.of(members, epoch)
     except ValueError as error:
-        raise Refused(400, "bad_view", str(error)) from error
+        raise RefusedError(400, "bad_view", str(error)) from error
 
 
 def _member(document: object) -> tuple[int, str]:
     if not isinstance(document, dict):
-        raise Refused(400, "bad_view", 'a member is an object with "address" and "id"')
+        raise RefusedError(400, "bad_view", 'a member is an object with "address" and "id"')
     id_, address = document.get("id"), document.get("address")
     # bool is an int in Python, and true == 1 would make two lowest ids.
     if type(id_) is not int or not 0 <= id_ <= MAX_ID:
-        raise Refused(400, "bad_view", f'"id" has to be an integer from 0 to {MAX_ID}')
+        raise RefusedError(400, "bad_view", f'"id" has to be an integer from 0 to {MAX_ID}')
     if not isinstance(address, str):
-        raise Refused(400, "bad_view", '"address" has to be a string')
+        raise RefusedError(400, "bad_view", '"address" has to be a string')
     try:
         host, _ = split_address(address)
         if ":" in host:
@@ -394,7 +394,7 @@ def _member(document: object) -> tuple[int, str]:
         if len(host) > 253:
             raise SettingError("the host is too long")
     except ValueError:
-        raise Refused(400, "bad_view", f'"address" has to be host:port, not {address[:300]!r}') from None
+        raise RefusedError(400, "bad_view", f'"address" has to be host:port, not {address[:300]!r}') from None
     return id_, address
 
 
@@ -442,7 +442,7 @@ def _listing(outcome: Listing, number: Headers) -> Response:
 
 
 def _pieces(items: Mapping[bytes, bytes]) -> Iterator[bytes]:
-    """The listing as JSON in pieces of about ``LISTING_CHUNK`` bytes, so that nobody is kept waiting by it."""
+    """The listing as JSON in pieces of about ``LISTING_CHUNK`` bytes, so that it keeps nobody waiting."""
     parts = ["{"]
     size = 0
     separator = ""

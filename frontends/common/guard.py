@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 
-class SecondProcess(RuntimeError):
+class SecondProcessError(RuntimeError):
     """Another process already runs this node."""
 
 
@@ -36,7 +36,7 @@ class Guard:
                 self._socket.bind("\0" + name)
             except OSError as error:
                 self._socket.close()
-                raise SecondProcess(message) from error
+                raise SecondProcessError(message) from error
         else:
             path = Path(tempfile.gettempdir()) / f"{name}.lock"
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -44,7 +44,7 @@ class Guard:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 os.close(self._file)
-                raise SecondProcess(message) from error
+                raise SecondProcessError(message) from error
 
     def release(self) -> None:
         """Let another process run the node."""

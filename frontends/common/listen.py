@@ -9,7 +9,7 @@ from .settings import Settings, split_address
 
 
 def listen(settings: Settings, program: str) -> socket.socket:
-    """A listening socket on ``settings.bind``; ends the process with one line and status 2 if there is none."""
+    """A socket listening on ``settings.bind``; without one the process ends with one line and status 2."""
     host, port = split_address(settings.bind)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -24,7 +24,7 @@ _LEVELS = {
 """Every other note is information."""
 
 _FLOODING = (Code.REJECTED, Code.IGNORED)
-"""Notes that clients and peers can cause at any rate: one line a second and code, with the number left out."""
+"""Notes that clients and peers can cause at any rate: one line a second, with the number left out."""
 
 
 class Formatter(logging.Formatter):
@@ -48,7 +48,9 @@ def _quote(value: object) -> str:
 
 def logfmt(node: int, event: str, **fields: object) -> str:
     """The text of one line after its time and level."""
-    return " ".join([f"node={node}", f"event={event}", *(f"{key}={_quote(value)}" for key, value in fields.items())])
+    return " ".join(
+        [f"node={node}", f"event={event}", *(f"{key}={_quote(value)}" for key, value in fields.items())]
+    )
 
 
 def set_up(level: str) -> None:

@@ -16,11 +16,13 @@ from pbproto.values import MAX_ID
 
 PREFIX = "PBPROTO_"
 MAX_VALUE_BYTES_LIMIT = 64 * MIB
-"""No setting lets a value be larger: what one node accepts, the mail between any two must be able to carry."""
+"""No setting lets a value be larger: what one node accepts, the mail between any two has to carry."""
 MAX_MAIL_BYTES = 256 * MIB
 """The largest body of peer mail, far above one value and one batch, whatever their settings."""
 LEVELS = ("debug", "info", "warning", "error")
-_ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII)
+_ADDRESS = re.compile(
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII
+)
 
 
 class SettingError(ValueError):
@@ -52,7 +54,11 @@ class Settings:
         0.4, "seconds", "how often an idle primary asks its backups for a sign of life", 0.01, 60
     )
     peer_timeout: float = _setting(
-        5.0, "seconds", "how long one POST to a peer may take, plus a second for each MiB it carries", 0.05, 600
+        5.0,
+        "seconds",
+        "how long one POST to a peer may take, plus a second for each MiB it carries",
+        0.05,
+        600,
     )
     max_value_bytes: int = _setting(
         8 * MIB, "bytes of UTF-8", "the largest value a client may write", 1, MAX_VALUE_BYTES_LIMIT
@@ -62,12 +68,18 @@ class Settings:
         256 * MIB, "bytes", "how many bytes of keys and values may wait at this node", 1, 2**40
     )
     batch_bytes: int = _setting(1 * MIB, "bytes", "how much one replication message carries", 1, 64 * MIB)
-    chunk_bytes: int = _setting(1 * MIB, "bytes", "how much one chunk of a state transfer carries", 1, 64 * MIB)
+    chunk_bytes: int = _setting(
+        1 * MIB, "bytes", "how much one chunk of a state transfer carries", 1, 64 * MIB
+    )
     log_keep_bytes: int = _setting(
         4 * MIB, "bytes", "how much of the committed log is kept for members that were away", 0, 2**40
     )
     threads: int = _setting(
-        128, "threads", "wsgi only: worker threads; one in eight, but 2 at least, never wait for a client", 4, 4096
+        128,
+        "threads",
+        "wsgi only: worker threads; one in eight, but 2 at least, never wait for a client",
+        4,
+        4096,
     )
     log_level: str = _setting("info", "debug, info, warning or error", "how much the node logs")
 
@@ -120,7 +132,7 @@ def _parse(name: str, text: str) -> Any:
         if text.lower() not in LEVELS:
             raise SettingError(f"{name} has to be one of {', '.join(LEVELS)}, not {text!r}")
         return text.lower()
-    kind = type(spec.default)
+    kind: type[int] | type[float] = int if isinstance(spec.default, int) else float
     try:
         value = kind(text)
     except ValueError:
@@ -128,7 +140,9 @@ def _parse(name: str, text: str) -> Any:
     low, high = spec.metadata["low"], spec.metadata["high"]
     if not low <= value <= high:  # NaN is never between
         what = "an integer" if kind is int else "a number"
-        raise SettingError(f"{name} has to be {what} from {low:g} to {high:g} {spec.metadata['unit']}, not {text!r}")
+        raise SettingError(
+            f"{name} has to be {what} from {low:g} to {high:g} {spec.metadata['unit']}, not {text!r}"
+        )
     return value
 
 
@@ -161,7 +175,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse_arguments(program: str, servers: Sequence[str], arguments: Sequence[str] | None = None) -> Settings:
-    """Settings from the command line and the environment. A bad one ends the process with one line, status 2."""
+    """Settings from command line and environment. A bad one ends the process with one line, status 2."""
     parser = _Parser(
         prog=program,
         description="Run one node of the replicated store. Flags win over environment variables.",
@@ -179,7 +193,8 @@ def parse_arguments(program: str, servers: Sequence[str], arguments: Sequence[st
         parser.add_argument(
             f"--{spec.name.replace('_', '-')}",
             metavar="N" if spec.name != "log_level" else "LEVEL",
-            help=f"{spec.metadata['help']} (env {variable}; in {spec.metadata['unit']}; default {spec.default})",
+            help=f"{spec.metadata['help']} "
+            f"(env {variable}; in {spec.metadata['unit']}; default {spec.default})",
         )
     given = {name: text for name, text in vars(parser.parse_args(arguments)).items() if text is not None}
     try:

@@ -1,4 +1,4 @@
-"""A node as a Quart application: ``create_app()`` for stock servers, ``python -m frontends.quart_app`` for all else."""
+"""A node as a Quart application: ``create_app()``, or ``python -m frontends.quart_app``."""
 
 from .app import create_app
 

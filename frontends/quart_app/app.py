@@ -27,7 +27,7 @@ def create_app(settings: Settings | None = None, scope: str | None = None) -> Qu
     Without ``settings`` they come from the environment (``NODE_IDENTIFIER``, ``PBPROTO_…``) and the logs are
     set up, which is what a stock server needs: ``uvicorn --factory frontends.quart_app:create_app``.
     ``scope`` names what this node must be alone in; by default the server that this process works for.
-    Raises ``SettingError`` for a bad setting and, at start-up, ``SecondProcess`` in a second worker.
+    Raises ``SettingError`` for a bad setting and, at start-up, ``SecondProcessError`` in a second worker.
     """
     if settings is None:
         settings = from_environment()
@@ -76,7 +76,7 @@ class _Frontend:
         body = b""
         if plan.body_limit:
             try:
-                body = await request.get_data(cache=False)
+                body = bytes(await request.get_data(cache=False, as_text=False))
             except RequestEntityTooLarge:
                 return _convert(self._api.too_large(plan))
         loop = asyncio.get_running_loop()
@@ -86,7 +86,8 @@ class _Frontend:
             if not answer.done():  # the client may have hung up; the operation goes on without it
                 answer.set_result(response)
 
-        self._api.start(plan, request.headers, body, done)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self._api.start(plan, headers, body, done)
         return _convert(await answer)
 
     async def _http_error(self, error: HTTPException) -> QuartResponse:
@@ -103,18 +104,19 @@ def _limited(settings: Settings) -> type[QuartRequest]:
     """A request class whose body may be as long as its route allows, and no longer."""
 
     class LimitedRequest(QuartRequest):
-        def __init__(self, *args: Any, scope: Any, **kwargs: Any) -> None:
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            scope = kwargs["scope"]
             plan = api.plan(scope["method"], _target(scope), settings)
             limit = plan.body_limit if isinstance(plan, api.Plan) else 0
             kwargs["max_content_length"] = limit or None
-            super().__init__(*args, scope=scope, **kwargs)
+            super().__init__(*args, **kwargs)
 
     return LimitedRequest
 
 
 def _target(scope: Any) -> bytes:
-    raw = scope.get("raw_path")
-    return raw if raw is not None else scope["path"].encode()
+    raw: bytes | None = scope.get("raw_path")
+    return raw if raw is not None else str(scope["path"]).encode()
 
 
 def _convert(response: api.Response) -> QuartResponse:

@@ -88,19 +88,21 @@ async def _uvicorn(app: Quart, listener: socket.socket, _: Settings, stopped: as
 
 
 async def _granian(app: Quart, listener: socket.socket, settings: Settings, stopped: asyncio.Event) -> None:
+    import granian.net
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
-    from granian.net import SocketHolder
     from granian.server.embed import Server
 
     class Embedded(Server):
         def _init_shared_socket(self) -> None:
             # Our socket instead of one bound with SO_REUSEPORT, with which two nodes could share a port.
-            self._shd = SocketHolder(listener.fileno(), False, BACKLOG)
+            # (Its type stubs leave the constructor's arguments out.)
+            holder: Any = granian.net
+            self._shd = holder.SocketHolder(listener.fileno(), False, BACKLOG)
 
     host, port = split_address(settings.bind)
     listener.setblocking(False)
-    server = Embedded(
+    server: Any = Embedded(
         app,
         address=host,
         port=port,

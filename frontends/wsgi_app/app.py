@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None, scope: str | None = None) -> Fl
     set up, which is what a stock server needs: ``gunicorn -k gthread --threads 128
     'frontends.wsgi_app:create_app()'`` with ``PBPROTO_THREADS=128``. ``scope`` names what this node must be
     alone in; by default the server that this process works for. Raises ``SettingError`` for a bad setting
-    and ``SecondProcess`` in a second worker.
+    and ``SecondProcessError`` in a second worker.
     """
     if settings is None:
         settings = from_environment()
