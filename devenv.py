@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
@@ -43,6 +43,7 @@ from devenv_cluster import (
 
 ROOT = Path(__file__).resolve().parent
 PYTHON_VARIABLE = "PBPROTO_DEVENV_PYTHON"
+CLEAN_UP_SECONDS = 15
 DEFAULT_TEST_ARGUMENTS = ("-n", "4", "--dist", "loadgroup")  # more than cores: most tests wait, not compute
 
 HELP = f"""\
@@ -180,19 +181,39 @@ class Environment:
 # ---------------------------------------------------------------------------- the tests
 
 
+@contextlib.contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Let a signal wait for the end of the block, or a process could be started that nobody knows of."""
+    arrived: list[int] = []
+    ours = [signum for signum in ENDING_SIGNALS if signal.getsignal(signum) is raise_stopped]
+    for signum in ours:
+        signal.signal(signum, lambda number, _frame: arrived.append(number))
+    try:
+        yield
+    finally:
+        for signum in ours:
+            signal.signal(signum, raise_stopped)
+    if arrived:
+        raise Stopped(arrived[0])
+
+
 def run_in_foreground(command: Sequence[str]) -> int:
     """Run a step of the tests; when this program is told to end, let the step clean up first."""
-    step = subprocess.Popen(command, cwd=ROOT)
+    step: subprocess.Popen[bytes] | None = None
     try:
+        with signals_deferred():
+            step = subprocess.Popen(command, cwd=ROOT)
         return step.wait()
     except Stopped as stopped:
-        if stopped.signum != signal.SIGINT:  # a terminal's Ctrl-C has reached the step already
-            step.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            step.wait(15)
+        if step:
+            if stopped.signum != signal.SIGINT:  # a terminal's Ctrl-C has reached the step already
+                step.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                step.wait(CLEAN_UP_SECONDS)
         raise
     finally:
-        step.kill()  # does nothing to a step that has ended
+        if step:
+            step.kill()  # does nothing to a step that has ended
 
 
 def run_tests(python: Path, arguments: Sequence[str]) -> int:

@@ -126,7 +126,7 @@ class Keeper:
     def __exit__(self, *_: object) -> None:
         """Close the pipe and wait until all that was still guarded is dead."""
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            self.process.communicate(timeout=STOP_SECONDS)
+            self.process.communicate(timeout=START_SECONDS)
 
     def tell(self, order: str) -> None:
         """Send `+group` or `-group`; a short write to a pipe is never torn, so threads need no lock."""
@@ -405,8 +405,10 @@ class Cluster:
         put = f"""curl -X PUT -d '{{"value": "hello"}}' http://{first}/data/greeting"""
         requests = [put, f"curl http://{second}/data/greeting", f"curl http://{last}/data"]
         if not self.view:
+            # New nodes serve only when each has been told a view, and curl sends to as many as it is given.
             view = json.dumps({"view": [{"address": node.address, "id": node.id} for node in nodes]})
-            requests = [f"curl http://{last}/view", f"curl -X PUT -d '{view}' http://{first}/view", put]
+            everywhere = " ".join(f"http://{node.address}/view" for node in nodes)
+            requests = [f"curl http://{last}/view", f"curl -X PUT -d '{view}' {everywhere}", put]
         return "\n  ".join([table(("id", "role", "address", "pid", "frontend"), rows) + "\ntry:", *requests])
 
     def status(self) -> str:

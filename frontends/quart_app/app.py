@@ -76,9 +76,10 @@ class _Frontend:
         body = b""
         if plan.body_limit:
             try:
-                body = bytes(await request.get_data(cache=False, as_text=False))
+                data = await request.get_data(cache=False, as_text=False)
             except RequestEntityTooLarge:
                 return _convert(self._api.too_large(plan))
+            body = data if isinstance(data, bytes) else data.encode()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[api.Response] = loop.create_future()
 
