@@ -157,7 +157,7 @@ def _swap(state: State, staging: Staging, out: Out) -> None:
         out.note(Code.STATE_RECEIVED, source=staging.source.id, what=what, end=base.end)
     for loss in base.dropped:
         state.dropped.append(loss)
-        out.note(Code.DROPPED, node=loss.id, first=loss.first, end=loss.end)
+        out.note(Code.DROPPED, member=loss.id, first=loss.first, end=loss.end)
     _synced(state, staging, out)
 
 

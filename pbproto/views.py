@@ -323,7 +323,7 @@ def on_refuse(state: State, envelope: Envelope, message: Refuse, out: Out) -> No
             _outbid(state, proposal, message.promised, out)
         elif proposal.refusals.get(message.addressee) != text:
             proposal.refusals[message.addressee] = text
-            out.note(Code.REFUSED_BY, node=message.addressee, reason=text)
+            out.note(Code.REFUSED_BY, member=message.addressee, reason=text)
     elif lead is not None and message.ballot == lead.ballot:
         backup = lead.backups.get(message.addressee)
         if backup is not None:
@@ -354,7 +354,7 @@ def on_time(state: State, out: Out) -> None:
     if state.nudge_at <= state.now:
         nudge(state, out)
     proposal = state.proposal
-    if proposal is not None and proposal.resend_at <= state.now:
+    if proposal is not None and not proposal.blocked and proposal.resend_at <= state.now:
         proposal.resends += 1
         proposal.resend_at = state.now + (state.config.resend_after << min(proposal.resends, MAX_DOUBLINGS))
         _hasten(state, out)

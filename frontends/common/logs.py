@@ -46,7 +46,7 @@ def _quote(value: object) -> str:
     return f'"{escaped}"'
 
 
-def logfmt(node: int, event: str, **fields: object) -> str:
+def logfmt(node: int, event: str, /, **fields: object) -> str:
     """The text of one line after its time and level."""
     return " ".join(
         [f"node={node}", f"event={event}", *(f"{key}={_quote(value)}" for key, value in fields.items())]

@@ -147,7 +147,7 @@ def insist(
 
 def persistently(node: Node, key: str, value: str) -> None:
     """Write until it succeeds: with a short patience, a slow moment of the machine may refuse it first."""
-    wait_until(lambda: node.put(key, value).status_code in (200, 201), f"{node!r} takes a write")
+    wait_until(lambda: node.put(key, value).status_code in (200, 201), f"{node!r} takes a write", 90)
 
 
 def own(everything: Contents, key: str) -> Contents:
@@ -157,7 +157,7 @@ def own(everything: Contents, key: str) -> Contents:
 def persistent_contents(node: Node) -> Contents:
     """The whole store, asked for until it is answered."""
     response = wait_until(
-        lambda: answer if (answer := node.data()).status_code == 200 else None, f"{node!r} lists its data"
+        lambda: answer if (answer := node.data()).status_code == 200 else None, f"{node!r} lists its data", 90
     )
     assert response is not None
     return {name: brief(value) for name, value in response.json().items()}

@@ -826,14 +826,19 @@ def expect_404(answer: Answer) -> Answer:
 # ---------------------------------------------------------------- PUT /view
 
 
+def settled(address: str) -> dict[str, Any]:
+    """GET /view without how far a backup knows to be committed: it hears of a write's end a moment later."""
+    return {name: member for name, member in view_of(address).items() if name != "commit"}
+
+
 def test_bad_view_is_400_and_changes_nothing(entry: str, subtests: pytest.Subtests) -> None:
     """A view is checked whole before anything changes: GET /view says the same, data is served on."""
     for name, body in BAD_VIEWS.items():
         with subtests.test(name):
             guard = Guard.over(entry, "bad-view")
-            before = view_of(entry)
+            before = settled(entry)
             expect_problem(put_view(entry, body), 400)
-            assert view_of(entry) == before
+            assert settled(entry) == before
             guard.check()
 
 

@@ -25,7 +25,8 @@ from .scenario import (
     persistently,
 )
 
-pytestmark = pytest.mark.netns
+# The timeout is generous: it is for a hang, and many test runs may share one slow machine.
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
 
 ALL = (0, 1, 2)
 ENV = {

@@ -40,6 +40,9 @@ from .scenario import (
     write,
 )
 
+# Generous: the bound is for a hang, and many test runs may share one slow machine.
+pytestmark = pytest.mark.timeout(300)
+
 ALL = (0, 1, 2)
 PATIENT = {"PBPROTO_REQUEST_TIMEOUT": "40", "PBPROTO_CHUNK_BYTES": "16384"}
 HASTY = {"PBPROTO_REQUEST_TIMEOUT": "1.5", "PBPROTO_SUSPECT_AFTER": "0.4"}
@@ -381,8 +384,9 @@ def test_dropped_node_comes_back(cluster: Cluster, key: str, returning: int, amo
     """Goal: a node left out while the others wrote gets what it missed, and no deleted key lives on in it.
 
     Method: leave out a node (a backup, or the lowest id, which takes the lead again when it returns), write
-    and delete; either so little that the log's tail does, or some MiB in hundreds of operations, which take
-    many chunks of 16 KiB. A view of the returned node alone proves its contents.
+    and delete; either so little that the log's tail does, or more than the 4 MiB of log that are kept, so
+    that it takes a snapshot, in hundreds of chunks of 16 KiB (the node's log says which it was). A view of
+    the returned node alone proves its contents.
     """
     others = [node_id for node_id in ALL if node_id != returning]
     write(cluster.node(returning), f"{key}/changed", "old")
@@ -393,13 +397,17 @@ def test_dropped_node_comes_back(cluster: Cluster, key: str, returning: int, amo
     last = erase(speaker, f"{key}/deleted")
     if amount == "much":
         for i in range(24):
-            last = write(speaker, f"{key}/large/{i % 20}", f"{i:03}" * 100_000)
-        for i in range(300):
+            last = write(speaker, f"{key}/large/{i % 20}", f"{i:03}" * 80_000)
+        for i in range(100):
             last = write(speaker, f"{key}/small/{i % 50}", f"{i}")
     before = contents(speaker)
-    cluster.install(ALL)
-    cluster.install([returning])
     node = cluster.node(returning)
+    known = len(node.log_text())
+    cluster.install(ALL)
+    how = "log" if amount == "tail" else "snapshot"
+    received = [line for line in node.log_text()[known:].splitlines() if "event=state_received" in line]
+    assert any(f"what={how}" in line for line in received), received
+    cluster.install([returning])
     assert contents(node) == before
     assert read(node, f"{key}/changed") == "new"
     assert read(node, f"{key}/deleted") is None

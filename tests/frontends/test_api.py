@@ -1,0 +1,266 @@
+"""The HTTP mapping, without HTTP: what a request is, what a body means, what an answer looks like."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from frontends.common import api
+from frontends.common.node import Answer, Node
+from frontends.common.settings import Settings
+from pbproto import Listing, Reason, Reject, Reply, View
+
+SETTINGS = Settings(id=1, max_value_bytes=100)
+
+
+def planned(method: str, target: bytes) -> api.Plan:
+    found = api.plan(method, target, SETTINGS)
+    assert isinstance(found, api.Plan)
+    return found
+
+
+def body_of(response: api.Response) -> Any:
+    assert isinstance(response.body, bytes)
+    return json.loads(response.body)
+
+
+@pytest.mark.parametrize(
+    ("target", "key"),
+    [
+        (b"/data/a", b"a"),
+        (b"/data/a/b", b"a/b"),
+        (b"/data//", b"/"),
+        (b"/data/a%2Fb", b"a/b"),
+        (b"/data/a%252Fb", b"a%2Fb"),
+        (b"/data/%00", b"\0"),
+        (b"/data/..", b".."),
+        (b"/data/a+b", b"a+b"),
+        (b"/data/a?b=c", b"a"),
+        (b"/data/a%3Fb", b"a?b"),
+        (b"/data/a#b", b"a"),
+        (b"/data/%E2%82%AC", "€".encode()),
+        (b"http://host:1/data/a", b"a"),
+        (b"/data/" + b"a" * 4096, b"a" * 4096),
+    ],
+)
+def test_keys_are_decoded_once(target: bytes, key: bytes) -> None:
+    """The key is all that follows /data/, decoded exactly once: look at the plan for each target."""
+    plan = planned("GET", target)
+    assert plan.route is api.Route.KEY
+    assert plan.key == key
+
+
+@pytest.mark.parametrize(
+    "target", [b"/data/", b"/data/%FF", b"/data/%zz", b"/data/%4", b"/data/" + b"a" * 4097]
+)
+def test_bad_keys_are_400(target: bytes) -> None:
+    """What is not 1 to 4,096 bytes of UTF-8 is no key: the answer is there at once."""
+    for method in ("GET", "PUT", "DELETE", "HEAD"):
+        answer = api.plan(method, target, SETTINGS)
+        assert isinstance(answer, api.Response)
+        assert answer.status == 400
+
+
+@pytest.mark.parametrize("target", [b"/", b"", b"/nothing", b"/ping/", b"//ping", b"/Data/x", b"*"])
+def test_unknown_paths_are_404(target: bytes) -> None:
+    """There is nothing anywhere else: ask for it."""
+    answer = api.plan("GET", target, SETTINGS)
+    assert isinstance(answer, api.Response)
+    assert answer.status == 404
+    assert body_of(answer)["status"] == 404
+
+
+def test_only_what_carries_a_body_has_one_read() -> None:
+    """A body is read only where it means something, and bounded: compare the limits."""
+    assert planned("PUT", b"/data/k").body_limit == 6 * 100 + 65_536
+    assert planned("GET", b"/data/k").body_limit == planned("DELETE", b"/data/k").body_limit == 0
+    assert planned("PUT", b"/view").body_limit > 0
+    assert planned("GET", b"/view").body_limit == 0
+    assert planned("POST", b"/peer").body_limit > 64 * 2**20
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"value",
+        b"[]",
+        b"null",
+        b'"value"',
+        b"{}",
+        b'{"value":1}',
+        b'{"value":null}',
+        b'{"value":"x"} trailing',
+        b'{"value":"\\ud800"}',
+        b'{"value":"x","other":"\\udfff"}',
+        b'{"value":"x","other":NaN}',
+        b'{"value":"x","other":-Infinity}',
+        b'{"value":"\xff"}',
+        b'\xef\xbb\xbf{"value":"x"}',
+        '{"value":"x"}'.encode("utf-16"),
+        b'{"value":"x","n":' + b"9" * 5000 + b"}",
+        b'{"value":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"value":"\n"}',
+    ],
+)
+def test_bad_values_are_refused(body: bytes) -> None:
+    """A body that is not a JSON object with a string is 400: parse it."""
+    with pytest.raises(api.RefusedError) as refusal:
+        api.parse_value(body, 100)
+    assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'{"value":""}', b""),
+        (b'{"value":"x","more":1}', b"x"),
+        (b'{"value":"\\u20ac\\ud83d\\ude00\\u0000"}', "€😀\0".encode()),
+        ('{"value":"é"}'.encode(), "é".encode()),
+    ],
+)
+def test_values_become_canonical_bytes(body: bytes, value: bytes) -> None:
+    """However a string is written, its bytes are the same: parse each form."""
+    assert api.parse_value(body, 100) == value
+
+
+def test_the_size_of_a_value_is_counted_in_bytes() -> None:
+    """The limit is one of UTF-8 bytes: 50 characters of two bytes fit into 100, 51 do not."""
+    assert len(api.parse_value(json.dumps({"value": "é" * 50}).encode(), 100)) == 100
+    with pytest.raises(api.RefusedError) as refusal:
+        api.parse_value(json.dumps({"value": "é" * 51}).encode(), 100)
+    assert refusal.value.status == 413
+
+
+def member(**changes: object) -> dict[str, object]:
+    return {"address": "10.0.0.1:8081", "id": 1, **changes}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        {},
+        {"view": {}},
+        {"view": ["a"]},
+        {"view": [{"id": 1}]},
+        {"view": [{"address": "a:1"}]},
+        *({"view": [member(id=id_)]} for id_ in (True, 1.0, "1", -1, None, 2**63)),
+        *(
+            {"view": [member(address=address)]}
+            for address in (
+                *(None, 1, "", "a", "a:0", "a:65536", "a:x", " a:1", "a:1 ", "http://a:1", "u@a:1", "a:1/x"),
+                *("[::g]:1", "::1:1", "a" * 254 + ":1", "a:1\n"),
+            )
+        ),
+        {"view": [member(), member()]},
+        {"view": [member(), member(id=2)]},
+        {"view": [member(), member(address="b:1")]},
+        *({"view": [member()], "epoch": epoch} for epoch in (0, -1, True, 1.0, "1", None, 2**63)),
+        {"view": [member(id=n, address=f"a:{n + 1}") for n in range(257)]},
+    ],
+)
+def test_bad_views_are_refused(document: object) -> None:
+    """A view is checked whole: parse each bad one."""
+    with pytest.raises(api.RefusedError) as refusal:
+        api.parse_view(json.dumps(document).encode())
+    assert refusal.value.status == 400
+
+
+def test_good_views_are_understood() -> None:
+    """Order does not matter, an empty view is one, an epoch is optional: parse them."""
+    text = json.dumps({"view": [member(id=2, address="[::1]:2"), member(id=0)], "epoch": 3})
+    assert api.parse_view(text.encode()) == View.of([(0, "10.0.0.1:8081"), (2, "[::1]:2")], 3)
+    assert api.parse_view(b'{"view":[]}') == View(())
+
+
+class FakeNode:
+    """A node that answers every request as it was told to."""
+
+    def __init__(self, answer: Callable[[int], Answer]) -> None:
+        self.settings = SETTINGS
+        self.id = 1
+        self.requests: list[object] = []
+        self._answer = answer
+
+    def request(self, make: Callable[[int], object], done: Callable[[Answer], None]) -> None:
+        self.requests.append(make(5))
+        done(self._answer(5))
+
+
+def ask(node: FakeNode, method: str, target: bytes, body: bytes = b"", **headers: str) -> api.Response:
+    got: list[api.Response] = []
+    fake: Any = node
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    api.Api(fake).start(planned(method, target), named, body, got.append)
+    assert len(got) == 1
+    return got[0]
+
+
+@pytest.mark.parametrize(
+    ("reason", "certain", "status", "outcome"),
+    [
+        (Reason.TIMEOUT, True, 503, "not_applied"),
+        (Reason.TIMEOUT, False, 504, "unknown"),
+        (Reason.NO_VIEW, True, 503, "not_applied"),
+        (Reason.OUTSIDE, True, 503, "not_applied"),
+        (Reason.OUTSIDE, False, 504, "unknown"),
+        (Reason.CLOSING, False, 504, "unknown"),
+        (Reason.OVERLOADED, True, 503, "not_applied"),
+    ],
+)
+def test_no_and_do_not_know_are_different(reason: Reason, certain: bool, status: int, outcome: str) -> None:
+    """503 is certain and 504 is not; both say when to try again: let a node reject for each reason."""
+    node = FakeNode(lambda token: Reject(token, reason, certain, "because"))
+    response = ask(node, "PUT", b"/data/k", b'{"value":"x"}')
+    assert response.status == status
+    assert body_of(response)["outcome"] == outcome
+    assert dict(response.headers)["retry-after"] == "1"
+
+
+def test_a_reused_idempotency_key_is_422() -> None:
+    """The same key on another request is the client's mistake: let a node say so."""
+    node = FakeNode(lambda token: Reject(token, Reason.KEY_REUSED, True, "because"))
+    assert ask(node, "DELETE", b"/data/k", idempotency_key="a").status == 422
+
+
+@pytest.mark.parametrize("name", ["", "a b", "é", "x" * 256])
+def test_a_bad_idempotency_key_is_400_and_reaches_nobody(name: str) -> None:
+    """1 to 255 visible ASCII characters: send others, and see that the node was not asked."""
+    node = FakeNode(lambda token: Reject(token, Reason.TIMEOUT, True, ""))
+    assert ask(node, "DELETE", b"/data/k", idempotency_key=name).status == 400
+    assert node.requests == []
+
+
+def test_a_large_listing_comes_in_pieces_that_make_the_same_json() -> None:
+    """Pieces are only for the sake of others: put them together and parse them."""
+    items = {f"k{n}".encode(): b"v" * 1000 for n in range(500)}
+    node = FakeNode(lambda token: Reply(token, Listing(items, 500)))
+    response = ask(node, "GET", b"/data")
+    assert not isinstance(response.body, bytes)
+    pieces = list(response.body)
+    assert len(pieces) > 2
+    assert json.loads(b"".join(pieces)) == {key.decode(): value.decode() for key, value in items.items()}
+
+
+def test_head_has_the_headers_of_get_and_no_body() -> None:
+    """HEAD is GET without the body: compare the two."""
+    node = FakeNode(lambda token: Reply(token, Listing({b"k": b"v"}, 1)))
+    got, head = ask(node, "GET", b"/data"), ask(node, "HEAD", b"/data")
+    assert isinstance(got.body, bytes)
+    assert head.body == b""
+    assert dict(head.headers) == {**dict(got.headers), "content-length": str(len(got.body))}
+
+
+def test_bad_mail_is_400_and_says_why() -> None:
+    """Garbage and other versions of the protocol are told apart: post both to a real node."""
+    node = Node(SETTINGS, wake_peer=lambda _: None, wake_timer=lambda _: None)
+    got: list[api.Response] = []
+    for mail in (b"", b"garbage", b"pbkv\x00\x63"):
+        api.Api(node).start(planned("POST", b"/peer"), {}, mail, got.append)
+    assert [response.status for response in got] == [400, 400, 400]
+    assert [body_of(response)["reason"] for response in got] == ["bad_mail", "bad_mail", "other_version"]

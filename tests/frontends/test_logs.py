@@ -1,0 +1,41 @@
+"""The logs: one structured line per event, and no flood."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import pytest
+
+from frontends.common import logs
+from pbproto import Code, Note
+
+
+def test_values_are_quoted_so_that_a_line_stays_one_line() -> None:
+    """logfmt can be split again whatever a value holds: spaces, quotes, line ends, nothing."""
+    line = logs.logfmt(3, "told", plain="a:1", spaced="a b", quoted='say "no"', broken="x\ny", empty="")
+    assert line == 'node=3 event=told plain=a:1 spaced="a b" quoted="say \\"no\\"" broken="x\\ny" empty=""'
+
+
+def test_a_trace_is_part_of_its_line() -> None:
+    """An exception does not break the format: format a record that carries one."""
+    try:
+        raise ValueError("boom")
+    except ValueError:
+        record = logging.LogRecord("pbproto", logging.ERROR, "", 0, "event=x", None, sys.exc_info())
+    line = logs.Formatter().format(record)
+    assert "\n" not in line
+    assert "level=error event=x trace=" in line
+    assert "boom" in line
+
+
+def test_rejections_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Clients cannot fill the disk by being rejected: a thousand notes at once are at most a few lines."""
+    log = logs.NoteLog(1)
+    with caplog.at_level(logging.INFO, logger="pbproto"):
+        for _ in range(1000):
+            log.write(Note(Code.REJECTED, (("reason", "timeout"),)))
+        log.write(Note(Code.DROPPED, (("member", 1),)))
+    rejected = [record for record in caplog.records if "event=rejected" in record.getMessage()]
+    assert 1 <= len(rejected) < 100
+    assert [record.levelname for record in caplog.records if "dropped" in record.getMessage()] == ["ERROR"]

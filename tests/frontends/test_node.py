@@ -1,0 +1,112 @@
+"""The node around the replica: tokens, mail, wake-ups."""
+
+from __future__ import annotations
+
+from frontends.common.node import QUEUE_BYTES, Answer, Node, Outbox
+from frontends.common.settings import Settings
+from pbproto import Envelope, Get, Put, Reject, Reply, View, ViewAccepted, Written, decode
+from pbproto.messages import LogChunk, Propose, Told
+from pbproto.values import NO_BALLOT, Operation
+
+
+class Wired:
+    """Two nodes whose wake-ups are written down, and whose mail a test carries by hand."""
+
+    def __init__(self) -> None:
+        self.woken: dict[int, list[str]] = {1: [], 2: []}
+        self.nodes = {id_: self._node(id_) for id_ in (1, 2)}
+        self.view = View.of([(1, "one:1"), (2, "two:2")])
+
+    def _node(self, id_: int) -> Node:
+        return Node(Settings(id=id_), self.woken[id_].append, lambda _: None)
+
+    def carry(self) -> None:
+        """Carry mail until there is none."""
+        ways = {(1, 2): "two:2", (2, 1): "one:1"}
+        moved = True
+        while moved:
+            moved = False
+            for (sender, receiver), address in ways.items():
+                while mail := self.nodes[sender].take_mail(address):
+                    moved = True
+                    self.nodes[sender].receive_answers(self.nodes[receiver].receive(mail))
+
+
+def test_two_nodes_become_a_store() -> None:
+    """Everything needed passes through mail and answers: carry it by hand, write, read."""
+    wired = Wired()
+    for node in wired.nodes.values():
+        assert node.tell_view(wired.view) == ViewAccepted()
+    wired.carry()
+    answers: list[Answer] = []
+    wired.nodes[2].request(lambda token: Put(token, b"k", b"v"), answers.append)
+    wired.carry()
+    wired.nodes[1].request(lambda token: Get(token, b"k"), answers.append)
+    wired.carry()
+    assert [type(answer) for answer in answers] == [Reply, Reply]
+    assert "two:2" in wired.woken[1]
+    assert wired.nodes[2].status().status == "active"
+
+
+def test_answers_ride_back() -> None:
+    """The answer to mail is in the response, not in a POST of its own: look at both."""
+    wired = Wired()
+    wired.nodes[2].tell_view(wired.view)
+    wired.nodes[2].take_mail("one:1")
+    wired.nodes[1].tell_view(wired.view)
+    mail = wired.nodes[1].take_mail("two:2")
+    assert [type(message) for _, message in decode(mail)] == [Propose]
+    answers = wired.nodes[2].receive(mail)
+    assert [type(message).__name__ for _, message in decode(answers)] == ["Promise"]
+    assert wired.nodes[2].take_mail("one:1") == b""
+
+
+def test_closing_answers_everyone_once() -> None:
+    """Nobody is left without an answer when a node stops: let one wait, close twice, come late."""
+    wired = Wired()
+    wired.nodes[1].tell_view(wired.view)
+    answers: list[Answer] = []
+    wired.nodes[1].request(lambda token: Get(token, b"k"), answers.append)
+    assert answers == []
+    wired.nodes[1].close()
+    wired.nodes[1].close()
+    wired.nodes[1].request(lambda token: Get(token, b"k"), answers.append)
+    assert [type(answer) for answer in answers] == [Reject, Reject]
+
+
+def test_a_single_node_answers_at_once() -> None:
+    """A view of one needs nobody: the answer is there when the request returns."""
+    node = Node(Settings(id=1), lambda _: None, lambda _: None)
+    node.tell_view(View.of([(1, "one:1")]))
+    answers: list[Answer] = []
+    node.request(lambda token: Put(token, b"k", b"v"), answers.append)
+    assert isinstance(answers[0], Reply)
+    assert isinstance(answers[0].outcome, Written)
+
+
+def test_a_queue_is_bounded_by_dropping_the_oldest() -> None:
+    """A peer that takes nothing does not fill the memory: put too much, and see that the newest is kept."""
+    outbox = Outbox()
+    envelope = Envelope(1, 1, 2, 2, 0)
+    large = Operation(1, 1, 0, 0, b"k", bytes(QUEUE_BYTES // 4), b"")
+    for first in range(8):
+        outbox.put(envelope, LogChunk(NO_BALLOT, first, (large,)))
+    assert outbox.bytes <= QUEUE_BYTES
+    kept = [message.first for _, message, _ in outbox.messages if isinstance(message, LogChunk)]
+    assert kept
+    assert kept[-1] == 7
+
+
+def test_mail_is_taken_in_order_and_in_portions() -> None:
+    """One POST carries about 4 MiB: small messages go together, large ones one by one, all in order."""
+    outbox = Outbox()
+    envelope = Envelope(1, 1, 2, 2, 0)
+    large = Operation(1, 1, 0, 0, b"k", bytes(3 * 2**20), b"")
+    outbox.put(envelope, Told((), 0))
+    for first in range(3):
+        outbox.put(envelope, LogChunk(NO_BALLOT, first, (large,)))
+    portions = []
+    while batch := outbox.take():
+        portions.append(len(batch))
+    assert portions == [2, 1, 1]
+    assert outbox.bytes == 0

@@ -1,0 +1,121 @@
+"""The settings of a node: where they come from, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from frontends.common.settings import (
+    TUNABLE,
+    SettingError,
+    from_environment,
+    parse_arguments,
+    split_address,
+)
+
+SERVERS = ["first", "second"]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NODE_IDENTIFIER", "PBPROTO_BIND", "PBPROTO_SERVER"):
+        monkeypatch.delenv(name, raising=False)
+    for spec in TUNABLE:
+        monkeypatch.delenv(f"PBPROTO_{spec.name.upper()}", raising=False)
+
+
+def test_the_id_comes_from_the_flag_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node knows its id from --id or NODE_IDENTIFIER, the flag first: give one, then both."""
+    monkeypatch.setenv("NODE_IDENTIFIER", "0")
+    assert parse_arguments("node", SERVERS, []).id == 0
+    assert parse_arguments("node", SERVERS, ["--id", "7"]).id == 7
+
+
+def test_every_setting_has_a_flag_and_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be set in one way only: set each setting to its lowest value in both ways."""
+    for spec in TUNABLE:
+        low = "debug" if spec.name == "log_level" else f"{spec.metadata['low']:g}"
+        flag = f"--{spec.name.replace('_', '-')}"
+        by_flag = parse_arguments("node", SERVERS, ["--id", "1", flag, low])
+        monkeypatch.setenv(f"PBPROTO_{spec.name.upper()}", low)
+        by_variable = from_environment({"NODE_IDENTIFIER": "1", f"PBPROTO_{spec.name.upper()}": low})
+        assert getattr(by_flag, spec.name) == getattr(by_variable, spec.name) != spec.default
+
+
+def test_the_first_server_is_the_default() -> None:
+    """No --server means the first: start without and with one."""
+    assert parse_arguments("node", SERVERS, ["--id", "1"]).server == "first"
+    assert parse_arguments("node", SERVERS, ["--id", "1", "--server", "second"]).server == "second"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--id", ""],
+        ["--id", "-1"],
+        ["--id", "1.0"],
+        ["--id", "٣"],
+        ["--id", str(2**63)],
+        ["--id", "1", "--bind", "nowhere"],
+        ["--id", "1", "--bind", "host:0"],
+        ["--id", "1", "--bind", "host:65536"],
+        ["--id", "1", "--server", "third"],
+        ["--id", "1", "--request-timeout", "0"],
+        ["--id", "1", "--request-timeout", "nan"],
+        ["--id", "1", "--request-timeout", "inf"],
+        ["--id", "1", "--request-timeout", "soon"],
+        ["--id", "1", "--max-value-bytes", "1.5"],
+        ["--id", "1", "--max-value-bytes", str(64 * 2**20 + 1)],
+        ["--id", "1", "--threads", "3"],
+        ["--id", "1", "--log-level", "loud"],
+        ["--id", "1", "--no-such-flag"],
+        ["--id", "1", "--request", "5"],
+    ],
+)
+def test_a_bad_setting_is_one_line_and_status_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A node does not start with a setting it cannot keep: try each bad one, read what is said."""
+    with pytest.raises(SystemExit) as stop:
+        parse_arguments("node", SERVERS, arguments)
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("node: ")
+    assert said.count("\n") == 1
+
+
+def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who asks for help sees each setting with variable, unit and default: look for all of them."""
+    with pytest.raises(SystemExit) as stop:
+        parse_arguments("node", SERVERS, ["--help"])
+    assert stop.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for spec in TUNABLE:
+        assert f"--{spec.name.replace('_', '-')}" in text
+        assert f"PBPROTO_{spec.name.upper()}" in text
+        assert f"in {spec.metadata['unit']}" in text
+        assert f"default {spec.default}" in text
+
+
+def test_seconds_become_nanoseconds() -> None:
+    """The core counts in nanoseconds: a timeout of 1.5 seconds is 1,500,000,000 of them."""
+    settings = from_environment({"NODE_IDENTIFIER": "1", "PBPROTO_REQUEST_TIMEOUT": "1.5"})
+    assert settings.core.request_timeout == 1_500_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a.b:1", ("a.b", 1)), ("[::1]:65535", ("::1", 65535)), ("10.0.0.1:80", ("10.0.0.1", 80))],
+)
+def test_addresses(text: str, expected: tuple[str, int]) -> None:
+    """host:port and [ipv6]:port are addresses: split them."""
+    assert split_address(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", ":1", "a:", "a:b", "a:1:2", "::1:80", "http://a:1", "u@a:1", "a:1/", "a b:1"]
+)
+def test_what_is_no_address(text: str) -> None:
+    """Everything else is refused: split it."""
+    with pytest.raises(SettingError):
+        split_address(text)
