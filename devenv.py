@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
@@ -31,12 +31,12 @@ if sys.version_info < (3, 11):  # noqa: UP036 - older interpreters are told so i
     sys.exit(f"devenv.py needs Python 3.11 or newer; {sys.executable} is {platform.python_version()}")
 
 from devenv_cluster import (
-    ENDING_SIGNALS,
     SERVERS,
     Settings,
     Stopped,
     UserError,
     check_ports,
+    ending,
     run_cluster,
     say,
 )
@@ -76,12 +76,17 @@ def install_step(command: Sequence[str], lock: int) -> str:
     """
     out, err = (None, None) if os.isatty(1) else (subprocess.PIPE, subprocess.STDOUT)
     null = subprocess.DEVNULL
-    done = subprocess.run(command, pass_fds=[lock], check=False, stdin=null, stdout=out, stderr=err)
-    if done.returncode == 0:
+    with subprocess.Popen(command, pass_fds=[lock], stdin=null, stdout=out, stderr=err) as step:
+        try:
+            with ending.interrupts():
+                output, _ = step.communicate()
+        finally:
+            step.kill()  # does nothing to a step that has ended
+    if step.returncode == 0:
         return ""
-    lines = (done.stdout or b"").decode(errors="replace").split("\n")
+    lines = (output or b"").decode(errors="replace").split("\n")
     errors = [line for line in lines if line.startswith("ERROR")] or [line for line in lines if line.strip()]
-    return errors[-1].strip() if errors else f"exit status {done.returncode}"
+    return errors[-1].strip() if errors else f"exit status {step.returncode}"
 
 
 @dataclass
@@ -129,7 +134,8 @@ class Environment:
             fcntl.flock(lock, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             say("devenv: waiting for another devenv.py that sets up or uses .venv ...")
-            fcntl.flock(lock, kind)
+            with ending.interrupts():
+                fcntl.flock(lock, kind)
 
     def ready(self) -> Path:
         """Return an interpreter that has all of requirements.txt, making the environment if need be."""
@@ -181,39 +187,20 @@ class Environment:
 # ---------------------------------------------------------------------------- the tests
 
 
-@contextlib.contextmanager
-def signals_deferred() -> Iterator[None]:
-    """Let a signal wait for the end of the block, or a process could be started that nobody knows of."""
-    arrived: list[int] = []
-    ours = [signum for signum in ENDING_SIGNALS if signal.getsignal(signum) is raise_stopped]
-    for signum in ours:
-        signal.signal(signum, lambda number, _frame: arrived.append(number))
-    try:
-        yield
-    finally:
-        for signum in ours:
-            signal.signal(signum, raise_stopped)
-    if arrived:
-        raise Stopped(arrived[0])
-
-
 def run_in_foreground(command: Sequence[str]) -> int:
     """Run a step of the tests; when this program is told to end, let the step clean up first."""
-    step: subprocess.Popen[bytes] | None = None
+    step = subprocess.Popen(command, cwd=ROOT)
     try:
-        with signals_deferred():
-            step = subprocess.Popen(command, cwd=ROOT)
-        return step.wait()
+        with ending.interrupts():
+            return step.wait()
     except Stopped as stopped:
-        if step:
-            if stopped.signum != signal.SIGINT:  # a terminal's Ctrl-C has reached the step already
-                step.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                step.wait(CLEAN_UP_SECONDS)
+        if stopped.signum != signal.SIGINT:  # a terminal's Ctrl-C has reached the step already
+            step.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            step.wait(CLEAN_UP_SECONDS)
         raise
     finally:
-        if step:
-            step.kill()  # does nothing to a step that has ended
+        step.kill()  # does nothing to a step that has ended
 
 
 def run_tests(python: Path, arguments: Sequence[str]) -> int:
@@ -273,16 +260,9 @@ def parse(arguments: Sequence[str]) -> Settings:
     return settings
 
 
-def raise_stopped(signum: int, _frame: object) -> NoReturn:
-    """Turn a signal into an exception."""
-    raise Stopped(signum)
-
-
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line says; return the exit status."""
-    for signum in ENDING_SIGNALS:
-        if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:  # nohup is to be obeyed
-            signal.signal(signum, raise_stopped)
+    ending.install()
     word, *rest = arguments or [""]
     environment = Environment()
     try:

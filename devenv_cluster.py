@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -43,12 +43,52 @@ class UserError(Exception):
         self.status = status
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal asked this program to end; raised in the main thread, so that every `finally` runs."""
+class Stopped(Exception):  # noqa: N818 - not an error: the person wants it
+    """A signal asked this program to end."""
 
     def __init__(self, signum: int) -> None:
         super().__init__()
         self.signum = signum
+
+
+class Ending:
+    """Lets SIGINT, SIGTERM and SIGHUP end the program only where it waits for long, or asks.
+
+    A signal handler that raises just anywhere would do so between the start of a process and the note of it,
+    in the midst of a clean-up, or in a finalizer, where Python prints the exception and forgets it.
+    """
+
+    def __init__(self) -> None:
+        self.signum = 0
+        self.waiting = False
+
+    def install(self) -> None:
+        """Begin to catch the signals, except for a SIGHUP that nohup has switched off."""
+        for signum in ENDING_SIGNALS:
+            if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:
+                signal.signal(signum, self.arrived)
+
+    def arrived(self, signum: int, _frame: object) -> None:
+        """Handle a signal; the first one counts."""
+        self.signum = self.signum or signum
+        if self.waiting:
+            self.waiting = False
+            self.check()
+
+    def check(self) -> None:
+        """Raise `Stopped` if a signal has arrived."""
+        if self.signum:
+            raise Stopped(self.signum)
+
+    @contextlib.contextmanager
+    def interrupts(self) -> Iterator[None]:
+        """Raise `Stopped` as soon as a signal arrives; for a block that does nothing but wait."""
+        self.waiting = True  # before the check, or a signal between the two would go unheard
+        try:
+            self.check()
+            yield
+        finally:
+            self.waiting = False
 
 
 class Screen:
@@ -72,6 +112,7 @@ class Screen:
                 print(text, flush=True)
 
 
+ending = Ending()
 screen = Screen()
 say = screen.say
 
@@ -336,6 +377,7 @@ class Cluster:
         """Wait until all these nodes answer 200, saying for whom; complain about who does not."""
         began = shown_at = time.monotonic()
         while True:
+            ending.check()
             answers = ask(nodes, "GET", path)
             nodes = [node for node in nodes if answers[node.id].status != 200]
             if not nodes:
@@ -428,9 +470,7 @@ class Cluster:
         return table(("id", "process", "status", "role", "epoch", "commit", "waiting for"), rows)
 
     def stop(self) -> None:
-        """End every process, politely at first; signals are ignored, as this takes a few seconds at most."""
-        for signum in ENDING_SIGNALS:
-            signal.signal(signum, signal.SIG_IGN)
+        """End every process, politely at first."""
         self.closing.set()
         if self.watcher.is_alive():
             self.watcher.join()
@@ -467,7 +507,8 @@ class Console:
         while True:
             screen.prompt = self.PROMPT
             try:
-                name, _, words = input(self.PROMPT).strip().partition(" ")
+                with ending.interrupts():
+                    name, _, words = input(self.PROMPT).strip().partition(" ")
             except (EOFError, OSError, Stopped):  # OSError: the terminal is gone
                 screen.prompt = ""
                 say("")  # the cursor stands behind the prompt
@@ -590,7 +631,7 @@ def run_cluster(settings: Settings, python: Path) -> None:
                     Console(cluster).loop()
                 else:
                     say("running until SIGINT or SIGTERM")
-                    while True:
+                    with ending.interrupts():
                         signal.pause()
         finally:
             cluster.stop()

@@ -54,7 +54,6 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     signal.signal(signal.SIGINT, stop)
     while not stopping:
         wasyncore.poll2(timeout=1.0, map=server._map)
-        server.maintenance(time.time()) if hasattr(server, "maintenance") else None
     app.extensions["pbproto"].close()
     # Stop accepting, but go on sending: closing the server itself would close its connections' wake-up.
     server.accepting = False
