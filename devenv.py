@@ -289,7 +289,7 @@ def main(arguments: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     status = main(sys.argv[1:])
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, AttributeError):  # without standard output there is no sys.stdout
         sys.stdout.flush()
     # Not sys.exit, which would complain about a reader that has gone away; nothing is left to clean up.
     os._exit(status)

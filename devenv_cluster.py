@@ -632,7 +632,8 @@ def run_cluster(settings: Settings, python: Path) -> None:
                 else:
                     say("running until SIGINT or SIGTERM")
                     with ending.interrupts():
-                        signal.pause()
+                        while True:  # not signal.pause: a signal just before it would be waited for in vain
+                            time.sleep(1)
         finally:
             cluster.stop()
             if logs and cluster.trouble:

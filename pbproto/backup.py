@@ -7,7 +7,7 @@ from .effects import Code
 from .gate import ignore, refuse_ballot
 from .messages import Envelope, Replicate, Replicated
 from .out import Out
-from .state import State
+from .state import FOREVER, State
 
 
 def on_replicate(state: State, envelope: Envelope, message: Replicate, out: Out) -> None:
@@ -31,6 +31,7 @@ def on_replicate(state: State, envelope: Envelope, message: Replicate, out: Out)
     if not state.active:
         # The primary sends these only once all members hold the base: the view is active.
         state.active = True
+        state.nudge_at = FOREVER
         out.note(Code.INSTALLED, ballot=str(state.promised), role="backup", commit=state.commit)
         requests.drive_all(state, out)
     return None

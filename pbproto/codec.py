@@ -44,6 +44,7 @@ from .messages import (
     VerdictCode,
 )
 from .values import (
+    MAX_ID,
     MAX_IDEMPOTENCY_KEY_BYTES,
     MAX_KEY_BYTES,
     Ballot,
@@ -230,10 +231,17 @@ def _read_members(reader: _Reader) -> tuple[Member, ...]:
     return members
 
 
+def _make_ballot(epoch: int, attempt: int, primary: int, incarnation: int) -> Ballot:
+    # Room to count on: an epoch at the very end of the range could not be gone above.
+    if max(epoch, attempt, primary) > MAX_ID:
+        raise CodecError("a ballot has a number out of range")
+    return Ballot(epoch, attempt, primary, incarnation)
+
+
 _NUMBER = _integer(_U64)
 _FLAG = _Field(lambda parts, value: parts.append(b"\x01" if value else b"\x00"), _read_flag)
 _BLOB = _Field(_write_blob, _Reader.blob)
-_A_BALLOT = _record(_BALLOT, Ballot)
+_A_BALLOT = _record(_BALLOT, _make_ballot)
 _A_RESULT = _record(_RESULT, lambda kind, position: Result(Kind(kind), position))
 _LINEAGE = _many(_structure(lambda *pair: pair, _A_BALLOT, _NUMBER))
 _OPERATIONS = _many(_Field(_write_operation, _read_operation))

@@ -13,6 +13,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 MAX_ID = 2**63 - 1
+MAX_EPOCH = 2**62
+"""The highest epoch that a view may be given: far below what a ballot can hold, so that unnumbered views and
+repeated installations can always go above it."""
 MAX_MEMBERS = 256
 MAX_ADDRESS_BYTES = 300
 MAX_KEY_BYTES = 4096
@@ -74,8 +77,8 @@ class View:
                 raise ValueError(f"address {member.address} is in the view twice")
             ids[member.id] = None
             addresses[member.address] = None
-        if self.epoch is not None and not 1 <= self.epoch <= MAX_ID:
-            raise ValueError(f"epoch {self.epoch} is not between 1 and {MAX_ID}")
+        if self.epoch is not None and not 1 <= self.epoch <= MAX_EPOCH:
+            raise ValueError(f"epoch {self.epoch} is not between 1 and {MAX_EPOCH}")
         object.__setattr__(self, "members", tuple(sorted(self.members)))
 
     @classmethod

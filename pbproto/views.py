@@ -18,7 +18,7 @@ from .replication import suspect
 from .requests import drive_all
 from .state import FOREVER, Follow, Proposal, State
 from .status import explain
-from .values import NO_BALLOT, Ballot, View
+from .values import MAX_EPOCH, NO_BALLOT, Ballot, View
 
 MAX_DOUBLINGS = 3
 """Proposals and nudges are repeated after ``resend_after``, doubled at most this often."""
@@ -226,6 +226,8 @@ def _hasten(state: State, out: Out) -> None:
 def on_propose(state: State, envelope: Envelope, message: Propose, out: Out) -> None:
     """A primary wants this node's promise."""
     ballot = message.ballot
+    if not 1 <= ballot.epoch <= MAX_EPOCH:
+        return ignore(state, out, "not_an_epoch", envelope, message)
     view = View(message.members, ballot.epoch if message.numbered else None)
     if (envelope.sender, envelope.sender_incarnation) != (ballot.primary, ballot.incarnation):
         return ignore(state, out, "not_its_own_ballot", envelope, message)
@@ -244,7 +246,10 @@ def on_propose(state: State, envelope: Envelope, message: Propose, out: Out) -> 
         out.note(Code.STOPPED_SERVING, reason=f"promised {ballot}")
     _seal(state, ballot, view)
     state.follow = Follow(ballot, view.primary, heard_at=state.now)
-    state.nudge_at = FOREVER
+    # The nudging goes on until the view is active: this may have been a late copy of a proposal made to
+    # this node's former life, and then nobody waits for the promise.
+    state.nudges = MAX_DOUBLINGS
+    state.nudge_at = state.now + (state.config.resend_after << MAX_DOUBLINGS)
     out.note(Code.PROMISED, ballot=str(ballot), synced=str(state.synced), log_end=state.log.end)
     out.answer(state, envelope, _promise(state))
     return None
@@ -326,10 +331,13 @@ def on_refuse(state: State, envelope: Envelope, message: Refuse, out: Out) -> No
             out.note(Code.REFUSED_BY, member=message.addressee, reason=text)
     elif lead is not None and message.ballot == lead.ballot:
         backup = lead.backups.get(message.addressee)
-        if backup is not None:
+        if backup is None:
+            return
+        if (envelope.sender, envelope.sender_incarnation) == (backup.member.id, backup.incarnation):
+            # Only the member itself can say what it has promised.
             lead.superseded = max(lead.superseded, message.promised)
             state.seen_epoch = max(state.seen_epoch, message.promised.epoch)
-            suspect(state, backup, text, out)
+        suspect(state, backup, text, out)
     elif message.ballot == NO_BALLOT:
         state.nudge_refusal = text
     else:

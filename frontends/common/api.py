@@ -36,7 +36,7 @@ from pbproto import (
 )
 from pbproto.codec import MEDIA_TYPE
 from pbproto.events import Request as CoreRequest
-from pbproto.values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_MEMBERS
+from pbproto.values import MAX_EPOCH, MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_MEMBERS
 
 from .node import Answer, Node
 from .settings import MAX_MAIL_BYTES, SettingError, Settings, split_address
@@ -369,8 +369,8 @@ def parse_view(body: bytes) -> View:
     epoch = None
     if "epoch" in document:
         epoch = document["epoch"]
-        if type(epoch) is not int or not 1 <= epoch <= MAX_ID:
-            raise RefusedError(400, "bad_view", f'"epoch" has to be an integer from 1 to {MAX_ID}')
+        if type(epoch) is not int or not 1 <= epoch <= MAX_EPOCH:
+            raise RefusedError(400, "bad_view", f'"epoch" has to be an integer from 1 to {MAX_EPOCH}')
     members = [_member(each) for each in listed]
     try:
         return View.of(members, epoch)

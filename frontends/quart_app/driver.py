@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import aiohttp
 
+from frontends.common.logs import LOGGER, logfmt
 from frontends.common.node import Node, bad_mail
 from frontends.common.settings import MAX_MAIL_BYTES, Settings
 from pbproto import CodecError
@@ -84,8 +85,12 @@ class Driver:
                 except TimeoutError:
                     return
                 wake.clear()
-                while mail := self.node.take_mail(address):
-                    await self._post(address, mail)
+                try:
+                    while mail := self.node.take_mail(address):
+                        await self._post(address, mail)
+                except Exception:
+                    # A task that ended here would leave what is queued until the next message.
+                    LOGGER.exception("%s", logfmt(self.node.id, "mail_failed", address=address))
         finally:
             del self._wakes[address]
             del self._carriers[address]

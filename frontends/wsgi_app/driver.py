@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import suppress
 
+from frontends.common.logs import LOGGER, logfmt
 from frontends.common.node import Node, bad_mail
 from frontends.common.settings import MAX_MAIL_BYTES, Settings, split_address
 from pbproto import CodecError
@@ -60,14 +61,21 @@ class Driver:
                     del self._carriers[carrier.address]
                     break
                 carrier.wake.clear()
-            while mail := self.node.take_mail(carrier.address):
-                answers = carrier.post(mail)
-                if answers:
-                    try:
-                        self.node.receive_answers(answers)
-                    except CodecError as error:
-                        bad_mail(self.node, carrier.address, error)
+            try:
+                self._exchange(carrier)
+            except Exception:
+                # A thread that ended here would cut the peer off for ever.
+                LOGGER.exception("%s", logfmt(self.node.id, "mail_failed", address=carrier.address))
         carrier.close()
+
+    def _exchange(self, carrier: _Carrier) -> None:
+        while mail := self.node.take_mail(carrier.address):
+            answers = carrier.post(mail)
+            if answers:
+                try:
+                    self.node.receive_answers(answers)
+                except CodecError as error:
+                    bad_mail(self.node, carrier.address, error)
 
 
 class _Carrier:
@@ -101,7 +109,10 @@ class _Carrier:
         connection = self._connection
         if connection is not None and connection.sock is not None:
             # A connection that is readable while nothing was asked has been closed by the peer.
-            if select.select([connection.sock], [], [], 0)[0]:
+            # (poll, since select knows no descriptor above 1,023.)
+            watch = select.poll()
+            watch.register(connection.sock, select.POLLIN)
+            if watch.poll(0):
                 self.close()
             else:
                 connection.sock.settimeout(timeout)
@@ -154,4 +165,7 @@ class _Timer:
                     self._changed.wait(rest)
                 if self._stopped:
                     return
-            node.tick()  # sets the next deadline
+            try:
+                node.tick()  # sets the next deadline
+            except Exception:
+                LOGGER.exception("%s", logfmt(node.id, "tick_failed"))

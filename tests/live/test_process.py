@@ -77,7 +77,8 @@ def trio(started: Cluster) -> Cluster:
 def waiting_put(address: str, key: str) -> Wire:
     """Send a whole PUT and leave its answer unread."""
     wire = Wire(address)
-    assert wire.send(request_bytes("PUT", api.target_of(key), api.json_body(f"value of {key}")))
+    body = api.json_body(f"value of {key}")
+    assert wire.send(request_bytes("PUT", api.target_of(key), body, [("Connection", "keep-alive")]))
     return wire
 
 
@@ -178,6 +179,51 @@ def test_client_that_hangs_up_cancels_nothing(trio: Cluster) -> None:
             assert expect_json(answer, 200) == {"value": f"value of hung-up-{number}"}
 
 
+def test_clients_that_do_not_hang_up_hold_up_nobody(trio: Cluster) -> None:
+    """A client that has its answer and keeps its connection costs the others nothing.
+
+    40 clients ask for their connection to be closed, and then neither read nor hang up themselves. All of
+    them had their request answered, and so must whoever comes after them.
+    """
+    wires = [Wire(node.address) for node in trio.nodes.values() for _ in range(40)]
+    for wire in wires:
+        wire.send(request_bytes("GET", "/ping", headers=[("Connection", "close")]))
+    for node in trio.nodes.values():
+        expect_json(call(node.address, "GET", "/ping"), 200)
+        assert api.put(node.address, "unhindered", "x").status in {200, 201}
+    for wire in wires:
+        answer = wire.answer()
+        assert answer is not None
+        expect_json(answer, 200)
+        wire.close()
+
+
+def test_half_sent_requests_hold_up_nobody(trio: Cluster) -> None:
+    """Clients that stop in the middle of a request cost the others nothing.
+
+    Some say nothing at all, some stop within the head, some within the body; meanwhile others are served.
+    Then they hang up, and nothing of what they sent has happened.
+    """
+    # Gunicorn's threads read the requests themselves: a client that stops takes one up until it goes on (its
+    # documentation asks for a proxy in front). Nothing helps against more of them than there are threads.
+    each = 2 if trio.servers.get("wsgi") == "gunicorn" else 20
+    unfinished = (
+        b"",
+        b"GET /ping HTTP/1.1\r\nHost: ",
+        request_bytes("PUT", "/data/half", b'{"value": "x"}', [("Content-Length", "100")]),
+    )
+    address = trio.node(1).address
+    wires = [Wire(address) for _ in range(each * len(unfinished))]
+    for number, wire in enumerate(wires):
+        wire.send(unfinished[number % len(unfinished)])
+    for node in trio.nodes.values():
+        expect_json(call(node.address, "GET", "/ping"), 200)
+        assert api.put(node.address, "unhindered", "x").status in {200, 201}
+    for wire in wires:
+        wire.close()
+    assert api.get(address, "half").status == 404
+
+
 # ---------------------------------------------------------------- the log
 
 # `… node=1 event=became_primary epoch=3 reason="two words"`; what stands before the id (time, level) is free.
@@ -203,7 +249,7 @@ def test_log_is_one_structured_line_per_event(trio: Cluster) -> None:
         call(node.address, "PUT", "/view", b'{"view": [{"id": 1, "address": "a\\nnode=9 event=forged:1"}]}')
         call(node.address, "GET", "/a%0Anode=9%20event=forged")
         lines = log_lines(node)
-        assert any("event=installed" in line for line in lines)
+        assert any(" event=view_told " in line for line in lines)
         for line in lines:
             match = LOG_LINE.fullmatch(line)
             assert match is not None, f"not a structured line: {line!r}"
@@ -268,13 +314,14 @@ MISUSES: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
     "id-word": (("--id", "one", *BIND), {}, "one"),
     "id-float": (BIND, {"NODE_IDENTIFIER": "1.0"}, "1.0"),
     "id-empty": (BIND, {"NODE_IDENTIFIER": ""}, "NODE_IDENTIFIER"),
+    "id-of-many-digits": (BIND, {"NODE_IDENTIFIER": "7" * 5000}, "integer"),
     "id-too-large": (BIND, {"NODE_IDENTIFIER": str(2**63)}, str(2**63)),
     "bind-no-port": (("--id", "1", "--bind", "127.0.0.1"), {}, "127.0.0.1"),
     "bind-port-too-large": (("--id", "1", "--bind", "127.0.0.1:65536"), {}, "65536"),
     "server-unknown": (("--id", "1", *BIND, "--server", "apache"), {}, "apache"),
     "option-unknown": (("--id", "1", *BIND, "--bogus"), {}, "--bogus"),
     "timeout-word": (("--id", "1", *BIND), {"PBPROTO_REQUEST_TIMEOUT": "soon"}, "soon"),
-    "timeout-zero": (("--id", "1", *BIND), {"PBPROTO_REQUEST_TIMEOUT": "0"}, "REQUEST_TIMEOUT"),
+    "timeout-zero": (("--id", "1", *BIND), {"PBPROTO_REQUEST_TIMEOUT": "0"}, "request_timeout"),
     "timeout-negative": (("--id", "1", *BIND, "--request-timeout", "-3"), {}, "-3"),
     "timeout-nan": (("--id", "1", *BIND), {"PBPROTO_REQUEST_TIMEOUT": "nan"}, "nan"),
     "timeout-infinite": (("--id", "1", *BIND), {"PBPROTO_REQUEST_TIMEOUT": "inf"}, "inf"),
@@ -421,7 +468,7 @@ def test_second_worker_process_refuses(stock: StockNode) -> None:
     node.
     """
     stock.start()
-    wait_until(lambda: REFUSAL.search(stock.log_text()), "a worker refused to be the second")
+    wait_until(lambda: REFUSAL in stock.log_text(), "a worker refused to be the second")
     lives: set[str] = set()
     for _ in range(40):
         life = incarnation(stock)
@@ -430,7 +477,7 @@ def test_second_worker_process_refuses(stock: StockNode) -> None:
     assert len(lives) <= 1, f"two stores answered: {lives}\n{stock.log_tail()}"
 
 
-REFUSAL = re.compile(r"(?i)one process|second (worker )?process|worker")
+REFUSAL = "another process already runs node 11"
 
 
 def incarnation(node: Node) -> str | None:
