@@ -226,7 +226,7 @@ def _hasten(state: State, out: Out) -> None:
 def on_propose(state: State, envelope: Envelope, message: Propose, out: Out) -> None:
     """A primary wants this node's promise."""
     ballot = message.ballot
-    if not 1 <= ballot.epoch <= MAX_EPOCH:
+    if ballot.epoch < 1 or (message.numbered and ballot.epoch > MAX_EPOCH):
         return ignore(state, out, "not_an_epoch", envelope, message)
     view = View(message.members, ballot.epoch if message.numbered else None)
     if (envelope.sender, envelope.sender_incarnation) != (ballot.primary, ballot.incarnation):
