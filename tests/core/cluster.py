@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TypeVar
 
 from pbproto import (
     Close,
@@ -81,8 +80,6 @@ MESSAGES: tuple[type[Message], ...] = (
     Refuse,
 )
 
-M = TypeVar("M")
-
 
 def address(id_: int) -> str:
     return f"node{id_}:80"
@@ -111,6 +108,15 @@ class Mail:
 
 
 Rule = Callable[[Mail], bool]
+
+
+def of(*kinds: type[Message], sender: int | None = None, receiver: int | None = None) -> Rule:
+    """The rule that mail of these kinds (any, if none is named) from and to these nodes fits."""
+    return lambda mail: (
+        (not kinds or isinstance(mail.message, kinds))
+        and sender in (None, mail.sender)
+        and receiver in (None, mail.receiver)
+    )
 
 
 @dataclass(slots=True)
@@ -323,15 +329,12 @@ class Cluster:
         self.mail = [mail for mail in self.mail if not rule(mail)]
         return before - len(self.mail)
 
-    def on_the_way(self, kind: type[M], sender: int | None = None, receiver: int | None = None) -> list[Mail]:
-        """The mail of one kind that was sent and not delivered."""
-        return [
-            mail
-            for mail in self.mail
-            if isinstance(mail.message, kind)
-            and sender in (None, mail.sender)
-            and receiver in (None, mail.receiver)
-        ]
+    def on_the_way(
+        self, *kinds: type[Message], sender: int | None = None, receiver: int | None = None
+    ) -> list[Mail]:
+        """The mail of these kinds that was sent and not delivered."""
+        fits = of(*kinds, sender=sender, receiver=receiver)
+        return [mail for mail in self.mail if fits(mail)]
 
     def deliver(self, mail: Mail) -> tuple[Effect, ...]:
         """Deliver one message now, whether or not it is held back, or was delivered before."""
@@ -403,11 +406,14 @@ class Cluster:
             first = self.next_deadline
             if first is None or first > end:
                 self.now = end
-                break
+                return
             self.now = max(self.now, first)
             self.wake()
             self.run()
 
-    def settle(self) -> None:
-        """Let everything that waits for time alone happen; nothing must be held back."""
-        self.advance(5_000)
+
+def active(*ids: int, **settings: int) -> Cluster:
+    """A cluster of these nodes with these settings, in an active view of all of them."""
+    cluster = Cluster(ids, Config(**settings))
+    cluster.install(ids)
+    return cluster

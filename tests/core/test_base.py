@@ -170,9 +170,7 @@ def test_what_a_backup_of_the_base_has_more_was_never_acknowledged() -> None:
 
 def test_an_empty_member_loses_nothing() -> None:
     """A member that holds nothing, and one that lags behind, have nothing to lose."""
-    made = base(
-        EMPTY, promise(SECOND, 6, 6, ((FIRST, 0), (SECOND, 5))), promise(FIRST, 3, 3, ((FIRST, 0),))
-    )
+    made = base(EMPTY, promise(SECOND, 6, 6, ((FIRST, 0), (SECOND, 5))), promise(FIRST, 3, 3, ((FIRST, 0),)))
     assert made.dropped == ()
 
 

@@ -95,7 +95,9 @@ def test_trimming_much_gives_the_memory_back_and_changes_no_position() -> None:
     for limit in range(0, 301, 10):
         log.trim(limit, 0)
         assert (log.start, log.end, log.bytes) == (limit, 300, (300 - limit) * 100)
-        assert [made.counter for made in log.since(limit, 300, 150)] == list(range(limit, min(limit + 1, 300)))
+        assert [made.counter for made in log.since(limit, 300, 150)] == list(
+            range(limit, min(limit + 1, 300))
+        )
         assert all(log[position].counter == position for position in range(limit, 300, 7))
     assert len(log._operations) < 150
     log.append(operation(300))

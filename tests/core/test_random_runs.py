@@ -12,7 +12,21 @@ from random import Random
 
 import pytest
 
-from pbproto import Config, Delete, Get, GetAll, Kind, Listing, Put, Reply, Result, TellView, Value, View, Written
+from pbproto import (
+    Config,
+    Delete,
+    Get,
+    GetAll,
+    Kind,
+    Listing,
+    Put,
+    Reply,
+    Result,
+    TellView,
+    Value,
+    View,
+    Written,
+)
 from pbproto.config import MILLISECOND
 
 from .cluster import Asked, Cluster, view

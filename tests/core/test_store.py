@@ -13,7 +13,13 @@ BALLOT = Ballot(1, 0, 0, 1)
 
 
 def put(
-    counter: int, key: bytes = b"k", value: bytes = b"v", *, origin: int = 1, settled: int = 0, name: bytes = b""
+    counter: int,
+    key: bytes = b"k",
+    value: bytes = b"v",
+    *,
+    origin: int = 1,
+    settled: int = 0,
+    name: bytes = b"",
 ) -> Operation:
     return Operation(origin, 7, counter, settled, key, value, name)
 

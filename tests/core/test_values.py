@@ -14,7 +14,7 @@ def test_ballots_compare_as_tuples() -> None:
     Put ballots that differ in one place each in order; every ballot of a view is above none at all.
     """
     ballots = [NO_BALLOT, Ballot(1, 0, 0, 9), Ballot(1, 0, 2, 1), Ballot(1, 1, 0, 5), Ballot(1, 1, 0, 6)]
-    assert sorted(reversed([*ballots, Ballot(2, 0, 0, 1)])) == [*ballots, Ballot(2, 0, 0, 1)]
+    assert sorted([Ballot(2, 0, 0, 1), *ballots[::-1]]) == [*ballots, Ballot(2, 0, 0, 1)]
 
 
 def test_a_ballot_prints_what_people_tell_apart() -> None:

@@ -83,7 +83,7 @@ class Watch:
                 continue
             message = effect.message
             if isinstance(message, Replicated | Adopted | Promise):
-                assert message.ballot >= seen.promised, f"seal: {id_} promised {seen.promised}, says {message}"
+                assert message.ballot >= seen.promised, f"seal: {seen.promised} is promised, {message} said"
             if isinstance(message, Replicate):
                 log = self.logs.setdefault(message.ballot, OneLog())
                 for position, operation in enumerate(message.operations, message.first):
