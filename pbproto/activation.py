@@ -9,11 +9,13 @@ from .out import Out
 from .requests import drive_all
 from .state import Backup, Lead, Proposal, State
 
+MAX_LIVES = 8
+"""Lives remembered per member."""
+
 
 def activate(state: State, proposal: Proposal, out: Out) -> None:
     """Start to lead. Everything in the base is on every member, and therefore committed."""
-    base = proposal.base
-    ensure(base is not None and state.synced == proposal.ballot, "a primary leads with the whole base")
+    ensure(state.synced == proposal.ballot, "a primary leads with the whole base")
     lead = Lead(
         proposal.ballot,
         proposal.view,
@@ -22,6 +24,7 @@ def activate(state: State, proposal: Proposal, out: Out) -> None:
             for member in proposal.view.others(state.id)
         },
     )
+    _remember_lives(state, lead)
     state.proposal = None
     state.frozen = None
     state.lead = lead
@@ -32,7 +35,23 @@ def activate(state: State, proposal: Proposal, out: Out) -> None:
         # The first Replicate, empty, tells the members that the view is active.
         replication.send(state, lead, backup, out)
     for waiter in state.waiting.clients.values():
-        # What is in the base has just been answered. The rest stands in no log that this view, or one
-        # after it, can begin with: it is as if it had only arrived.
+        # What the base holds is answered: just now, or below from the results that came with it. The rest
+        # stands in no log that this view, or one after it, can begin with: it is as if it had only arrived.
         waiter.exposed = False
+    ensure(state.serving, "who leads was told this view")
     drive_all(state, out)
+
+
+def _remember_lives(state: State, lead: Lead) -> None:
+    """Note which life of each member is led, so that late mail of one before it starts nothing any more."""
+    lives: dict[int, tuple[int, ...]] = {}
+    for id_, backup in lead.backups.items():
+        known = state.lives.get(id_, ())
+        before = tuple(life for life in known if life != backup.incarnation)
+        lives[id_] = (backup.incarnation, *before)[:MAX_LIVES]
+    state.lives = lives
+
+
+def is_former(state: State, id_: int, incarnation: int) -> bool:
+    """Whether a member has been led in a later life than this one."""
+    return incarnation in state.lives.get(id_, ())[1:]

@@ -67,6 +67,8 @@ def _loss(id_: int, life: int, promise: Promise, lineage: Lineage, end: int) -> 
     synced = promise.synced
     if synced is None:
         return None
+    if lineage and synced < lineage[0][0]:
+        return None  # older than all that the base's lineage remembers: it was away, it did not part
     kept = agreement(promise.lineage, promise.log_end, lineage, end)
     bound = promise.commit
     was_primary = (synced.primary, synced.incarnation) == (id_, life)

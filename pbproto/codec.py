@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import fields
-from itertools import groupby
+from itertools import groupby, pairwise
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from .messages import (
     Forward,
     Forwarded,
     KeyRecord,
+    Lineage,
     LogChunk,
     Message,
     OriginRecord,
@@ -238,19 +239,28 @@ def _make_ballot(epoch: int, attempt: int, primary: int, incarnation: int) -> Ba
     return Ballot(epoch, attempt, primary, incarnation)
 
 
+def _read_lineage(reader: _Reader) -> Lineage:
+    lineage: Lineage = _STRETCHES.read(reader)
+    for before, after in pairwise(lineage):
+        if not (before[0] < after[0] and before[1] <= after[1]):
+            raise CodecError("a lineage is not in order")
+    return lineage
+
+
 _NUMBER = _integer(_U64)
 _FLAG = _Field(lambda parts, value: parts.append(b"\x01" if value else b"\x00"), _read_flag)
 _BLOB = _Field(_write_blob, _Reader.blob)
 _A_BALLOT = _record(_BALLOT, _make_ballot)
 _A_RESULT = _record(_RESULT, lambda kind, position: Result(Kind(kind), position))
-_LINEAGE = _many(_structure(lambda *pair: pair, _A_BALLOT, _NUMBER))
+_STRETCHES = _many(_structure(lambda *pair: pair, _A_BALLOT, _NUMBER))
+_LINEAGE = _Field(_STRETCHES.write, _read_lineage)
 _OPERATIONS = _many(_Field(_write_operation, _read_operation))
 _MEMBER_LIST = _many(_Field(_write_member, _read_member))
 _MEMBERS = _Field(_MEMBER_LIST.write, _read_members)
 _A_VERDICT = _record(_VERDICT, lambda counter, code, position: Verdict(counter, VerdictCode(code), position))
 _PAIR = _structure(lambda *pair: pair, _BLOB, _BLOB)
 _RESULTS = _many(_structure(lambda *pair: pair, _NUMBER, _A_RESULT))
-_ORIGIN = _structure(OriginRecord, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _RESULTS)
+_ORIGIN = _structure(OriginRecord, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _RESULTS)
 _KEY = _structure(KeyRecord, _BLOB, _BLOB, _A_RESULT)
 
 _MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
@@ -331,4 +341,13 @@ def _read_message(reader: _Reader) -> Message:
         raise CodecError(f"message kind {kind} is not known")
     class_, readers = _READERS[kind]
     message: Message = class_(*[read(reader) for read in readers])
+    if isinstance(message, Promise):
+        _check_log(message.lineage, message.log_end, message.commit, message.base)
+    elif isinstance(message, Adopt):
+        _check_log(message.lineage, message.end)
     return message
+
+
+def _check_log(lineage: Lineage, end: int, *positions: int) -> None:
+    if any(start > end for _, start in lineage) or any(position > end for position in positions):
+        raise CodecError("a log is said to hold what lies beyond its end")

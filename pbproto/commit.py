@@ -48,11 +48,12 @@ def advance(state: State, lead: Lead, out: Out) -> None:
         operation = state.log[position]
         result = apply_next(state)
         request = operation.request
-        lead.uncommitted.pop(request, None)
+        if lead.uncommitted.pop(request, None) is not None:
+            lead.uncommitted_bytes -= operation.size
         if operation.idempotency_key:
             lead.claimed.pop(operation.idempotency_key, None)
         _tell(state, request, result, verdicts, out)
-        for echo in lead.echoes.pop(position, ()):
+        for echo in lead.echoes.pop(position, {}):
             del lead.echoing[echo]
             _tell(state, echo, result, verdicts, out)
     trim(state)

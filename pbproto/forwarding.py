@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from . import commit, waiting
 from .config import MILLISECOND
-from .errors import ensure
+from .errors import present
 from .gate import ignore
 from .messages import Confirm, Confirmed, Envelope, Forward, Forwarded, VerdictCode
 from .ordering import MEANING
@@ -35,12 +35,10 @@ def forward(state: State, waiter: Waiter, out: Out) -> None:
 
 
 def _send(state: State, follow: Follow, waiter: Waiter, out: Out) -> None:
-    ensure(waiter.operation is not None, "only writes are forwarded")
-    if waiter.operation is None:
-        return
+    operation = present(waiter.operation, "only writes are forwarded")
     waiter.exposed = True
     patience = max(MILLISECOND, waiter.deadline - state.now)
-    message = Forward(state.promised, waiter.since, patience, waiter.operation)
+    message = Forward(state.promised, waiter.since, patience, operation)
     out.send(state, follow.primary, state.promised.incarnation, message)
     again = state.now + FORWARD_RESENDS * state.config.resend_after
     follow.forwarded.append((again, waiter.counter))
@@ -98,6 +96,9 @@ def on_forwarded(state: State, envelope: Envelope, message: Forwarded, out: Out)
     if (envelope.sender, envelope.sender_incarnation) != (state.promised.primary, state.promised.incarnation):
         return ignore(state, out, "not_the_primary", envelope, message)
     for counter, code, position in message.verdicts:
+        waiter = state.waiting.clients.get(counter)
+        if waiter is None or waiter.operation is None:
+            continue
         if code <= VerdictCode.MISSING:
             waiting.written(state, out, counter, Result(Kind(code), position))
         else:

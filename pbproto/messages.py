@@ -72,6 +72,7 @@ class OriginRecord(NamedTuple):
 
     origin: int
     incarnation: int
+    first_position: int
     settled: int
     last_position: int
     results: tuple[tuple[int, Result], ...]

@@ -15,7 +15,7 @@ from .gate import ignore, refuse_ballot
 from .messages import Envelope, Forward, Forwarded, Verdict, VerdictCode
 from .out import Out
 from .state import FOREVER, Lead, Parked, State, Waiter
-from .store import Known, fingerprint
+from .store import Known, fingerprint, forget_below
 from .values import Operation, RequestId, Result
 
 MARGIN = SECOND // 2
@@ -41,11 +41,10 @@ def on_forward(state: State, envelope: Envelope, message: Forward, out: Out) -> 
     origin = (operation.origin, operation.incarnation)
     if origin != (envelope.sender, envelope.sender_incarnation):
         return ignore(state, out, "not_its_own_request", envelope, message)
-    if operation.settled > lead.marks.get(origin, 0):
+    mark = lead.marks.get(origin, 0)
+    if operation.settled > mark:
         lead.marks[origin] = operation.settled
-        refused = lead.refused.get(origin, {})
-        for counter in [known for known in refused if known < operation.settled]:
-            del refused[counter]
+        forget_below(lead.refused.get(origin, {}), mark, operation.settled)
     if operation.counter < lead.marks.get(origin, 0):
         return ignore(state, out, "settled", envelope, message)
     verdict = lead.refused.get(origin, {}).get(operation.counter)
@@ -67,7 +66,8 @@ def _admit(state: State, lead: Lead, write: Parked, out: Out) -> None:
     if isinstance(known, Result):
         conclude(state, lead, request, known, out)
     elif known is Known.MAYBE_FORGOTTEN:
-        _turn_away(state, lead, request, VerdictCode.UNKNOWN, out)
+        if not (operation.idempotency_key and _repeats(state, lead, operation, out)):
+            _turn_away(state, lead, request, VerdictCode.UNKNOWN, out)
     elif known is Known.NEW:
         _order(state, lead, write, out)
 
@@ -77,11 +77,12 @@ def _order(state: State, lead: Lead, write: Parked, out: Out) -> None:
     operation = write.operation
     if operation.idempotency_key and _repeats(state, lead, operation, out):
         return
-    if suspecting(lead):
+    if _closed(state, lead):
         _park(state, lead, write, out)
         return
     position = state.log.append(operation)
     lead.uncommitted[operation.request] = position
+    lead.uncommitted_bytes += operation.size
     if operation.idempotency_key:
         lead.claimed[operation.idempotency_key] = (fingerprint(operation), position)
     waiter = _local_waiter(state, operation.request)
@@ -104,19 +105,29 @@ def _repeats(state: State, lead: Lead, operation: Operation, out: Out) -> bool:
         return False
     if claimed[0] == digest:
         # The first one has a place but is not committed: both get its answer then.
-        lead.echoes.setdefault(claimed[1], []).append(operation.request)
-        lead.echoing[operation.request] = claimed[1]
         waiter = _local_waiter(state, operation.request)
         if waiter is not None:
             waiter.exposed = True
+        elif len(lead.echoing) >= state.config.max_waiting:
+            _turn_away(state, lead, operation.request, VerdictCode.OVERLOADED, out)
+            return True
+        lead.echoes.setdefault(claimed[1], {})[operation.request] = None
+        lead.echoing[operation.request] = claimed[1]
     else:
         _turn_away(state, lead, operation.request, VerdictCode.KEY_REUSED, out)
     return True
 
 
-def suspecting(lead: Lead) -> bool:
-    """Whether some backup is suspected, so that new writes stay outside the log."""
-    return any(backup.suspected for backup in lead.backups.values())
+def _closed(state: State, lead: Lead) -> bool:
+    """Whether new writes stay outside the log: a backup is suspected, or what is in it commits too slowly.
+
+    Without the second a backup that always answers, but late, would let the log grow for ever.
+    """
+    return (
+        len(lead.uncommitted) >= state.config.max_waiting
+        or lead.uncommitted_bytes >= state.config.max_waiting_bytes
+        or any(backup.suspected for backup in lead.backups.values())
+    )
 
 
 def _park(state: State, lead: Lead, write: Parked, out: Out) -> None:
@@ -135,14 +146,14 @@ def _park(state: State, lead: Lead, write: Parked, out: Out) -> None:
 
 def release(state: State, lead: Lead, out: Out) -> None:
     """Every backup answers again: what waited outside the log gets its place."""
-    if not lead.parked or suspecting(lead):
+    if not lead.parked or _closed(state, lead):
         return
     parked = lead.parked
     lead.parked = {}
     lead.parked_bytes = 0
     lead.expiries.clear()
     for write in parked.values():
-        _order(state, lead, write, out)
+        _order(state, lead, write, out)  # parks it again where the log fills up on the way
 
 
 def expire(state: State, lead: Lead, out: Out) -> None:

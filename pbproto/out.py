@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .effects import Code, Effect, Note, Send
 from .messages import Envelope, Message
 from .state import State
@@ -11,10 +13,17 @@ from .values import Member
 class Out:
     """What a step has decided so far."""
 
-    __slots__ = ("effects",)
+    __slots__ = ("_listing", "effects")
 
     def __init__(self) -> None:
         self.effects: list[Effect] = []
+        self._listing: tuple[int, Mapping[bytes, bytes]] | None = None
+
+    def listing(self, state: State) -> Mapping[bytes, bytes]:
+        """A copy of the whole map as it is now; all who read it in one step at one position share it."""
+        if self._listing is None or self._listing[0] != state.commit:
+            self._listing = (state.commit, dict(state.store.data))
+        return self._listing[1]
 
     def add(self, effect: Effect) -> None:
         self.effects.append(effect)

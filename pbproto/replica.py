@@ -43,7 +43,7 @@ from .messages import (
 from .out import Out
 from .state import FOREVER, State, check
 from .status import Status, describe
-from .values import MAX_ID, MAX_KEY_BYTES
+from .values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES
 
 
 class Replica:
@@ -113,6 +113,10 @@ def _check_use(event: Event, now: int) -> None:
         raise UsageError("time is an integer number of nanoseconds")
     if isinstance(event, Put | Delete | Get) and not 0 < len(event.key) <= MAX_KEY_BYTES:
         raise UsageError(f"a key has 1 to {MAX_KEY_BYTES} bytes")
+    if isinstance(event, Put | Delete) and len(event.idempotency_key) > MAX_IDEMPOTENCY_KEY_BYTES:
+        raise UsageError(f"an idempotency key has at most {MAX_IDEMPOTENCY_KEY_BYTES} bytes")
+    if isinstance(event, Put) and len(event.value) > MAX_VALUE_BYTES:
+        raise UsageError(f"a value has at most {MAX_VALUE_BYTES} bytes")
     if not isinstance(event, Event):
         raise UsageError(f"{event!r} is not an event")
 

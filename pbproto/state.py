@@ -41,6 +41,8 @@ class Waiter:
     exposed: bool = False
     """The write may stand in some log, here or elsewhere, so that it may take effect without us."""
     size: int = 0
+    driven: Ballot = NO_BALLOT
+    """The ballot in which it was last brought on its way: once is enough, the rooms repeat what is lost."""
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ class Backup:
     sent_end: int = 0
     sent_round: int = 0
     owed_since: int = FOREVER
-    """When the oldest unanswered Replicate was sent; ``FOREVER`` while nothing is owed."""
+    """Since when it has owed an answer without a sign of life; ``FOREVER`` while nothing is owed."""
     resend_at: int = FOREVER
     resends: int = 0
     beat_at: int = 0
@@ -111,7 +113,8 @@ class Lead:
     """Positions of the requests in the log that are not committed yet."""
     claimed: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
     """Idempotency keys of uncommitted operations: digest and position."""
-    echoes: dict[int, list[RequestId]] = field(default_factory=dict)
+    uncommitted_bytes: int = 0
+    echoes: dict[int, dict[RequestId, None]] = field(default_factory=dict)
     """Requests that repeat the uncommitted operation at a position and get the same answer."""
     echoing: dict[RequestId, int] = field(default_factory=dict)
     """The same, the other way round."""
@@ -247,6 +250,9 @@ class State:
     log: Log = field(default_factory=Log)
     commit: int = 0
     """All operations below are on every member, and applied: ``commit == store.applied``."""
+
+    lives: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """Per member of the view that this node last led: its life there, and then the ones before it."""
 
     # What this node is doing. At most one of the first three.
     lead: Lead | None = None

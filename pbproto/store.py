@@ -8,9 +8,11 @@ equal logs give equal stores.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import blake2b
+from typing import Any
 
 from .errors import ensure
 from .messages import KeyRecord, OriginRecord, SnapshotChunk
@@ -39,9 +41,24 @@ class Known(Enum):
 class Origin:
     """The results of one node's life. ``results`` holds no counter below ``settled``."""
 
+    first_position: int
+    """Where it was first heard of, or heard of again after it had been forgotten."""
     settled: int = 0
     last_position: int = 0
     results: dict[int, Result] = field(default_factory=dict)
+
+
+def forget_below(results: dict[int, Any], before: int, mark: int) -> None:
+    """Forget the counters below ``mark``; those below ``before`` are forgotten already.
+
+    Each counter is passed once, so this costs O(1) per request however many wait at the same time.
+    """
+    if mark - before <= len(results):
+        for counter in range(before, mark):
+            results.pop(counter, None)
+    else:
+        for counter in [known for known in results if known < mark]:
+            del results[counter]
 
 
 def fingerprint(operation: Operation) -> bytes:
@@ -63,7 +80,8 @@ class Store:
         self.applied = 0
         self.data: dict[bytes, bytes] = {}
         self.origins: dict[tuple[int, int], Origin] = {}  # the one that wrote least recently first
-        self.keys: dict[bytes, tuple[bytes, Result]] = {}  # the oldest first
+        # The oldest first; ordered, since a plain dict takes longer and longer to find its first item.
+        self.keys: OrderedDict[bytes, tuple[bytes, Result]] = OrderedDict()
         self.evicted = 0
         """Every operation of a forgotten origin stands below this position."""
 
@@ -81,16 +99,15 @@ class Store:
 
     def _remember(self, operation: Operation, result: Result) -> None:
         name = (operation.origin, operation.incarnation)
-        origin = self.origins.pop(name, None) or Origin()
+        origin = self.origins.pop(name, None) or Origin(first_position=result.position)
         self.origins[name] = origin
         ensure(operation.counter not in origin.results, "no request is applied twice")
         ensure(operation.counter >= origin.settled, "no settled request is applied")
         origin.last_position = result.position
         origin.results[operation.counter] = result
         if operation.settled > origin.settled:
+            forget_below(origin.results, origin.settled, operation.settled)
             origin.settled = operation.settled
-            for counter in [known for known in origin.results if known < operation.settled]:
-                del origin.results[counter]
         if len(self.origins) > MAX_ORIGINS:
             oldest = next(iter(self.origins))
             self.evicted = max(self.evicted, self.origins.pop(oldest).last_position + 1)
@@ -98,7 +115,7 @@ class Store:
             ensure(operation.idempotency_key not in self.keys, "no idempotency key is applied twice")
             self.keys[operation.idempotency_key] = (fingerprint(operation), result)
             if len(self.keys) > MAX_IDEMPOTENCY_KEYS:
-                del self.keys[next(iter(self.keys))]
+                self.keys.popitem(last=False)
 
     def look_up(self, operation: Operation, since: int) -> Result | Known:
         """What became of this request so far. ``since``: a position that it cannot stand below."""
@@ -107,7 +124,10 @@ class Store:
             return Known.MAYBE_FORGOTTEN if since < self.evicted else Known.NEW
         if operation.counter < origin.settled:
             return Known.SETTLED
-        return origin.results.get(operation.counter, Known.NEW)
+        result = origin.results.get(operation.counter)
+        if result is None and since < min(self.evicted, origin.first_position):
+            return Known.MAYBE_FORGOTTEN
+        return Known.NEW if result is None else result
 
 
 class Frozen:
@@ -119,7 +139,9 @@ class Frozen:
         self.store = store
         self._pairs = list(store.data.items())
         self._origins = [
-            OriginRecord(name[0], name[1], known.settled, known.last_position, tuple(known.results.items()))
+            OriginRecord(
+                *name, known.first_position, known.settled, known.last_position, tuple(known.results.items())
+            )
             for name, known in store.origins.items()
         ]
         self._keys = [KeyRecord(key, digest, result) for key, (digest, result) in store.keys.items()]
@@ -181,7 +203,7 @@ class Thaw:
         self.store.data.update(chunk.pairs)
         for record in chunk.origins:
             self.store.origins[(record.origin, record.incarnation)] = Origin(
-                record.settled, record.last_position, dict(record.results)
+                record.first_position, record.settled, record.last_position, dict(record.results)
             )
         for key in chunk.keys:
             self.store.keys[key.idempotency_key] = (key.fingerprint, key.result)

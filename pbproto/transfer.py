@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .activation import activate
 from .effects import Code
-from .errors import ensure
+from .errors import ensure, present
 from .gate import ignore, turn_from
 from .lineage import agreement, extend
 from .log import Log
@@ -25,11 +25,8 @@ MAX_DOUBLINGS = 3
 
 def gather(state: State, proposal: Proposal, base: Base, out: Out) -> None:
     """The primary gets the base it has chosen."""
-    member = proposal.view.member(base.source)
-    ensure(member is not None, "the base comes from a member")
-    if member is not None:
-        life = proposal.promises[base.source][0]
-        _begin(state, proposal.ballot, member, life, base, out)
+    member = present(proposal.view.member(base.source), "the base comes from a member")
+    _begin(state, proposal.ballot, member, proposal.promises[base.source][0], base, out)
 
 
 def _begin(state: State, ballot: Ballot, source: Member, life: int, base: Base, out: Out) -> None:
@@ -60,6 +57,8 @@ def on_fetch(state: State, envelope: Envelope, message: Fetch, out: Out) -> None
     """A member, or the primary, lacks state that this node holds."""
     if message.ballot != state.promised or state.synced is None:
         return turn_from(state, out, envelope, message, message.ballot)
+    if state.promised_view.member(envelope.sender) is None:
+        return ignore(state, out, "not_a_member", envelope, message)
     if state.active or state.staging is not None:
         # Active: every member held the base, so this is a late copy, and the store moves again.
         return ignore(state, out, "not_a_source", envelope, message)
@@ -176,11 +175,10 @@ def _synced(state: State, staging: Staging, out: Out) -> None:
 
 def send_adopt(state: State, proposal: Proposal, member: Member, out: Out) -> None:
     """Tell a member what the view begins with."""
-    base = proposal.base
-    ensure(base is not None and state.synced == proposal.ballot, "the primary holds the base that it gives")
-    if base is not None:
-        message = Adopt(proposal.ballot, base.history, base.end, base.lineage, base.dropped)
-        out.send(state, member, proposal.promises[member.id][0], message)
+    base = present(proposal.base, "a base is chosen before it is given")
+    ensure(state.synced == proposal.ballot, "the primary holds the base that it gives")
+    message = Adopt(proposal.ballot, base.history, base.end, base.lineage, base.dropped)
+    out.send(state, member, proposal.promises[member.id][0], message)
 
 
 def on_adopt(state: State, envelope: Envelope, message: Adopt, out: Out) -> None:

@@ -19,6 +19,7 @@ repeated installations can always go above it."""
 MAX_MEMBERS = 256
 MAX_ADDRESS_BYTES = 300
 MAX_KEY_BYTES = 4096
+MAX_VALUE_BYTES = 2**30
 MAX_IDEMPOTENCY_KEY_BYTES = 255
 
 

@@ -8,9 +8,10 @@ the told view adds is obedience: a member promises only a view that the outside 
 from __future__ import annotations
 
 from . import forwarding, reads, transfer, waiting
+from .activation import is_former
 from .base import choose
 from .effects import Code, Reason, ViewAccepted, ViewRefused
-from .errors import ensure
+from .errors import ensure, present
 from .gate import ignore, refuse
 from .messages import Envelope, Promise, Propose, Refusal, Refuse, Told
 from .out import Out
@@ -92,7 +93,10 @@ def pursue(state: State, out: Out) -> None:
     elif state.told_is_promised and state.follow is not None:
         if state.active:
             forwarding.verify(state.follow)
-        drive_all(state, out)
+            drive_all(state, out)
+        else:
+            # The promise may have gone to a proposal that nobody stands by any more.
+            nudge(state, out)
     else:
         _abandon(state)
         nudge(state, out)
@@ -144,6 +148,8 @@ def on_told(state: State, envelope: Envelope, message: Told, out: Out) -> None:
         return refuse(state, out, envelope, message, Refusal.TOLD_OTHER_VIEW)
     if not told.members or told.primary.id != state.id or told.member(envelope.sender) is None:
         return ignore(state, out, "not_the_primary", envelope, message)
+    if is_former(state, envelope.sender, envelope.sender_incarnation):
+        return ignore(state, out, "former_life", envelope, message)
     proposal, lead = state.proposal, state.lead
     if lead is not None and state.told_is_promised:
         life = lead.backups[envelope.sender].incarnation
@@ -160,10 +166,8 @@ def on_told(state: State, envelope: Envelope, message: Told, out: Out) -> None:
 
 def propose(state: State, out: Out, above: Ballot = NO_BALLOT) -> None:
     """Start to install the told view in a new ballot, higher than ``above`` and all this node promised."""
-    told = state.told
-    ensure(told is not None and told.primary.id == state.id, "only the told view's primary proposes it")
-    if told is None:
-        return
+    told = present(state.told, "only a told view is proposed")
+    ensure(told.primary.id == state.id, "only the told view's primary proposes it")
     if told.epoch is None:
         state.seen_epoch = max(state.seen_epoch, above.epoch)
         epoch, attempt = state.seen_epoch + 1, 0
@@ -285,6 +289,8 @@ def on_promise(state: State, envelope: Envelope, message: Promise, out: Out) -> 
         return ignore(state, out, "other_ballot", envelope, message)
     if proposal.view.member(envelope.sender) is None:
         return ignore(state, out, "not_a_member", envelope, message)
+    if is_former(state, envelope.sender, envelope.sender_incarnation):
+        return ignore(state, out, "former_life", envelope, message)
     known = proposal.promises.get(envelope.sender)
     if known is not None and known[0] != envelope.sender_incarnation:
         # It was restarted after its first promise, which it does not remember: that one is void.
@@ -326,7 +332,10 @@ def on_refuse(state: State, envelope: Envelope, message: Refuse, out: Out) -> No
     if proposal is not None and message.ballot == proposal.ballot:
         if message.reason is Refusal.PROMISED_HIGHER:
             _outbid(state, proposal, message.promised, out)
-        elif proposal.refusals.get(message.addressee) != text:
+        elif (
+            proposal.view.member(message.addressee) is not None
+            and proposal.refusals.get(message.addressee) != text
+        ):
             proposal.refusals[message.addressee] = text
             out.note(Code.REFUSED_BY, member=message.addressee, reason=text)
     elif lead is not None and message.ballot == lead.ballot:

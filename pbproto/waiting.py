@@ -51,11 +51,15 @@ def leave(state: State, counter: int) -> Waiter | None:
     while arrivals and arrivals[0][0] not in waiting.clients:
         arrivals.popleft()
     lead = state.lead
-    if lead is not None and waiter.operation is not None and lead.parked:
+    if lead is not None and waiter.operation is not None:
+        request = waiter.operation.request
         # Whoever was told "not applied" must not be found outside the log later.
-        parked = lead.parked.pop(waiter.operation.request, None)
+        parked = lead.parked.pop(request, None)
         if parked is not None:
             lead.parked_bytes -= parked.operation.size
+        position = lead.echoing.pop(request, None)
+        if position is not None:
+            del lead.echoes[position][request]
     return waiter
 
 
@@ -73,7 +77,7 @@ def read(state: State, out: Out, counter: int) -> None:
         return
     if waiter.key is None:
         # One shallow copy, taken in this step, is the one point in the order; it is serialised later.
-        out.add(Reply(waiter.token, Listing(dict(state.store.data), state.commit)))
+        out.add(Reply(waiter.token, Listing(out.listing(state), state.commit)))
     else:
         out.add(Reply(waiter.token, Value(state.store.data.get(waiter.key), state.commit)))
 

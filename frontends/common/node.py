@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import NoReturn
 
 from pbproto import (
@@ -19,7 +20,6 @@ from pbproto import (
     CodecError,
     Envelope,
     Event,
-    InvariantError,
     Message,
     Note,
     Receive,
@@ -30,6 +30,7 @@ from pbproto import (
     Status,
     TellView,
     Tick,
+    UsageError,
     View,
     ViewAccepted,
     ViewRefused,
@@ -38,6 +39,7 @@ from pbproto import (
 )
 from pbproto.config import MIB
 from pbproto.events import Request
+from pbproto.messages import Adopt, Fetch, LogChunk, Propose, Replicate, SnapshotChunk, Told
 
 from .logs import LOGGER, NoteLog, logfmt
 from .settings import Settings
@@ -52,32 +54,63 @@ QUEUE_BYTES = 64 * MIB
 class Outbox:
     """What waits to be carried to one address."""
 
-    __slots__ = ("bytes", "messages")
+    __slots__ = ("_latest", "bytes", "items")
 
     def __init__(self) -> None:
-        self.messages: deque[tuple[Envelope, Message, int]] = deque()
+        self.items: deque[Item] = deque()
         self.bytes = 0
+        self._latest: dict[type, Item] = {}
 
     def put(self, envelope: Envelope, message: Message) -> None:
-        size = _size(message)
-        self.messages.append((envelope, message, size))
-        self.bytes += size
-        while self.bytes > QUEUE_BYTES and len(self.messages) > 1:
-            self.bytes -= self.messages.popleft()[2]
+        kind = type(message)
+        item = Item(envelope, message, _size(message))
+        if kind in _REPEATED:
+            # Sent again before the last one was even carried: only the newer is worth its bytes.
+            older = self._latest.get(kind)
+            if older is not None and older.message is not None and older.envelope == envelope:
+                self.bytes -= older.size
+                older.message = None
+            self._latest[kind] = item
+        self.items.append(item)
+        self.bytes += item.size
+        while self.bytes > QUEUE_BYTES and len(self.items) > 1:
+            self._pop()
+
+    def _pop(self) -> Item:
+        item = self.items.popleft()
+        if item.message is not None:
+            self.bytes -= item.size
+        return item
 
     def take(self, fits: Callable[[Envelope], bool] | None = None) -> list[tuple[Envelope, Message]]:
         """The oldest messages up to about ``MAIL_BYTES``; ``fits`` says who may have them."""
         taken: list[tuple[Envelope, Message]] = []
         room = MAIL_BYTES
-        while self.messages and room > 0:
-            envelope, message, size = self.messages[0]
-            if (taken and size > room) or (fits is not None and not fits(envelope)):
+        while self.items and room > 0:
+            first = self.items[0]
+            if first.message is None:
+                self._pop()
+                continue
+            if (taken and first.size > room) or (fits is not None and not fits(first.envelope)):
                 break
-            self.messages.popleft()
-            self.bytes -= size
-            room -= size
-            taken.append((envelope, message))
+            self._pop()
+            room -= first.size
+            taken.append((first.envelope, first.message))
+            first.message = None
         return taken
+
+
+@dataclass(slots=True)
+class Item:
+    """A message in a queue, or the place where one was before a newer one took over."""
+
+    envelope: Envelope
+    message: Message | None
+    size: int
+
+
+_REPEATED = (Replicate, LogChunk, SnapshotChunk, Propose, Adopt, Fetch, Told)
+"""Messages of which the newest to a peer says all that an older one of the kind said."""
 
 
 def _size(message: Message) -> int:
@@ -180,7 +213,7 @@ class Node:
         with self._lock:
             outbox = self._outboxes.get(address)
             batch = outbox.take() if outbox is not None else []
-            if outbox is not None and not outbox.messages:
+            if outbox is not None and not outbox.items:
                 del self._outboxes[address]
         return encode(batch) if batch else b""
 
@@ -196,16 +229,21 @@ class Node:
         notes: list[Note] = []
         mail: dict[str, None] = {}
         verdicts: list[ViewAccepted | ViewRefused] = []
+        room = QUEUE_BYTES
         with self._lock:
             for event in events:
                 try:
                     effects = self._replica.step(event, now=time.monotonic_ns())
-                except InvariantError as error:
+                except UsageError:
+                    raise
+                except Exception as error:
                     self._stop_rather_than_lie(error)
                 for effect in effects:
                     if isinstance(effect, Send):
                         if answers is not None and fits is not None and fits(effect.envelope):
-                            answers.append((effect.envelope, effect.message))
+                            room -= _size(effect.message)
+                            if room > 0:  # what is left out counts as lost
+                                answers.append((effect.envelope, effect.message))
                         elif effect.address:
                             self._post(effect, mail)
                     elif isinstance(effect, Reply | Reject):
@@ -215,11 +253,16 @@ class Node:
                     else:
                         verdicts.append(effect)
             deadline = self._replica.deadline
-        for done, answer in finished:
-            done(answer)
+        # Peers before clients: a client's answer may take long to write, and others wait for the peers.
         for address in mail:
             self._wake_peer(address)
         self._wake_timer(deadline)
+        for done, answer in finished:
+            try:
+                done(answer)
+            except Exception:
+                # One client's trouble must not cost another its answer.
+                LOGGER.exception("%s", logfmt(self.id, "answer_failed"))
         for note in notes:
             self._log.write(note)
         return verdicts
@@ -233,7 +276,7 @@ class Node:
         outbox.put(effect.envelope, effect.message)
         mail[address] = None
 
-    def _stop_rather_than_lie(self, error: InvariantError) -> NoReturn:
+    def _stop_rather_than_lie(self, error: Exception) -> NoReturn:
         """A conclusion of the replica is false: no answer of this process can be trusted any more."""
         LOGGER.critical("%s", logfmt(self.id, "broken_invariant", rule=error), exc_info=error)
         os._exit(70)  # EX_SOFTWARE; not sys.exit, which a server would catch and turn into one failed request

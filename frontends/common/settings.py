@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from pbproto import Config
 from pbproto.config import MIB, SECOND
-from pbproto.values import MAX_ID
+from pbproto.values import MAX_ID, MAX_KEY_BYTES
 
 PREFIX = "PBPROTO_"
 MAX_VALUE_BYTES_LIMIT = 64 * MIB
@@ -165,7 +165,12 @@ def _build(given: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
         text = given.get(spec.name, environ.get(PREFIX + spec.name.upper()))
         if text is not None:
             values[spec.name] = _parse(spec.name, text)
-    return Settings(**values)
+    settings = Settings(**values)
+    if settings.max_waiting_bytes < settings.max_value_bytes + 2 * MAX_KEY_BYTES:
+        raise SettingError(
+            "max_waiting_bytes has to be larger than max_value_bytes"
+        )
+    return settings
 
 
 class _Parser(argparse.ArgumentParser):

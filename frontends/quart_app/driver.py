@@ -83,7 +83,8 @@ class Driver:
                 try:
                     await asyncio.wait_for(wake.wait(), IDLE)
                 except TimeoutError:
-                    return
+                    if not wake.is_set():
+                        return
                 wake.clear()
                 try:
                     while mail := self.node.take_mail(address):

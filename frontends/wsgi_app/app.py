@@ -21,6 +21,8 @@ from frontends.common.settings import Settings, from_environment
 from .driver import Driver
 
 PIECE = 262_144
+BODY_TIMEOUT = 10.0
+"""Seconds that a client may pause within a body."""
 
 
 def create_app(settings: Settings | None = None, scope: str | None = None) -> Flask:
@@ -64,24 +66,31 @@ class _Frontend:
         plan = self._api.plan(request.method, _target(request.environ))
         if isinstance(plan, api.Response):
             return _convert(plan)
+        if not plan.waits:
+            return _convert(self._serve(plan))
+        # Taken before the body is read: slow senders must not use up the reserved threads either.
+        if not self._seats.acquire(blocking=False):
+            return _convert(api.overloaded(plan))
+        try:
+            return _convert(self._serve(plan))
+        finally:
+            self._seats.release()
+
+    def _serve(self, plan: api.Plan) -> api.Response:
         body = b""
         if plan.body_limit:
             length = request.content_length
             if length is not None and length > plan.body_limit:
-                return _convert(self._api.too_large(plan))
-            body = _read(request.environ, plan.body_limit)
+                return self._api.too_large(plan)
+            try:
+                body = _read(request.environ, plan.body_limit)
+            except OSError:
+                return api.problem(400, "bad_body", "the body did not come", (("connection", "close"),))
             if len(body) > plan.body_limit:
-                return _convert(self._api.too_large(plan))
+                return self._api.too_large(plan)
             if length is not None and len(body) < length:
-                return _convert(api.problem(400, "bad_body", "the body is shorter than its Content-Length"))
-        if not plan.waits:
-            return _convert(self._answer(plan, body))
-        if not self._seats.acquire(blocking=False):
-            return _convert(api.overloaded(plan))
-        try:
-            return _convert(self._answer(plan, body))
-        finally:
-            self._seats.release()
+                return api.problem(400, "bad_body", "the body is shorter than its Content-Length")
+        return self._answer(plan, body)
 
     def _answer(self, plan: api.Plan, body: bytes) -> api.Response:
         answer: Future[api.Response] = Future()
@@ -118,6 +127,18 @@ def _read(environ: dict[str, Any], limit: int) -> bytes:
     length = request.content_length
     if length is None and not environ.get("wsgi.input_terminated"):
         return b""
+    # gunicorn reads bodies in the worker threads and would wait for them for ever; waitress has them whole.
+    connection = environ.get("gunicorn.socket")
+    if connection is None:
+        return _read_stream(stream, length, limit)
+    connection.settimeout(BODY_TIMEOUT)
+    try:
+        return _read_stream(stream, length, limit)
+    finally:
+        connection.settimeout(None)
+
+
+def _read_stream(stream: Any, length: int | None, limit: int) -> bytes:
     wanted = limit + 1 if length is None else min(length, limit + 1)
     body = bytearray()
     while len(body) < wanted:

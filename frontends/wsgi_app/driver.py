@@ -169,3 +169,4 @@ class _Timer:
                 node.tick()  # sets the next deadline
             except Exception:
                 LOGGER.exception("%s", logfmt(node.id, "tick_failed"))
+                self.set(time.monotonic_ns() + SECOND)

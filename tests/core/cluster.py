@@ -396,7 +396,8 @@ class Cluster:
         for id_, replica in list(self.replicas.items()):
             if replica.deadline is not None and replica.deadline <= self.now:
                 self.tick(id_)
-                assert replica.deadline is None or replica.deadline > self.now, f"node {id_} spins"
+                later = self.replicas[id_].deadline
+                assert later is None or later > self.now, f"node {id_} spins"
 
     def advance(self, milliseconds: int, until: Callable[[], object] | None = None) -> None:
         """Let time pass, deliver what is not held back, and wake whoever asked for it on the way."""

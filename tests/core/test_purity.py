@@ -29,7 +29,7 @@ PURE = (
     "struct",
     "typing",
 )
-"""All that the core may import. To add a module here is a decision: it must be a pure function of its input."""
+"""All that the core may import. To add a module is a decision: it must be a function of its input only."""
 
 UNORDERED = ("set", "frozenset")
 OUTSIDE_WORLD = ("open", "print", "input", "exec", "eval", "compile", "__import__", "hash", "id", "globals")

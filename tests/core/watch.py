@@ -62,7 +62,7 @@ class Watch:
         life = (id_, state.incarnation)
         seen = self.seen.setdefault(life, Seen(state.promised))
         assert state.promised >= seen.promised, f"node {id_} went back on its promise"
-        self._messages(id_, seen, effects)
+        self._messages(seen, effects)
         self._log(cluster, id_, seen)
         self._commit(cluster, id_, seen)
         if state.lead is not None:
@@ -77,7 +77,7 @@ class Watch:
             state.commit,
         )
 
-    def _messages(self, id_: int, seen: Seen, effects: Iterable[Effect]) -> None:
+    def _messages(self, seen: Seen, effects: Iterable[Effect]) -> None:
         for effect in effects:
             if not isinstance(effect, Send):
                 continue

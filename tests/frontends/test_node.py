@@ -5,7 +5,7 @@ from __future__ import annotations
 from frontends.common.node import QUEUE_BYTES, Answer, Node, Outbox
 from frontends.common.settings import Settings
 from pbproto import Envelope, Get, Put, Reject, Reply, View, ViewAccepted, Written, decode
-from pbproto.messages import LogChunk, Propose, Told
+from pbproto.messages import Forward, Propose, Replicate, Told
 from pbproto.values import NO_BALLOT, Operation
 
 
@@ -89,12 +89,25 @@ def test_a_queue_is_bounded_by_dropping_the_oldest() -> None:
     outbox = Outbox()
     envelope = Envelope(1, 1, 2, 2, 0)
     large = Operation(1, 1, 0, 0, b"k", bytes(QUEUE_BYTES // 4), b"")
-    for first in range(8):
-        outbox.put(envelope, LogChunk(NO_BALLOT, first, (large,)))
+    for since in range(8):
+        outbox.put(envelope, Forward(NO_BALLOT, since, 1, large))
     assert outbox.bytes <= QUEUE_BYTES
-    kept = [message.first for _, message, _ in outbox.messages if isinstance(message, LogChunk)]
+    kept = [item.message.since for item in outbox.items if isinstance(item.message, Forward)]
     assert kept
     assert kept[-1] == 7
+
+
+def test_a_message_sent_again_takes_the_place_of_the_one_not_yet_carried() -> None:
+    """A slow link does not carry the same operations twice: queue a Replicate again, with one more."""
+    outbox = Outbox()
+    envelope = Envelope(1, 1, 2, 2, 0)
+    operation = Operation(1, 1, 0, 0, b"k", b"v", b"")
+    outbox.put(envelope, Replicate(NO_BALLOT, 0, (operation,), 0, 1))
+    outbox.put(envelope, Forward(NO_BALLOT, 0, 1, operation))
+    outbox.put(envelope, Replicate(NO_BALLOT, 0, (operation, operation), 0, 2))
+    assert [type(message) for _, message in outbox.take()] == [Forward, Replicate]
+    assert outbox.bytes == 0
+    assert not outbox.items
 
 
 def test_mail_is_taken_in_order_and_in_portions() -> None:
@@ -103,8 +116,8 @@ def test_mail_is_taken_in_order_and_in_portions() -> None:
     envelope = Envelope(1, 1, 2, 2, 0)
     large = Operation(1, 1, 0, 0, b"k", bytes(3 * 2**20), b"")
     outbox.put(envelope, Told((), 0))
-    for first in range(3):
-        outbox.put(envelope, LogChunk(NO_BALLOT, first, (large,)))
+    for since in range(3):
+        outbox.put(envelope, Forward(NO_BALLOT, since, 1, large))
     portions = []
     while batch := outbox.take():
         portions.append(len(batch))

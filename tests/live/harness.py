@@ -512,6 +512,12 @@ class Cluster:
         """The member with the lowest id of the view told last."""
         return self.nodes[min(self.members)]
 
+    def assert_none_died(self) -> None:
+        """No node may have ended by itself, because of a broken invariant for example."""
+        for node in self.nodes.values():
+            if node.process is not None and node.process.poll() is not None:
+                raise NodeExitedError(f"{node!r} ended with status {node.process.poll()}:\n{node.log_tail()}")
+
     def end_faults(self) -> None:
         """Undo what a test did to running nodes; those that are dead stay dead until `start_all`."""
         for node in self.nodes.values():

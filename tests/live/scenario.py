@@ -42,11 +42,13 @@ class Shared:
         cluster = self._cluster
         assert cluster is not None
         try:
+            cluster.assert_none_died()
             cluster.end_faults()
             cluster.start_all()
             cluster.install(cluster.nodes)
             everything = [persistent_contents(node) for node in cluster.nodes.values()]
             assert all(each == everything[0] for each in everything)
+            cluster.assert_none_died()
         except BaseException:
             self.close()
             raise

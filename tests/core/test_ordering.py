@@ -1,0 +1,453 @@
+"""Where a write gets its place: exactly once, outside the log under suspicion, by idempotency key."""
+
+from __future__ import annotations
+
+import pytest
+
+from pbproto import Ballot, Kind, Operation, Result
+from pbproto import store as store_module
+from pbproto.config import MILLISECOND
+from pbproto.messages import (
+    Forward,
+    Forwarded,
+    Refusal,
+    Refuse,
+    Replicate,
+    Replicated,
+    Verdict,
+    VerdictCode,
+)
+
+from .cluster import Cluster, Mail, active, of
+
+
+def verdicts(cluster: Cluster) -> list[Verdict]:
+    """The verdicts that are on their way."""
+    return [
+        verdict
+        for mail in cluster.on_the_way(Forwarded)
+        if isinstance(mail.message, Forwarded)
+        for verdict in mail.message.verdicts
+    ]
+
+
+def suspicious(**settings: int) -> Cluster:
+    """Nodes 0, 1, 2; 0 leads and suspects 2, which it cannot reach."""
+    cluster = active(0, 1, 2, **settings)
+    cluster.cut(2, 0, 1)
+    cluster.advance(1_500)
+    assert cluster.lead(0).backups[2].suspected
+    return cluster
+
+
+def forwarded(cluster: Cluster, token: int) -> Mail:
+    """The message that has just brought the write of this client on its way."""
+    return cluster.on_the_way(Forward)[-1]
+
+
+# Exactly once.
+
+
+@pytest.mark.parametrize("when", ["before the commit", "after the commit"])
+def test_a_copy_of_a_write_is_not_a_second_write(when: str) -> None:
+    """Invariant 5: deliver a forwarded write three times, while it waits and when it is done."""
+    cluster = active(0, 1)
+    held = cluster.hold(of(Replicated))
+    token = cluster.put(1, b"k", b"v")
+    mail = forwarded(cluster, token)
+    cluster.deliver(mail)
+    if when == "after the commit":
+        cluster.release(held)
+        cluster.run()
+        cluster.hold(of(Forwarded))
+    cluster.deliver(mail)
+    cluster.deliver(mail)
+    if when == "after the commit":
+        assert verdicts(cluster) == [Verdict(0, VerdictCode.CREATED, 0)] * 2
+    cluster.release()
+    cluster.run()
+    assert cluster.written(token) == Result(Kind.CREATED, 0)
+    assert cluster.state(0).log.end == 1
+
+
+def test_a_write_that_is_sent_again_to_the_next_primary_gets_its_first_answer() -> None:
+    """The table of results moves with the state: 3 forwards a write, hears nothing, and has to ask the new 1.
+
+    1 was no member when it happened and gets the state as a snapshot, since nothing of the log is kept.
+    """
+    cluster = Cluster((0, 1, 2, 3))
+    cluster.config = cluster.config.__class__(log_keep_bytes=0, chunk_bytes=1)
+    for id_ in cluster.ids:
+        cluster.start(id_)
+    cluster.install((0, 2, 3))
+    cluster.hold(of(Forwarded))
+    token = cluster.put(3, b"k", b"first")
+    cluster.run()
+    other = cluster.put(0, b"k", b"second")
+    cluster.run()
+    cluster.advance(500)
+    assert cluster.written(other) == Result(Kind.UPDATED, 1)
+    cluster.crash(0)
+    cluster.mail.clear()
+    cluster.release()
+    # 3 is not allowed to answer from its own log: it has to ask.
+    assert cluster.state(3).log.start == 2
+    assert cluster.waits(token) is (cluster.asked[token].answer is None)
+    cluster.install((1, 2, 3))
+    assert [note["what"] for note in cluster.noted(1, "state_received")] == ["snapshot"]
+    cluster.advance(2_000)
+    assert cluster.written(token) == Result(Kind.CREATED, 0)
+    assert cluster.state(1).log.end == 2
+
+
+def test_a_settled_write_is_never_applied_again() -> None:
+    """The low-water mark: the origin has its answer, its result is forgotten, and then a late copy arrives."""
+    cluster = active(0, 1)
+    first = cluster.put(1, b"k", b"1")
+    late = forwarded(cluster, first)
+    cluster.run()
+    cluster.put(1, b"k", b"2")
+    cluster.run()
+    life = (1, cluster.state(1).incarnation)
+    assert list(cluster.state(0).store.origins[life].results) == [1]
+    cluster.deliver(late)
+    cluster.advance(500)
+    assert cluster.state(0).log.end == 2
+    assert cluster.ignored(0, "settled") == 1
+
+
+def test_a_settled_write_is_recognised_in_the_next_view_too() -> None:
+    """The marks of a ballot end with it; the store remembers: bring the copy to a new primary by hand."""
+    cluster = active(0, 1, 2)
+    first = cluster.put(2, b"k", b"1")
+    late = forwarded(cluster, first).message
+    cluster.run()
+    cluster.put(2, b"k", b"2")
+    cluster.run()
+    cluster.install((1, 2))
+    assert isinstance(late, Forward)
+    assert cluster.lead(1).marks == {}
+    cluster.forge(2, 1, Forward(cluster.state(1).promised, 0, late.patience, late.operation))
+    cluster.advance(500)
+    assert cluster.state(1).log.end == 2
+    assert cluster.on_the_way(Forwarded) == []
+
+
+def test_what_may_have_been_forgotten_is_not_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of origins is bounded: a write of a forgotten one may have happened, so it is "unknown".
+
+    With room for one origin, 1's write succeeds unheard, 0 writes, and 1 asks again.
+    """
+    monkeypatch.setattr(store_module, "MAX_ORIGINS", 1)
+    cluster = active(0, 1)
+    held = cluster.hold(of(Forwarded))
+    token = cluster.put(1, b"k", b"v")
+    cluster.run()
+    cluster.put(0, b"l", b"w")
+    cluster.run()
+    cluster.lose(of(Forwarded))
+    cluster.release(held)
+    cluster.hold(of(Replicate))  # 1 does not hear of the commit either
+    cluster.advance(900)
+    cluster.state(1).now = cluster.now
+    cluster.advance(200)
+    assert cluster.rejection(token) == ("timeout", False)
+    assert cluster.state(0).log.end == 2
+
+
+# Suspicion.
+
+
+def test_new_writes_stay_outside_the_log_while_a_backup_is_suspected() -> None:
+    """Only so can they be turned away with certainty: ask the primary and a backup."""
+    cluster = suspicious()
+    tokens = [cluster.put(0, b"a", b"1"), cluster.put(1, b"b", b"2")]
+    cluster.run()
+    assert cluster.state(0).log.end == 0
+    assert len(cluster.lead(0).parked) == 2
+    assert all(cluster.waits(token) for token in tokens)
+
+
+def test_parked_writes_are_turned_away_with_certainty_and_never_applied() -> None:
+    """Not applied means never: let the time of two clients pass, bring the backup back, read.
+
+    The primary answers for the forwarded one early enough for its node to tell its client.
+    """
+    cluster = suspicious()
+    tokens = [cluster.put(0, b"a", b"1"), cluster.put(1, b"b", b"2")]
+    cluster.advance(10_000)
+    assert [cluster.rejection(token) for token in tokens] == [("timeout", True)] * 2
+    assert cluster.lead(0).parked == {}
+    assert cluster.lead(0).parked_bytes == 0
+    cluster.release()
+    cluster.advance(3_000)
+    assert not cluster.lead(0).backups[2].suspected
+    assert cluster.state(0).log.end == 0
+    listing = cluster.get_all(0)
+    cluster.run()
+    assert cluster.listing(listing) == ({}, 0)
+
+
+def test_writes_that_are_in_the_log_when_the_silence_begins_are_unknown() -> None:
+    """They may commit when the backup returns, and here they do: once, after their client was told."""
+    cluster = active(0, 1, 2)
+    cluster.cut(2, 0, 1)
+    tokens = [cluster.put(0, b"a", b"1"), cluster.put(1, b"b", b"2")]
+    cluster.advance(10_000)
+    assert [cluster.rejection(token) for token in tokens] == [("timeout", False)] * 2
+    cluster.release()
+    cluster.advance(3_000)
+    assert cluster.state(2).store.data == {b"a": b"1", b"b": b"2"}
+    assert cluster.state(0).commit == 2
+
+
+def test_parked_writes_get_their_place_when_the_backup_answers() -> None:
+    """Nothing wedges, without a new view: park two, and let the backup return."""
+    cluster = suspicious()
+    tokens = [cluster.put(0, b"a", b"1"), cluster.put(1, b"b", b"2")]
+    cluster.run()
+    cluster.release()
+    cluster.advance(1_100)
+    assert [cluster.written(token).position for token in tokens] == [0, 1]
+    lead = cluster.lead(0)
+    assert (lead.parked, lead.parked_bytes, lead.expiries) == ({}, 0, [])
+
+
+def test_a_copy_does_not_bring_a_refused_write_back() -> None:
+    """The client was told "not applied"; then a late copy of the message arrives, and the backup is well again.
+
+    The answer stands: the copy gets the same verdict, and the log stays empty.
+    """
+    cluster = suspicious()
+    token = cluster.put(1, b"k", b"v")
+    late = forwarded(cluster, token)
+    cluster.run()
+    cluster.advance(9_700)
+    assert cluster.rejection(token) == ("timeout", True)
+    cluster.release()
+    cluster.advance(3_000)
+    cluster.hold(of(Forwarded))
+    cluster.deliver(late)
+    assert verdicts(cluster) == [Verdict(0, VerdictCode.NOT_APPLIED, 0)]
+    cluster.advance(1_000)
+    assert cluster.state(0).log.end == 0
+
+
+def test_a_mark_outlives_the_list_of_refused_writes() -> None:
+    """What was refused is forgotten once its origin settled it; the mark still knows.
+
+    A refused write, then a second one of the same origin that settles it while nothing is applied, then a
+    late copy of the first, then the backup returns.
+    """
+    cluster = suspicious()
+    first = cluster.put(1, b"k", b"1")
+    late = forwarded(cluster, first)
+    cluster.advance(9_700)
+    cluster.rejection(first)
+    second = cluster.put(1, b"k", b"2")
+    cluster.run()
+    life = (1, cluster.state(1).incarnation)
+    assert cluster.lead(0).refused[life] == {}
+    assert cluster.lead(0).marks[life] == 1
+    cluster.deliver(late)
+    cluster.release()
+    cluster.advance(3_000)
+    assert cluster.written(second) == Result(Kind.CREATED, 0)
+    assert cluster.state(0).log.end == 1
+
+
+def test_a_parked_write_is_not_parked_twice() -> None:
+    """A resend finds it waiting: deliver a copy, and count the bytes once."""
+    cluster = suspicious()
+    token = cluster.put(1, b"k", b"v")
+    mail = forwarded(cluster, token)
+    cluster.deliver(mail)
+    before = cluster.lead(0).parked_bytes
+    cluster.deliver(mail)
+    assert (len(cluster.lead(0).parked), cluster.lead(0).parked_bytes) == (1, before)
+
+
+def test_the_patience_of_a_short_request_is_not_used_up() -> None:
+    """A quarter is kept for the way back, half a second at most: park requests of various patience."""
+    for timeout, expected in ((400, 300), (10_000, 9_500)):
+        cluster = suspicious(request_timeout=timeout * MILLISECOND)
+        token = cluster.put(1, b"k", b"v")
+        start = cluster.now
+        cluster.deliver(forwarded(cluster, token))
+        (write,) = cluster.lead(0).parked.values()
+        assert write.deadline - start == expected * MILLISECOND
+        cluster.advance(expected)
+        assert cluster.rejection(token) == ("timeout", True)
+
+
+@pytest.mark.parametrize("settings", [{"max_waiting": 2}, {"max_waiting_bytes": 200}])
+def test_what_waits_outside_the_log_is_bounded(settings: dict[str, int]) -> None:
+    """Memory is bounded by refusing, with certainty: park more than fits, from two nodes' clients."""
+    cluster = active(0, 1, 2)
+    cluster.crash(0)
+    cluster.config = cluster.config.__class__(**settings)
+    cluster.start(0)
+    cluster.config = cluster.config.__class__()
+    cluster.install((0, 1, 2))
+    cluster.cut(2, 0, 1)
+    cluster.advance(1_500)
+    tokens = [cluster.put(1, b"k", b"v") for _ in range(3)]
+    cluster.run()
+    assert [cluster.waits(token) for token in tokens] == [True, True, False]
+    assert cluster.rejection(tokens[2]) == ("overloaded", True)
+
+
+def test_the_list_of_deadlines_may_name_writes_that_left() -> None:
+    """A write that left by another way is skipped when its deadline comes: take one away by hand."""
+    cluster = suspicious()
+    cluster.put(1, b"k", b"v")
+    cluster.run()
+    lead = cluster.lead(0)
+    lead.parked.clear()
+    lead.parked_bytes = 0
+    cluster.advance(9_600)
+    assert lead.expiries == []
+    assert lead.refused == {}
+
+
+# Idempotency keys.
+
+
+@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize("nodes", [(0, 0), (1, 0), (0, 1), (1, 2)])
+def test_a_repeated_key_gets_the_first_answer(committed: bool, nodes: tuple[int, int]) -> None:
+    """The same request again, at any node, whether the first is done or still waits: one write, one answer."""
+    cluster = active(0, 1, 2)
+    held = cluster.hold(of(Replicated))
+    first = cluster.put(nodes[0], b"k", b"v", b"once")
+    cluster.run()
+    if committed:
+        cluster.release(held)
+        cluster.run()
+    second = cluster.put(nodes[1], b"k", b"v", b"once")
+    cluster.run()
+    cluster.release()
+    cluster.run()
+    assert cluster.written(first) == cluster.written(second) == Result(Kind.CREATED, 0)
+    assert cluster.state(0).log.end == 1
+    assert cluster.lead(0).echoes == {}
+    assert cluster.lead(0).echoing == {}
+
+
+@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize("node", [0, 1])
+@pytest.mark.parametrize("what", ["value", "key", "method"])
+def test_a_key_on_another_request_is_refused(committed: bool, node: int, what: str) -> None:
+    """The answer of another request would be a lie: change value, key or method; nothing happens, certainly."""
+    cluster = active(0, 1)
+    held = cluster.hold(of(Replicated))
+    cluster.put(0, b"k", b"v", b"once")
+    cluster.run()
+    if committed:
+        cluster.release(held)
+        cluster.run()
+    if what == "method":
+        token = cluster.delete(node, b"k", b"once")
+    else:
+        token = cluster.put(node, b"k" if what == "value" else b"l", b"w", b"once")
+    cluster.run()
+    assert cluster.rejection(token) == ("idempotency_key_reused", True)
+    cluster.release()
+    cluster.run()
+    assert cluster.state(0).store.data == {b"k": b"v"}
+    assert cluster.state(0).log.end == 1
+
+
+def test_a_repeated_key_survives_a_failover() -> None:
+    """The table of keys is replicated: use one at 0, which dies, and again at a new primary."""
+    cluster = active(0, 1, 2)
+    first = cluster.delete(0, b"k", b"once")
+    cluster.run()
+    cluster.crash(0)
+    cluster.install((1, 2))
+    again = cluster.delete(2, b"k", b"once")
+    cluster.run()
+    assert cluster.written(again) == cluster.written(first) == Result(Kind.MISSING, 0)
+
+
+def test_a_copy_of_an_echo_is_not_counted_twice() -> None:
+    """A repeated request that waits for the first one's commit may be sent again itself."""
+    cluster = active(0, 1)
+    cluster.hold(of(Replicated))
+    cluster.put(0, b"k", b"v", b"once")
+    second = cluster.put(1, b"k", b"v", b"once")
+    mail = forwarded(cluster, second)
+    cluster.deliver(mail)
+    cluster.deliver(mail)
+    assert len(cluster.lead(0).echoes[0]) == 1
+    cluster.release()
+    cluster.run()
+    assert cluster.written(second) == Result(Kind.CREATED, 0)
+
+
+def test_an_echo_may_still_take_effect_and_says_so() -> None:
+    """Its first copy stands in the log: at the timeout the second client hears "unknown" as well."""
+    cluster = active(0, 1)
+    cluster.cut(0, 1)
+    tokens = [cluster.put(0, b"k", b"v", b"once") for _ in range(2)]
+    cluster.advance(10_000)
+    assert [cluster.rejection(token) for token in tokens] == [("timeout", False)] * 2
+
+
+def test_parked_writes_with_one_key_become_one() -> None:
+    """Both waited outside the log; in it there is one: release two equal ones and a different one."""
+    cluster = suspicious()
+    tokens = [
+        cluster.put(0, b"k", b"v", b"once"),
+        cluster.put(1, b"k", b"v", b"once"),
+        cluster.put(1, b"k", b"other", b"once"),
+    ]
+    cluster.run()
+    assert len(cluster.lead(0).parked) == 3
+    cluster.release()
+    cluster.advance(3_000)
+    assert cluster.written(tokens[0]) == cluster.written(tokens[1]) == Result(Kind.CREATED, 0)
+    assert cluster.rejection(tokens[2]) == ("idempotency_key_reused", True)
+
+
+# What does not fit.
+
+
+def test_a_write_in_another_ballot_is_refused() -> None:
+    """An old message must not bring a write into a new view: forward in a lower ballot, and to a backup."""
+    cluster = active(0, 1)
+    operation = Operation(1, cluster.state(1).incarnation, 0, 0, b"k", b"v", b"")
+    cluster.forge(1, 0, Forward(Ballot(0, 0, 0, 0), 0, 10**9, operation))
+    cluster.forge(0, 1, Forward(cluster.state(1).promised, 0, 10**9, operation))
+    reasons = [mail.message.reason for mail in cluster.on_the_way(Refuse) if isinstance(mail.message, Refuse)]
+    assert reasons == [Refusal.PROMISED_HIGHER, Refusal.NOT_IN_BALLOT]
+    assert cluster.state(0).log.end == 0
+
+
+def test_only_a_backups_very_life_brings_its_own_writes() -> None:
+    """Another node, another life, and a write of another origin are ignored."""
+    cluster = active(0, 1, 2)
+    ballot, life = cluster.state(0).promised, cluster.state(1).incarnation
+    message = Forward(ballot, 0, 10**9, Operation(1, life, 0, 0, b"k", b"v", b""))
+    cluster.forge(9, 0, message)
+    cluster.forge(1, 0, message, sender_life=4711)
+    assert cluster.ignored(0, "not_a_backup") == 2
+    cluster.forge(2, 0, message)
+    assert cluster.ignored(0, "not_its_own_request") == 1
+    assert cluster.state(0).log.end == 0
+
+
+def test_a_write_of_the_primarys_former_life_is_nobodys() -> None:
+    """The primary restarted; a write of its former life in the base has no client here, and nobody is told."""
+    cluster = active(0, 1)
+    cluster.hold(of(Replicated))
+    cluster.put(0, b"k", b"v")
+    cluster.run()
+    cluster.start(0)
+    cluster.mail.clear()
+    cluster.release()
+    cluster.install((0, 1))
+    assert cluster.state(0).store.data == {b"k": b"v"}
+    token = cluster.put(0, b"k", b"w")
+    cluster.run()
+    assert cluster.written(token) == Result(Kind.UPDATED, 1)
