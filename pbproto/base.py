@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .errors import ensure
-from .lineage import agreement, passed_through
+from .lineage import MAX_LINEAGE, agreement, passed_through
 from .messages import Lineage, Promise
 from .state import Base, Proposal
 from .values import Ballot, Dropped
@@ -67,7 +67,7 @@ def _loss(id_: int, life: int, promise: Promise, lineage: Lineage, end: int) -> 
     synced = promise.synced
     if synced is None:
         return None
-    if lineage and synced < lineage[0][0]:
+    if len(lineage) == MAX_LINEAGE and synced < lineage[0][0]:
         return None  # older than all that the base's lineage remembers: it was away, it did not part
     kept = agreement(promise.lineage, promise.log_end, lineage, end)
     bound = promise.commit

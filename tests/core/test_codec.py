@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given, settings
@@ -33,6 +33,7 @@ from pbproto.messages import (
     Forward,
     Forwarded,
     KeyRecord,
+    Lineage,
     LogChunk,
     OriginRecord,
     Promise,
@@ -46,14 +47,15 @@ from pbproto.messages import (
     Verdict,
     VerdictCode,
 )
+from pbproto.values import MAX_ID
 
 from .cluster import MESSAGES
 
 numbers = st.integers(0, 2**64 - 1) | st.integers(0, 5)
 blobs = st.binary(max_size=20)
-ballots = st.builds(Ballot, numbers, numbers, numbers, numbers)
+ids = st.integers(0, MAX_ID) | st.integers(0, 5)
+ballots = st.builds(Ballot, ids, ids, ids, numbers)
 results = st.builds(Result, st.sampled_from(Kind), numbers)
-ids = st.integers(0, 2**63 - 1)
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10)
 member_lists = st.lists(
     st.builds(Member, ids, texts), max_size=4, unique_by=(lambda m: m.id, lambda m: m.address)
@@ -77,21 +79,33 @@ def tuples(items: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, 
     return st.lists(items, max_size=4).map(tuple)
 
 
-lineages = tuples(st.tuples(ballots, numbers))
+lineages = st.builds(
+    lambda names, starts: tuple(zip(sorted(names), sorted(starts), strict=False)),
+    st.lists(ballots, max_size=4, unique=True),
+    st.lists(numbers, min_size=4, max_size=4),
+)
 verdicts = st.builds(Verdict, numbers, st.sampled_from(VerdictCode), numbers)
 origin_records = st.builds(
-    OriginRecord, numbers, numbers, numbers, numbers, tuples(st.tuples(numbers, results))
+    OriginRecord, numbers, numbers, numbers, numbers, numbers, tuples(st.tuples(numbers, results))
 )
 key_records = st.builds(KeyRecord, blobs, blobs, results)
 pairs = st.tuples(blobs, blobs)
 
+
+def _end(lineage: Lineage, *positions: int) -> int:
+    """A log end that lies above everything that the log is said to hold."""
+    return max(*(start for _, start in lineage), *positions, 0)
+
+
 BY_CLASS: dict[type[Message], st.SearchStrategy[Message]] = {
     Told: st.builds(Told, member_lists, numbers),
     Propose: st.builds(Propose, ballots, member_lists, st.booleans()),
-    Promise: st.builds(Promise, ballots, st.none() | ballots, numbers, numbers, numbers, numbers, lineages),
+    Promise: st.builds(
+        Promise, ballots, st.none() | ballots, numbers, numbers, numbers, numbers, lineages
+    ).map(lambda made: replace(made, log_end=_end(made.lineage, made.base, made.log_end, made.commit))),
     Adopt: st.builds(
         Adopt, ballots, numbers, numbers, lineages, tuples(st.builds(Dropped, numbers, numbers, numbers))
-    ),
+    ).map(lambda made: replace(made, end=_end(made.lineage, made.end))),
     Adopted: st.builds(Adopted, ballots),
     Fetch: st.builds(Fetch, ballots, st.booleans(), numbers, numbers),
     LogChunk: st.builds(LogChunk, ballots, numbers, tuples(operations)),
@@ -118,6 +132,9 @@ messages = st.one_of(*BY_CLASS.values())
 envelopes = st.builds(Envelope, numbers, numbers, numbers, numbers, numbers)
 batches = st.lists(st.tuples(envelopes, messages), max_size=5)
 
+QUICK = settings(max_examples=100, deadline=None, database=None, derandomize=True)
+"""The same examples in every run: whoever looks for new ones takes this away for an hour."""
+
 ENVELOPE = Envelope(1, 2, 3, 4, 5)
 BALLOT = Ballot(1, 0, 1, 2)
 
@@ -131,7 +148,7 @@ def test_every_message_is_tried() -> None:
 def test_every_message_survives_the_way(class_: type[Message]) -> None:
     """What is sent is what arrives, to the type of each field: generate messages of each class."""
 
-    @settings(max_examples=30, deadline=None)
+    @settings(QUICK, max_examples=30)
     @given(envelopes, BY_CLASS[class_])
     def survives(envelope: Envelope, message: Message) -> None:
         ((got_envelope, got),) = decode(encode([(envelope, message)]))
@@ -143,7 +160,7 @@ def test_every_message_survives_the_way(class_: type[Message]) -> None:
     survives()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(QUICK, max_examples=50)
 @given(batches)
 def test_batches_survive_the_way_in_order(batch: list[tuple[Envelope, Message]]) -> None:
     """Neighbours share an envelope on the wire; order and number stay: generate batches, also empty ones."""
@@ -151,7 +168,7 @@ def test_batches_survive_the_way_in_order(batch: list[tuple[Envelope, Message]])
     assert decode(encode(doubled)) == doubled
 
 
-@settings(max_examples=300, deadline=None)
+@settings(QUICK, max_examples=300)
 @given(st.binary(max_size=300), st.booleans())
 def test_any_bytes_give_messages_or_a_codec_error(data: bytes, with_head: bool) -> None:
     """Nothing that arrives from a network raises anything else: decode noise, also behind a true head."""
@@ -168,7 +185,7 @@ def _decode_or_codec_error(data: bytes) -> list[tuple[Envelope, Message]] | None
     return batch
 
 
-@settings(max_examples=100, deadline=None)
+@settings(QUICK, max_examples=100)
 @given(st.tuples(envelopes, messages), st.data())
 def test_every_truncation_is_noticed(pair: tuple[Envelope, Message], data: st.DataObject) -> None:
     """A message that was cut must not pass for a shorter one: cut one anywhere behind its head."""
@@ -181,7 +198,7 @@ def test_every_truncation_is_noticed(pair: tuple[Envelope, Message], data: st.Da
             decode(whole[:cut])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(QUICK, max_examples=200)
 @given(st.tuples(envelopes, messages), st.data())
 def test_flipped_bits_give_messages_or_a_codec_error(
     pair: tuple[Envelope, Message], data: st.DataObject
@@ -194,7 +211,7 @@ def test_flipped_bits_give_messages_or_a_codec_error(
     _decode_or_codec_error(bytes(damaged))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(QUICK, max_examples=50)
 @given(batches, st.binary(min_size=1, max_size=40))
 def test_nothing_may_follow_a_batch(batch: list[tuple[Envelope, Message]], tail: bytes) -> None:
     """Bytes behind the last message are an error or further messages, never dropped in silence."""
@@ -238,6 +255,17 @@ def told(*members: bytes) -> bytes:
     return b"\x00" + u32(len(members)) + b"".join(members) + u64(0)
 
 
+def adopt(*lineage: tuple[int, int]) -> bytes:
+    """An Adopt with a lineage of these epochs and starts."""
+    stretches = b"".join(u64(epoch) + u64(0) * 3 + u64(start) for epoch, start in lineage)
+    return b"\x03" + BALLOT_BYTES + u64(1) + u64(9) + u32(len(lineage)) + stretches + u32(0)
+
+
+def promise(base: int, commit: int) -> bytes:
+    """A Promise of a log that ends at 9."""
+    return b"\x02" + BALLOT_BYTES + b"\x00" + u64(1) + u64(base) + u64(9) + u64(commit) + u32(0)
+
+
 def member(id_: int, address: bytes = b"h:1") -> bytes:
     return u64(id_) + u32(len(address)) + address
 
@@ -275,6 +303,15 @@ def test_the_layout_is_what_the_documentation_says() -> None:
         (section(told(member(1, b""))), "bad length"),
         (section(told(member(1, b"\xff"))), "cannot have"),
         (section(b"\x01" + BALLOT_BYTES + u32(0) + b"\x02"), "flag is neither"),
+        (section(b"\x04" + u64(2**63) + u64(0) * 3), "ballot has a number out of range"),
+        (section(b"\x04" + u64(0) + u64(2**63) + u64(0) * 2), "ballot has a number out of range"),
+        (section(b"\x04" + u64(0) * 2 + u64(2**63) + u64(0)), "ballot has a number out of range"),
+        (section(adopt((1, 10))), "beyond its end"),
+        (section(promise(base=9, commit=10)), "beyond its end"),
+        (section(promise(base=10, commit=9)), "beyond its end"),
+        (section(adopt((2, 0), (1, 0))), "lineage is not in order"),
+        (section(adopt((1, 0), (1, 0))), "lineage is not in order"),
+        (section(adopt((1, 3), (2, 2))), "lineage is not in order"),
         (section(b"\x02" + BALLOT_BYTES + b"\x02"), "presence mark is neither"),
         (section(b"\x0e" + BALLOT_BYTES + b"\x07" + u64(0) + BALLOT_BYTES), "cannot have"),
         (section(b"\x0b" + BALLOT_BYTES + u32(1) + u64(0) + b"\x08" + u64(0)), "cannot have"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pbproto.config import MILLISECOND
 from pbproto.messages import Replicate, Replicated
-from pbproto.replication import suspect
 from pbproto.out import Out
+from pbproto.replication import suspect
 
 from .cluster import Cluster, Mail, active, of
 
@@ -75,7 +75,8 @@ def test_what_is_lost_is_sent_again_less_and_less_often() -> None:
     cluster = active(0, 1)
     cluster.hold(of(Replicate))
     cluster.put(0, b"k", b"v")
-    start, times = cluster.now, []
+    times: list[int] = []
+    start = cluster.now
     while len(times) < 6:
         assert cluster.next_deadline is not None
         cluster.now = cluster.next_deadline

@@ -95,6 +95,35 @@ def test_the_origin_that_wrote_least_recently_is_forgotten(monkeypatch: pytest.M
     assert store.look_up(put(9, origin=2), 2) is Known.NEW
 
 
+def test_an_origin_that_was_forgotten_is_not_known_in_full_when_it_writes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its first write was applied, its answer lost; others make it forgotten; it writes a second one.
+
+    Its first one, asked again, must not be taken for new: it arrived before the origin was heard of again.
+    What arrives later is new.
+    """
+    monkeypatch.setattr(module, "MAX_ORIGINS", 2)
+    store = Store()
+    store.apply(put(5, origin=1))
+    for counter, origin in enumerate((2, 3)):
+        store.apply(put(counter, origin=origin))
+    assert store.look_up(put(5, origin=1), 0) is Known.MAYBE_FORGOTTEN
+    store.apply(put(6, origin=1, settled=5))
+    assert store.look_up(put(5, origin=1), 0) is Known.MAYBE_FORGOTTEN
+    assert store.look_up(put(6, origin=1), 0) == Result(Kind.UPDATED, 3)
+    assert store.look_up(put(7, origin=1), 3) is Known.NEW
+    assert store.look_up(put(4, origin=1), 0) is Known.SETTLED
+
+
+@pytest.mark.parametrize("known", [0, 3, 50])
+def test_forgetting_costs_what_is_passed_and_forgets_the_same(known: int) -> None:
+    """Few marks among many results, and many among few: both ways leave what lies at or above the mark."""
+    results = dict.fromkeys(range(10, 10 + known))
+    module.forget_below(results, 10, 30)
+    assert list(results) == [counter for counter in range(10, 10 + known) if counter >= 30]
+
+
 def test_the_oldest_idempotency_key_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """The table of keys is bounded: with room for two, use three."""
     monkeypatch.setattr(module, "MAX_IDEMPOTENCY_KEYS", 2)
@@ -205,7 +234,7 @@ def _with(
 def test_a_snapshot_that_does_not_add_up_is_not_used() -> None:
     """Three items of which two have one name are two: such a store is not finished."""
     pairs = ((b"a", b"1"), (b"a", b"2"))
-    chunk = SnapshotChunk(BALLOT, 2, 0, 0, 3, pairs, (OriginRecord(1, 7, 0, 1, ()),), ())
+    chunk = SnapshotChunk(BALLOT, 2, 0, 0, 3, pairs, (OriginRecord(1, 7, 0, 0, 1, ()),), ())
     thaw = Thaw(chunk)
     assert thaw.add(chunk)
     assert thaw.complete
@@ -218,5 +247,5 @@ def test_an_origin_record_becomes_what_it_was() -> None:
     thaw = Thaw(chunk)
     thaw.add(chunk)
     assert thaw.store.origins[(1, 7)] == Origin(
-        3, 6, {4: Result(Kind.CREATED, 4), 9: Result(Kind.UPDATED, 6)}
+        1, 3, 6, {4: Result(Kind.CREATED, 4), 9: Result(Kind.UPDATED, 6)}
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pbproto import Ballot, Member, Operation, View
-from pbproto.values import MAX_ADDRESS_BYTES, MAX_ID, MAX_MEMBERS, NO_BALLOT, RequestId
+from pbproto.values import MAX_ADDRESS_BYTES, MAX_EPOCH, MAX_ID, MAX_MEMBERS, NO_BALLOT, RequestId
 
 
 def test_ballots_compare_as_tuples() -> None:
@@ -58,7 +58,7 @@ def test_the_empty_view_has_no_primary() -> None:
         ([(1, "ä" * (MAX_ADDRESS_BYTES // 2 + 1))], None, "bad length"),
         ([(id_, f"h{id_}:1") for id_ in range(MAX_MEMBERS + 1)], None, "at most 256 members"),
         ([(1, "a:1")], 0, "epoch 0"),
-        ([(1, "a:1")], MAX_ID + 1, f"epoch {MAX_ID + 1}"),
+        ([(1, "a:1")], MAX_EPOCH + 1, f"epoch {MAX_EPOCH + 1}"),
     ],
 )
 def test_a_view_that_cannot_be_is_refused(
@@ -72,7 +72,7 @@ def test_a_view_that_cannot_be_is_refused(
 def test_the_limits_of_a_view_are_legal() -> None:
     """Build the largest view, with the largest id, address and epoch."""
     members = [(id_, f"h{id_}:1") for id_ in range(1, MAX_MEMBERS)]
-    view = View.of([*members, (MAX_ID, "ä" * (MAX_ADDRESS_BYTES // 2))], epoch=MAX_ID)
+    view = View.of([*members, (MAX_ID, "ä" * (MAX_ADDRESS_BYTES // 2))], epoch=MAX_EPOCH)
     assert len(view.members) == MAX_MEMBERS
 
 

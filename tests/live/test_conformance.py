@@ -25,6 +25,9 @@ from .cases import BAD_BODIES, BAD_KEYS, BAD_VIEWS, KEYS, VALUES, A, B
 from .harness import Cluster, Kind, Node, wait_until
 from .raw_http import Answer, Wire, call, chunked, request_bytes
 
+# A test sends a whole table of requests, which takes minutes where several test runs share a machine.
+pytestmark = pytest.mark.timeout(600)
+
 # Small, so that the limit can be reached in many ways without moving megabytes through three processes.
 MAX_VALUE = 100_000
 ENV = {"PBPROTO_MAX_VALUE_BYTES": str(MAX_VALUE)}
@@ -420,7 +423,6 @@ FULL_VALUES = {
     "two-bytes": "é" * (MAX_VALUE // 2),
     "four-bytes": "😀" * (MAX_VALUE // 4),
     "control": "\x01" * MAX_VALUE,
-    "quotes": '"' * MAX_VALUE,
 }
 
 
@@ -446,7 +448,6 @@ def test_value_limit_counts_utf8_bytes(
             assert call(entry, "PUT", "/data/full", encode(value)).status in {200, 201}
             number = msg_num(api.get(entry, "full"))
             expect_problem(call(entry, "PUT", "/data/full", encode(value + "x")), 413)
-            expect_problem(call(entry, "PUT", "/data/full", encode("x" + value)), 413)
             for address in addresses:
                 answer = api.get(address, "full")
                 assert expect_json(answer, 200) == {"value": value}
@@ -967,6 +968,68 @@ def test_highest_epoch(frontend_pair: Cluster) -> None:
         frontend_pair.tell(view)
         frontend_pair.wait_active(view)
         assert expect_json(api.get(address, "k"), 200) == {"value": "kept"}
+
+
+def test_view_is_acknowledged_before_it_is_active(frontend_pair: Cluster) -> None:
+    """PUT /view never waits for other nodes, clients do: the other member is paused.
+
+    Meanwhile /ready and GET /view say for whom the node waits. A write that came in the meantime is answered
+    as soon as the other member is there.
+    """
+    primary, other = frontend_pair.nodes.values()
+    other.pause()
+    told = expect_json(put_view(primary.address, frontend_pair.view_body([0, 1])), 200)
+    assert told["status"] == "installing"
+    waiting = wait_until(
+        lambda: view_of(primary.address)["waiting_for"], "the primary says for whom it waits"
+    )
+    assert [(who["id"], who["address"]) for who in waiting] == [(1, other.address)]
+    assert waiting[0]["reason"]
+    assert expect_problem(call(primary.address, "GET", "/ready"), 503)["detail"]
+    with Wire(primary.address) as wire:
+        wire.send(request_bytes("PUT", "/data/early", api.json_body("bird")))
+        other.resume()
+        frontend_pair.tell([0, 1], to=[1])
+        answer = wire.answer("PUT")
+    assert answer is not None
+    expect_json(answer, 201)
+    assert msg_num(answer) == 0
+    assert expect_json(call(primary.address, "GET", "/ready"), 200) == {"ready": True}
+
+
+@pytest.mark.parametrize("frontend", FRONTENDS)
+def test_no_and_do_not_know_are_different(frontend: Kind, tmp_path: Path) -> None:
+    """A write that timed out is 503 and certainly not applied, or 504 and possibly so; a read is 503.
+
+    A backup is paused. The first writes get into the log, which makes them uncertain; once the backup is
+    suspected, writes wait outside, and are refused for certain. When the backup is back, everything goes on,
+    and what was refused for certain is not there.
+    """
+    env = ENV | {"PBPROTO_REQUEST_TIMEOUT": "0.8", "PBPROTO_SUSPECT_AFTER": "0.4"}
+    with Cluster(tmp_path, frontend, n=2, first_id=0, env=env) as pair:
+        pair.start_all()
+        pair.tell([0, 1])
+        pair.wait_active([0, 1])
+        address = pair.node(0).address
+        pair.node(1).pause()
+        outcomes: dict[str, str] = {}
+
+        def write() -> bool:
+            key = f"late-{len(outcomes)}"
+            answer = api.put(address, key, "x")
+            problem = expect_problem(answer, answer.status)
+            assert (answer.status, problem["outcome"]) in {(503, "not_applied"), (504, "unknown")}
+            outcomes[key] = str(problem["outcome"])
+            return outcomes[key] == "not_applied"
+
+        wait_until(write, "a write is refused for certain")
+        assert expect_problem(api.get(address, "late-0"), 503)["outcome"] == "not_applied"
+        assert expect_problem(call(address, "GET", "/data"), 503)["outcome"] == "not_applied"
+        expect_problem(call(address, "PUT", "/data/late-0", b"{}"), 400)
+        pair.node(1).resume()
+        wait_until(lambda: api.put(address, "after", "x").status in {200, 201}, "writes go on")
+        stored = everything_in(address)
+        assert stored.keys() <= {"after", *(key for key, outcome in outcomes.items() if outcome == "unknown")}
 
 
 # ---------------------------------------------------------------- nodes that serve no data

@@ -1,0 +1,202 @@
+"""The one door: what the caller may do wrong, what stops a node, when it wants to be woken."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from pbproto import (
+    Config,
+    Delete,
+    Envelope,
+    Event,
+    Get,
+    InvariantError,
+    Message,
+    Put,
+    Receive,
+    Replica,
+    TellView,
+    Tick,
+    UsageError,
+)
+from pbproto import replica as module
+from pbproto.values import MAX_ID, MAX_KEY_BYTES
+
+from .cluster import Cluster, active, of, view
+
+
+@pytest.mark.parametrize(("id_", "incarnation"), [(-1, 1), (MAX_ID + 1, 1), (0, 0), (0, 2**64), (0, -1)])
+def test_a_node_needs_an_id_and_a_life(id_: int, incarnation: int) -> None:
+    """An incarnation of 0 means "not known" on the wire: make replicas with numbers out of range."""
+    with pytest.raises(UsageError):
+        Replica(id_, incarnation)
+
+
+def test_the_limits_of_ids_and_lives_are_legal() -> None:
+    """Make a replica with the largest numbers, and one with the smallest, without settings."""
+    assert Replica(MAX_ID, 2**64 - 1).state.config == Config()
+    assert Replica(0, 1).state.incarnation == 1
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Put(1, b"", b"v"),
+        Put(1, b"k" * (MAX_KEY_BYTES + 1), b"v"),
+        Delete(1, b""),
+        Get(1, b"k" * (MAX_KEY_BYTES + 1)),
+        cast("Event", "tick"),
+        cast("Event", None),
+    ],
+)
+def test_misuse_changes_nothing(event: Event) -> None:
+    """The caller's mistake is an exception, and the replica is as before: misuse it, then use it."""
+    replica = Replica(0, 1)
+    with pytest.raises(UsageError):
+        replica.step(event, now=5)
+    assert replica.state.now == 0
+    assert replica.step(Tick(), now=5) == ()
+
+
+@pytest.mark.parametrize("now", [1.0, None, True, "1"])
+def test_time_is_an_integer(now: Any) -> None:
+    """Floats would make time inexact and bools are slips: step with each."""
+    with pytest.raises(UsageError, match="integer number of nanoseconds"):
+        Replica(0, 1).step(Tick(), now=now)
+
+
+def test_a_key_of_the_largest_size_is_legal() -> None:
+    """The limit itself passes everywhere: write, replicate and read it."""
+    cluster = active(0, 1)
+    key = b"k" * MAX_KEY_BYTES
+    cluster.put(0, key, b"v")
+    read = cluster.get(1, key)
+    cluster.run()
+    assert cluster.value(read) == (b"v", 1)
+
+
+def test_a_step_within_a_step_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a step's state must not be seen by another one: step from inside a handler."""
+    replica = Replica(0, 1)
+    seen: list[str] = []
+
+    def reenter(*_: object) -> None:
+        with pytest.raises(UsageError, match="re-entrant"):
+            replica.step(Tick(), now=0)
+        seen.append("refused")
+
+    monkeypatch.setattr(module, "_happen", reenter)
+    assert replica.step(Tick(), now=0) == ()
+    assert seen == ["refused"]
+
+
+@pytest.mark.parametrize("text", ["something is wrong", ""])
+def test_a_node_that_broke_works_no_more(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Rather stop than lie: after any exception from within, every step is refused, with the first reason."""
+    replica = Replica(0, 1)
+
+    def fail(*_: object) -> None:
+        raise KeyError(text) if text else KeyError
+
+    monkeypatch.setattr(module, "_happen", fail)
+    with pytest.raises(KeyError):
+        replica.step(Tick(), now=0)
+    monkeypatch.undo()
+    for _ in range(2):
+        with pytest.raises(InvariantError, match=text or "KeyError"):
+            replica.step(Tick(), now=0)
+
+
+def test_a_clock_that_goes_back_stands_still() -> None:
+    """Time never runs backwards in the core: go back by a second, and forward again."""
+    replica = Replica(0, 1)
+    replica.step(Tick(), now=2_000)
+    replica.step(Tick(), now=1_000)
+    assert replica.state.now == 2_000
+    replica.step(Tick(), now=3_000)
+    assert replica.state.now == 3_000
+
+
+def test_who_waits_for_nothing_wants_no_waking() -> None:
+    """A node without a view, and one alone in its view, sleep; one that waits for others does not."""
+    cluster = Cluster((0,))
+    assert cluster.replicas[0].deadline is None
+    cluster.tell((0,))
+    assert cluster.replicas[0].deadline is None
+    cluster.tell((0, 1))
+    assert cluster.replicas[0].deadline is not None
+
+
+def test_the_first_of_all_deadlines_counts() -> None:
+    """Clients, backups, parked writes, questions: whichever is due first wakes the node.
+
+    With a request that is to time out before anything else, and with a parked write of a backup's.
+    """
+    cluster = active(0, 1, 2, request_timeout=100_000_000)
+    cluster.advance(300)
+    cluster.hold(of())
+    cluster.get(1, b"k")
+    assert cluster.replicas[1].deadline == cluster.now + 100_000_000
+    cluster = active(0, 1, 2, request_timeout=200_000_000)
+    cluster.cut(2, 0, 1)
+    cluster.advance(1_500)
+    cluster.put(1, b"k", b"v")
+    cluster.run()
+    (parked,) = cluster.lead(0).parked.values()
+    assert cluster.replicas[0].deadline is not None
+    assert cluster.replicas[0].deadline <= parked.deadline
+    assert module._deadline(cluster.state(0)) == cluster.replicas[0].deadline
+
+
+def test_a_tick_before_the_deadline_does_nothing() -> None:
+    """Waking too early is harmless: tick often, between the deadlines."""
+    cluster = active(0, 1)
+    cluster.run()
+    for _ in range(10):
+        cluster.now += 1
+        assert cluster.tick(0) == cluster.tick(1) == ()
+
+
+def test_unknown_kinds_are_bugs_of_ours() -> None:
+    """The unions are closed: a kind that nobody handles must not pass in silence."""
+    state, out = Cluster((0,)).state(0), module.Out()
+    with pytest.raises(AssertionError):
+        module._happen(state, cast("Event", "what"), out)
+    with pytest.raises(AssertionError):
+        module._receive(state, Envelope(1, 1, 0, 0, 0), cast("Message", "what"), out)
+
+
+def test_status_can_be_asked_at_any_time() -> None:
+    """Looking changes nothing and needs no step: ask a fresh, a told and a broken node."""
+    replica = Replica(3, 33)
+    assert replica.status(0).status == "none"
+    replica.step(TellView(view((3,))), now=0)
+    status = replica.status(10)
+    assert (status.id, status.incarnation, status.status) == (3, 33, "active")
+
+
+def test_no_message_breaks_a_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a peer sent is never a reason to stop: every kind, without any sense, to nodes of every role."""
+    from .test_codec import BY_CLASS, QUICK
+
+    del monkeypatch
+    from hypothesis import given
+
+    cluster = Cluster((0, 1, 2, 3))
+    cluster.install((0, 1))
+    cluster.put(0, b"k", b"v")
+    cluster.run()
+    cluster.tell((2, 3), to=(2,))
+
+    @QUICK
+    @given(*BY_CLASS.values())
+    def throw(*messages: Message) -> None:
+        for id_ in cluster.ids:
+            for message in messages:
+                for sender in (0, 1, 9):
+                    envelope = Envelope(sender, 5, id_, 0, 0)
+                    cluster.replicas[id_].step(Receive(envelope, message), now=cluster.now)
+
+    throw()
