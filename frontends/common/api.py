@@ -218,6 +218,14 @@ class Api:
             response = refused(error)
         done(_head(request, response))
 
+    def overloaded(self, request: Plan, headers: Mapping[str, str], body: bytes) -> Response:
+        """The answer where the frontend can let nobody else wait; a bad request is bad here, too."""
+        try:
+            self._operation(request, headers, body)
+        except RefusedError as error:
+            return _head(request, refused(error))
+        return overloaded(request)
+
     def too_large(self, request: Plan) -> Response:
         """The answer to a body above ``request.body_limit``."""
         return problem(413, "body_too_large", f"the body may have {request.body_limit} bytes")

@@ -120,8 +120,8 @@ def split_address(text: str) -> tuple[str, int]:
 
 
 def _parse_id(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) > MAX_ID:
-        raise SettingError(f"the id has to be an integer from 0 to {MAX_ID}, not {text!r}")
+    if not (text.isascii() and text.isdigit() and len(text) < 20) or int(text) > MAX_ID:
+        raise SettingError(f"the id has to be an integer from 0 to {MAX_ID}, not {text[:40]!r}")
     return int(text)
 
 
@@ -167,9 +167,7 @@ def _build(given: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
             values[spec.name] = _parse(spec.name, text)
     settings = Settings(**values)
     if settings.max_waiting_bytes < settings.max_value_bytes + 2 * MAX_KEY_BYTES:
-        raise SettingError(
-            "max_waiting_bytes has to be larger than max_value_bytes"
-        )
+        raise SettingError("max_waiting_bytes has to be larger than max_value_bytes")
     return settings
 
 

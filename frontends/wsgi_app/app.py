@@ -51,6 +51,7 @@ class _Frontend:
         # what the waiting clients wait for, and the routes by which people look in.
         reserved = max(2, settings.threads // 8)
         self._seats = threading.BoundedSemaphore(settings.threads - reserved)
+        self._readers = threading.BoundedSemaphore(reserved // 2)
         self.app = app = Flask("pbproto", static_folder=None)
         app.extensions["pbproto"] = self._driver.node
         # Before routing: the paths and the methods are the mapping's business, whatever they are.
@@ -67,16 +68,24 @@ class _Frontend:
         if isinstance(plan, api.Response):
             return _convert(plan)
         if not plan.waits:
-            return _convert(self._serve(plan))
+            return _convert(self._serve(plan, self._answer))
         # Taken before the body is read: slow senders must not use up the reserved threads either.
-        if not self._seats.acquire(blocking=False):
-            return _convert(api.overloaded(plan))
-        try:
-            return _convert(self._serve(plan))
-        finally:
-            self._seats.release()
+        if self._seats.acquire(blocking=False):
+            try:
+                return _convert(self._serve(plan, self._answer))
+            finally:
+                self._seats.release()
+        # Nobody else can wait; but whether the request is bad is found out first, by a few at a time.
+        if self._readers.acquire(blocking=False):
+            try:
+                return _convert(self._serve(plan, self._api.overloaded))
+            finally:
+                self._readers.release()
+        return _convert(api.overloaded(plan))
 
-    def _serve(self, plan: api.Plan) -> api.Response:
+    def _serve(
+        self, plan: api.Plan, answer: Callable[[api.Plan, dict[str, str], bytes], api.Response]
+    ) -> api.Response:
         body = b""
         if plan.body_limit:
             length = request.content_length
@@ -90,11 +99,10 @@ class _Frontend:
                 return self._api.too_large(plan)
             if length is not None and len(body) < length:
                 return api.problem(400, "bad_body", "the body is shorter than its Content-Length")
-        return self._answer(plan, body)
+        return answer(plan, {name.lower(): value for name, value in request.headers.items()}, body)
 
-    def _answer(self, plan: api.Plan, body: bytes) -> api.Response:
+    def _answer(self, plan: api.Plan, headers: dict[str, str], body: bytes) -> api.Response:
         answer: Future[api.Response] = Future()
-        headers = {name.lower(): value for name, value in request.headers.items()}
         self._api.start(plan, headers, body, answer.set_result)
         return answer.result()
 

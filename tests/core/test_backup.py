@@ -30,7 +30,7 @@ def refusals(cluster: Cluster, sender: int) -> list[Refusal]:
 
 
 def test_nothing_lower_than_the_promise_is_acknowledged() -> None:
-    """The seal (invariant 4): V2 has copied what 1 held; were 1 to acknowledge V1's write now, it would be lost.
+    """The seal (invariant 4): V2 has copied what 1 held; a write of V1 acknowledged now would be lost.
 
     0 writes in {0, 1, 2}, its messages are late; {1, 2} is installed; then they arrive.
     """

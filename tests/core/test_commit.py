@@ -86,7 +86,7 @@ def test_who_is_not_a_backup_does_not_count() -> None:
 
 
 def test_an_answer_counts_in_its_ballot_only() -> None:
-    """Position 0 of another ballot is another operation: answer in a lower one, a higher one, and to nobody."""
+    """Position 0 of another ballot is another operation: answer in lower and higher ones, and to nobody."""
     cluster = active(0, 1)
     cluster.hold(of(Replicate))
     token = cluster.put(0, b"k", b"v")

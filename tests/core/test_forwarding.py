@@ -247,7 +247,7 @@ def test_every_rejecting_verdict_reaches_the_client(code: VerdictCode, rejection
 
 
 def test_readers_that_left_are_not_asked_for() -> None:
-    """No question goes out for clients whose time is up: their view was outside for as long as they waited."""
+    """No question goes out for clients whose time is up: let two wait in vain, then let time pass."""
     cluster = active(0, 1)
     held = cluster.hold(of(Confirmed))
     first, second = cluster.get(1, b"k"), cluster.get(1, b"l")
@@ -277,7 +277,7 @@ def test_while_its_view_is_not_the_told_one_a_backup_asks_nothing() -> None:
 
 
 def test_reads_are_not_forwarded() -> None:
-    """The rooms say what they may be given: a read must not be sent as a write, nor anything without a view."""
+    """The rooms say what they may be given: a read is not sent as a write, and nothing without a view."""
     cluster = active(0, 1)
     cluster.hold(of(Confirm))
     cluster.get(1, b"k")

@@ -71,7 +71,7 @@ def test_a_copy_of_a_write_is_not_a_second_write(when: str) -> None:
 
 
 def test_a_write_that_is_sent_again_to_the_next_primary_gets_its_first_answer() -> None:
-    """The table of results moves with the state: 3 forwards a write, hears nothing, and has to ask the new 1.
+    """The table of results moves with the state: 3 forwards a write, hears nothing, and asks the new 1.
 
     1 was no member when it happened. It gets a snapshot, since nothing of the log is kept; so does a new
     life of 2, so that 3 alone has seen the write.
@@ -100,9 +100,9 @@ def test_a_write_that_is_sent_again_to_the_next_primary_gets_its_first_answer() 
 
 
 def test_a_settled_write_is_never_applied_again() -> None:
-    """The low-water mark: the origin has its answer, its result is forgotten, and then a late copy arrives."""
+    """The low-water mark: the origin has its answer, its result is forgotten, then a late copy arrives."""
     cluster = active(0, 1)
-    first = cluster.put(1, b"k", b"1")
+    cluster.put(1, b"k", b"1")
     late = forwarded(cluster)
     cluster.run()
     cluster.put(1, b"k", b"2")
@@ -118,7 +118,7 @@ def test_a_settled_write_is_never_applied_again() -> None:
 def test_a_settled_write_is_recognised_in_the_next_view_too() -> None:
     """The marks of a ballot end with it; the store remembers: bring the copy to a new primary by hand."""
     cluster = active(0, 1, 2)
-    first = cluster.put(2, b"k", b"1")
+    cluster.put(2, b"k", b"1")
     late = forwarded(cluster).message
     cluster.run()
     cluster.put(2, b"k", b"2")
@@ -217,7 +217,7 @@ def test_parked_writes_get_their_place_when_the_backup_answers() -> None:
 
 
 def test_a_copy_does_not_bring_a_refused_write_back() -> None:
-    """The client was told "not applied"; then a late copy of the message arrives, and the backup is well again.
+    """The client was told "not applied"; then a late copy arrives, and the backup is well again.
 
     The answer stands: the copy gets the same verdict, and the log stays empty.
     """
@@ -262,7 +262,7 @@ def test_a_mark_outlives_the_list_of_refused_writes() -> None:
 def test_a_parked_write_is_not_parked_twice() -> None:
     """A resend finds it waiting: deliver a copy, and count the bytes once."""
     cluster = suspicious()
-    token = cluster.put(1, b"k", b"v")
+    cluster.put(1, b"k", b"v")
     mail = forwarded(cluster)
     cluster.deliver(mail)
     before = cluster.lead(0).parked_bytes
@@ -318,7 +318,7 @@ def test_the_list_of_deadlines_may_name_writes_that_left() -> None:
 @pytest.mark.parametrize("committed", [True, False])
 @pytest.mark.parametrize("nodes", [(0, 0), (1, 0), (0, 1), (1, 2)])
 def test_a_repeated_key_gets_the_first_answer(committed: bool, nodes: tuple[int, int]) -> None:
-    """The same request again, at any node, whether the first is done or still waits: one write, one answer."""
+    """The same request again, at any node, the first being done or not: one write, one answer."""
     cluster = active(0, 1, 2)
     held = cluster.hold(of(Replicated))
     first = cluster.put(nodes[0], b"k", b"v", b"once")
@@ -340,7 +340,7 @@ def test_a_repeated_key_gets_the_first_answer(committed: bool, nodes: tuple[int,
 @pytest.mark.parametrize("node", [0, 1])
 @pytest.mark.parametrize("what", ["value", "key", "method"])
 def test_a_key_on_another_request_is_refused(committed: bool, node: int, what: str) -> None:
-    """The answer of another request would be a lie: change value, key or method; nothing happens, certainly."""
+    """The answer of another request would be a lie: change value, key or method; nothing must happen."""
     cluster = active(0, 1)
     held = cluster.hold(of(Replicated))
     cluster.put(0, b"k", b"v", b"once")
@@ -440,7 +440,7 @@ def test_only_a_backups_very_life_brings_its_own_writes() -> None:
 
 
 def test_a_write_of_the_primarys_former_life_is_nobodys() -> None:
-    """The primary restarted; a write of its former life in the base has no client here, and nobody is told."""
+    """The primary restarted; a write of its former life in the base has no client, and nobody is told."""
     cluster = active(0, 1)
     cluster.hold(of(Replicated))
     cluster.put(0, b"k", b"v")

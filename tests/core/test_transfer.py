@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from pbproto import Ballot, Config, InvariantError, Operation
@@ -16,7 +18,7 @@ from pbproto.messages import (
     SnapshotChunk,
 )
 from pbproto.out import Out
-from pbproto.state import Staging
+from pbproto.state import Base, Staging
 from pbproto.transfer import _swap, send_adopt
 
 from .cluster import Cluster, Mail, active, of, view
@@ -224,7 +226,7 @@ def test_a_chunk_is_asked_for_less_and_less_often() -> None:
         cluster.tick(1)
         if cluster.on_the_way(Fetch):
             times.append((cluster.now - start) // 10**6)
-    assert [after - before for before, after in zip(times, times[1:], strict=False)] == [
+    assert [after - before for before, after in pairwise(times)] == [
         250,
         500,
         1000,
@@ -246,10 +248,7 @@ def test_a_trimmed_log_is_answered_with_the_state() -> None:
     cluster.run()
     cluster.release()
     cluster.mail.clear()
-    cluster.state(0)
     cluster.crash(0)
-    cluster.start(0)
-    cluster.hold(of(Promise, sender=0))
     cluster.install((1, 2))
     cluster.advance(500)
     assert cluster.state(2).store.data == cluster.state(1).store.data
@@ -305,7 +304,7 @@ def test_an_offer_while_the_base_is_fetched_changes_nothing() -> None:
 
 
 def test_an_offer_that_does_not_fit_is_ignored() -> None:
-    """Another ballot, another member, another life: only the promised primary says what the view begins with."""
+    """Another ballot, another member, another life: only the promised primary says what there is to hold."""
     cluster = Cluster((0, 1, 2))
     cluster.hold(of(Adopt))
     cluster.tell((0, 1, 2))
@@ -383,7 +382,6 @@ def test_chunks_that_do_not_fit_change_nothing() -> None:
     ballot = first.ballot
     cluster.forge(0, 1, LogChunk(ballot, 0, (Operation(0, 1, 0, 0, b"k", b"v", b""),)))
     later = SnapshotChunk(ballot, first.applied, 0, 3, first.total, first.pairs, (), ())
-    assert staging(cluster, 1).tail == [] or staging(cluster, 1).tail_end == 1
     cluster.forge(0, 1, later)
     cluster.forge(2, 1, first)
     cluster.forge(0, 1, first, sender_life=4711)
@@ -470,7 +468,7 @@ def test_the_primary_fetches_from_a_member_and_gives_on() -> None:
     cluster.tell((0, 1, 2))
     cluster.run(until=lambda: cluster.state(0).staging is not None)
     assert [waiting.id for waiting in cluster.status(0).waiting_for] == [1]
-    assert "fetching the state from it" in cluster.status(0).waiting_for[0].reason
+    assert cluster.status(0).waiting_for[0].reason == "fetching the log from it: position 0 of 6"
     cluster.run()
     assert cluster.noted(0, "state_received")[0]["source"] == 1
     assert cluster.noted(2, "state_received")[0]["source"] == 0
@@ -478,13 +476,13 @@ def test_the_primary_fetches_from_a_member_and_gives_on() -> None:
 
 
 def test_a_base_is_given_only_by_who_holds_it() -> None:
-    """What we conclude is checked: a primary without the base offers none, and cuts nothing that is applied."""
+    """What we conclude is checked: a primary without a base offers none, and nothing applied is cut."""
     cluster = Cluster((0, 1))
     cluster.hold(of(Propose))
     cluster.tell((0, 1))
     state = cluster.state(0)
     assert state.proposal is not None
-    with pytest.raises(InvariantError, match="holds the base"):
+    with pytest.raises(InvariantError, match="base is chosen"):
         send_adopt(state, state.proposal, view((0, 1)).members[1], Out())
     cluster = filled((0,), (0,), 3)
     state = cluster.state(0)
@@ -496,8 +494,6 @@ def test_a_base_is_given_only_by_who_holds_it() -> None:
 
 def staging_of(cluster: Cluster) -> Staging:
     """A staging that would cut the applied log of node 0 at 1."""
-    from pbproto.state import Base
-
     ballot = Ballot(9, 0, 0, cluster.state(0).incarnation)
     source = view((0,)).members[0]
     return Staging(ballot, source, 1, Base(0, 1, 1, (), ()), 1)

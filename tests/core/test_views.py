@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from pbproto import Ballot, Reason, TellView, ViewAccepted, ViewRefused
@@ -13,7 +15,6 @@ from pbproto.messages import (
     Propose,
     Refusal,
     Refuse,
-    Replicate,
     Told,
 )
 from pbproto.values import MAX_EPOCH, NO_BALLOT
@@ -136,7 +137,7 @@ def test_an_unnumbered_view_goes_above_all_that_was_seen() -> None:
 
 
 def test_a_primary_that_knows_less_goes_above_what_it_is_refused_with() -> None:
-    """A restarted primary begins at epoch 1; its members promised more: it outbids them, and takes their state."""
+    """A restarted primary begins at epoch 1; its members promised more: it goes above, and takes their state."""
     cluster = active(0, 1)
     for members in ((0,), (0, 1), (0,), (0, 1)):
         cluster.install(members)
@@ -379,7 +380,7 @@ def test_a_member_that_is_restarted_in_an_active_view_is_filled_again() -> None:
 
 
 def test_a_restarted_member_of_a_numbered_view_gets_a_new_attempt() -> None:
-    """The view keeps its epoch, and two installations never share a name: restart a backup, then the primary."""
+    """The view keeps its epoch; two installations never share a name: restart a backup, then the primary."""
     cluster = Cluster((0, 1))
     cluster.install((0, 1), epoch=1)
     cluster.put(0, b"k", b"v")
@@ -523,7 +524,7 @@ def test_nudges_become_rarer() -> None:
         cluster.now = cluster.next_deadline
         cluster.wake()
         assert len(cluster.on_the_way(Told)) == 1
-    gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(times)]
     assert gaps == [250, 500, 1000, 2000, 2000, 2000]
 
 
@@ -539,7 +540,7 @@ def test_proposals_become_rarer() -> None:
         cluster.now = cluster.next_deadline
         cluster.wake()
         assert len(cluster.on_the_way(Propose)) == 1
-    gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(times)]
     assert gaps == [250, 500, 1000, 2000, 2000]
 
 
@@ -621,7 +622,7 @@ def test_a_view_that_is_told_again_is_not_active_before_that_is_proven(witness: 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_a_replaced_view_that_is_told_again_is_installed_again(order: tuple[int, ...]) -> None:
-    """Told to all, in any order, it becomes active again, in a new ballot, with what was written meanwhile."""
+    """Told to all, in any order, it becomes active in a new ballot, with what was written meanwhile."""
     cluster = deposed()
     old = cluster.state(0).promised
     cluster.tell((0, 1, 2), to=order)
@@ -689,7 +690,7 @@ def test_a_restarted_member_that_promised_a_late_copy_is_found() -> None:
 
 
 def test_a_view_that_is_not_wanted_any_more_is_not_installed_further() -> None:
-    """A told view replaces the one before, also while that is being installed, at its primary and elsewhere."""
+    """A told view replaces the one before, also while that is installed, at its primary and elsewhere."""
     cluster = Cluster((0, 1, 2))
     cluster.tell((0, 1, 2), to=(0,))
     assert cluster.state(0).proposal is not None
@@ -732,7 +733,7 @@ def test_a_node_told_outside_and_in_again_proposes_anew() -> None:
 
 
 def test_joined_halves_lose_nothing_in_silence() -> None:
-    """Two halves were both given views and both wrote: the higher ballot wins, and everybody says what was lost.
+    """Two halves were given views and both wrote: the higher ballot wins, and all say what was lost.
 
     {0} and {1, 2} wrote; {0, 1, 2} joins them.
     """

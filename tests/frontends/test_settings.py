@@ -57,6 +57,8 @@ def test_the_first_server_is_the_default() -> None:
         ["--id", "1.0"],
         ["--id", "٣"],
         ["--id", str(2**63)],
+        ["--id", "9" * 5000],
+        ["--id", "1", "--threads", "9" * 5000],
         ["--id", "1", "--bind", "nowhere"],
         ["--id", "1", "--bind", "host:0"],
         ["--id", "1", "--bind", "host:65536"],

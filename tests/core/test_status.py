@@ -1,0 +1,183 @@
+"""What a node says about itself: the words, whom it waits for, and why."""
+
+from __future__ import annotations
+
+from pbproto.messages import Adopt, Confirm, Fetch, Promise, Refusal, Refuse, Replicate
+from pbproto.status import _progress, explain, waiting_for
+from pbproto.values import NO_BALLOT
+
+from .cluster import Cluster, active, of, view
+
+
+def reasons(cluster: Cluster, id_: int) -> list[tuple[int, str]]:
+    return [(waiting.id, waiting.reason) for waiting in cluster.status(id_).waiting_for]
+
+
+def told_why(cluster: Cluster, id_: int) -> str:
+    return explain(cluster.state(id_), cluster.now)
+
+
+def test_a_fresh_node_says_that_it_knows_nothing() -> None:
+    """Every field before the first view."""
+    cluster = Cluster((4,))
+    status = cluster.status(4)
+    assert (status.status, status.role, status.ready) == ("none", "none", False)
+    assert (status.view, status.epoch, status.primary, status.synced) == (None, None, None, None)
+    assert (status.promised, status.commit, status.log_end, status.keys) == (NO_BALLOT, 0, 0, 0)
+    assert (status.waiting_for, status.blocked, status.dropped, status.waiting) == ((), "", (), 0)
+    assert told_why(cluster, 4) == "this node has not been told a view since it started"
+
+
+def test_a_node_outside_says_so() -> None:
+    """Outside another view, and outside the empty one, which has no primary."""
+    cluster = Cluster((4,))
+    for members, primary in (((1, 2), 1), ((), None)):
+        cluster.tell(members, to=(4,))
+        status = cluster.status(4)
+        assert (status.status, status.role, status.ready) == ("outside", "none", False)
+        assert (status.view, status.primary) == (view(members), primary)
+        assert told_why(cluster, 4) == "this node is not a member of the view it was told"
+
+
+def test_active_members_say_what_they_are() -> None:
+    """Role, ballot, counts, on the primary and on a backup."""
+    cluster = active(0, 1)
+    cluster.put(0, b"k", b"v")
+    cluster.advance(500)
+    for id_, role in ((0, "primary"), (1, "backup")):
+        status = cluster.status(id_)
+        assert (status.status, status.role, status.ready) == ("active", role, True)
+        assert (status.epoch, status.primary, status.view) == (1, 0, view((0, 1)))
+        assert status.synced == status.promised == cluster.state(0).promised
+        assert (status.commit, status.log_end, status.keys) == (1, 1, 1)
+        assert told_why(cluster, id_) == "the view is active; the answer did not come in time"
+
+
+def test_the_epoch_is_the_told_or_the_installed_one() -> None:
+    """A numbered view has it from the start, an unnumbered one once it is proposed or promised."""
+    cluster = Cluster((0, 1))
+    cluster.tell((0, 1), to=(1,))
+    assert cluster.status(1).epoch is None
+    cluster.tell((0, 1), to=(0,))
+    assert cluster.status(0).epoch == 1
+    cluster = Cluster((0, 1))
+    cluster.tell((0, 1), to=(1,), epoch=6)
+    assert cluster.status(1).epoch == 6
+
+
+def test_a_stopping_node_is_not_ready() -> None:
+    """It is active and turns everybody away: load balancers have to know."""
+    cluster = active(0)
+    cluster.close(0)
+    assert (cluster.status(0).status, cluster.status(0).ready) == ("active", False)
+
+
+def test_a_primary_names_suspected_backups_and_for_how_long() -> None:
+    """A view may be active and not ready: cut a backup off, look twice."""
+    cluster = active(0, 1, 2)
+    cluster.cut(2, 0, 1)
+    cluster.put(0, b"k", b"v")
+    cluster.advance(1_000)
+    assert reasons(cluster, 0) == [(2, "it does not answer, for 0 ms")]
+    cluster.now += 250 * 10**6
+    assert reasons(cluster, 0) == [(2, "it does not answer, for 250 ms")]
+    assert (cluster.status(0).status, cluster.status(0).ready) == ("active", False)
+    assert told_why(cluster, 0) == "waiting for node 2: it does not answer, for 250 ms"
+
+
+def test_a_backup_notices_a_silent_primary() -> None:
+    """Nothing comes from the primary for long: the backup says so, and starts nothing by itself."""
+    cluster = active(0, 1)
+    cluster.cut(0, 1)
+    cluster.advance(2_800)
+    assert reasons(cluster, 1) == []
+    cluster.advance(500)
+    ((id_, reason),) = reasons(cluster, 1)
+    assert id_ == 0
+    assert reason.startswith("the primary has been silent for 3")
+    assert not cluster.status(1).ready
+
+
+def test_a_proposer_names_who_has_not_promised_and_who_has_not_adopted() -> None:
+    """Whom the view waits for, step by step, and why if it is known."""
+    cluster = Cluster((0, 1, 2))
+    cluster.hold(of(Promise, sender=2))
+    held = cluster.hold(of(Adopt, receiver=1))
+    cluster.tell((0, 1), to=(2,))
+    cluster.tell((0, 1, 2), to=(0, 1))
+    cluster.run()
+    assert reasons(cluster, 0) == [(2, "it was told another view")]
+    assert told_why(cluster, 0) == "the view is being installed (node 2: it was told another view)"
+    cluster.tell((0, 1, 2), to=(2,))
+    cluster.run()
+    cluster.release()
+    cluster.hold(held)
+    cluster.run()
+    assert reasons(cluster, 0) == [(1, "it does not hold the state yet")]
+    refuse = Refuse(cluster.state(0).promised, Refusal.WRONG_INCARNATION, 1, NO_BALLOT)
+    cluster.forge(1, 0, refuse)
+    assert reasons(cluster, 0) == [(1, "it was restarted and has not been told this view since")]
+
+
+def test_a_member_says_what_the_primary_has_not_done_yet() -> None:
+    """Not proposed, not started, not confirmed: the three things a backup waits for."""
+    cluster = Cluster((0, 1))
+    cluster.tell((0, 1), to=(1,))
+    assert reasons(cluster, 1) == [(0, "the primary has not proposed this view yet")]
+    held = cluster.hold(of(Replicate))
+    cluster.tell((0, 1), to=(0,))
+    cluster.run()
+    assert reasons(cluster, 1) == [(0, "the primary has not started the view yet")]
+    cluster.release(held)
+    cluster.run()
+    cluster.hold(of(Confirm))
+    cluster.tell((0, 1), to=(1,))
+    assert reasons(cluster, 1) == [(0, "the primary has not confirmed the view yet")]
+
+
+def test_a_transfer_shows_how_far_it_is() -> None:
+    """Large states take their time: look at a member that fetches a log, then one that fetches a snapshot."""
+    for keep, expected in (
+        (10**6, ["fetching the log from it: position 0 of 3", "fetching the log from it: position 1 of 3"]),
+        (0, ["fetching the log from it: position 0 of 3", "fetching the state from it: item 1 of 4"]),
+    ):
+        cluster = Cluster((0, 1), active(0, log_keep_bytes=keep, chunk_bytes=1).config)
+        cluster.install((0,))
+        for number in range(3):
+            cluster.put(0, b"%d" % number, b"v")
+        cluster.tell((0, 1))
+        seen = []
+        cluster.hold(of(Fetch))
+        cluster.run()
+        for _ in range(2):
+            seen += [reason for _, reason in reasons(cluster, 1)]
+            cluster.deliver(cluster.on_the_way(Fetch)[0])
+            cluster.run()
+        assert seen == expected
+
+
+def test_without_a_transfer_there_is_no_progress() -> None:
+    """Ask a node that fetches nothing, and one that waits for nobody."""
+    cluster = active(0)
+    assert _progress(cluster.state(0)) == ""
+    assert waiting_for(cluster.state(0), cluster.now) == ()
+
+
+def test_a_primary_that_proves_its_view_says_that_it_is_being_installed() -> None:
+    """Told again, it waits for nobody by name until somebody is suspected."""
+    cluster = active(0, 1)
+    cluster.cut(0, 1)
+    cluster.tell((0, 1), to=(0,))
+    assert cluster.status(0).status == "installing"
+    assert told_why(cluster, 0) == "the view is being installed"
+    cluster.advance(1_500)
+    assert [id_ for id_, _ in reasons(cluster, 0)] == [1]
+
+
+def test_a_blocked_view_is_explained() -> None:
+    """It needs a new word from outside, and the node says which."""
+    cluster = Cluster((0,))
+    cluster.tell((0,), epoch=3)
+    status = cluster.status(0)
+    assert status.blocked == told_why(cluster, 0).removeprefix("the view cannot be installed: ")
+    assert status.status == "installing"
