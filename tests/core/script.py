@@ -13,7 +13,7 @@ from .cluster import Cluster, of
 
 def play() -> Cluster:
     """The script."""
-    cluster = Cluster((0, 1, 2, 3), Config(chunk_bytes=100, log_keep_bytes=300))
+    cluster = Cluster((0, 1, 2, 3), Config(chunk_bytes=100, log_keep_bytes=800))
     cluster.trace = []
     cluster.install((0, 1, 2))
     for number in range(12):
@@ -29,6 +29,10 @@ def play() -> Cluster:
     cluster.advance(12_000)
     cluster.release(cut)
     cluster.advance(2_000)
+    cluster.install((0, 1))
+    cluster.put(1, b"without 2", b"v")
+    cluster.run()
+    cluster.install((0, 1, 2))
     cluster.put(1, b"last of 0", b"v")
     cluster.crash(0)
     cluster.tell((1, 2, 3))

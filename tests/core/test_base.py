@@ -6,6 +6,7 @@ import pytest
 
 from pbproto import Ballot, Dropped
 from pbproto.base import LOST, SPLIT, choose
+from pbproto.lineage import MAX_LINEAGE
 from pbproto.messages import Lineage, Promise
 from pbproto.state import Base, Proposal
 
@@ -207,3 +208,15 @@ def test_a_base_survives_an_installation_that_never_became_active(with_old_prima
     read = cluster.get(2, b"k")
     cluster.run()
     assert cluster.value(read) == (b"acknowledged", 1)
+
+
+def test_a_member_that_was_away_for_very_long_is_not_said_to_have_lost_anything() -> None:
+    """A lineage is bounded: what lies before all that is remembered cannot be compared, and did not part.
+
+    Node 1 holds ballot 1; the base was installed more often than is remembered, the first 20 forgotten.
+    """
+    ballots = [Ballot(epoch, 0, 0, life(0)) for epoch in range(20, 20 + MAX_LINEAGE)]
+    lineage = tuple((ballot, 5) for ballot in ballots)
+    away = promise(Ballot(1, 0, 0, life(0)), 3, 3, ((FIRST, 0),))
+    assert base(promise(ballots[-1], 6, 6, lineage, base=5), away).dropped == ()
+    assert base(promise(ballots[-1], 6, 6, lineage[1:], base=5), away).dropped == (Dropped(1, 0, 3),)

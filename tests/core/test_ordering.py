@@ -17,6 +17,9 @@ from pbproto.messages import (
     Verdict,
     VerdictCode,
 )
+from pbproto.ordering import conclude, place_local
+from pbproto.out import Out
+from pbproto.values import RequestId
 
 from .cluster import Cluster, Mail, active, of
 
@@ -155,6 +158,27 @@ def test_what_may_have_been_forgotten_is_not_applied(monkeypatch: pytest.MonkeyP
     cluster.hold(of(Replicate, receiver=1))
     cluster.run()
     assert cluster.rejection(token) == ("timeout", False)
+    assert cluster.state(0).log.end == 2
+
+
+def test_a_forgotten_write_with_a_key_still_gets_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of keys remembers longer than that of origins: the same trace as above, with a key."""
+    monkeypatch.setattr(store_module, "MAX_ORIGINS", 1)
+    cluster = active(0, 1, 2)
+    late = cluster.hold(of(Replicated, sender=2))
+    token = cluster.put(1, b"k", b"v", b"once")
+    cluster.run()
+    cluster.put(0, b"l", b"w")
+    cluster.run()
+    cluster.release(late)
+    cluster.hold(of(Forwarded, Replicate, receiver=1))
+    cluster.run()
+    cluster.lose(of(Forwarded))
+    cluster.advance(1_000)
+    cluster.release()
+    cluster.hold(of(Replicate, receiver=1))
+    cluster.run()
+    assert cluster.written(token) == Result(Kind.CREATED, 0)
     assert cluster.state(0).log.end == 2
 
 
@@ -298,6 +322,24 @@ def test_what_waits_outside_the_log_is_bounded(settings: dict[str, int]) -> None
     assert cluster.rejection(tokens[2]) == ("overloaded", True)
 
 
+@pytest.mark.parametrize("settings", [{"max_waiting": 2}, {"max_waiting_bytes": 150}])
+def test_what_is_in_the_log_and_not_committed_is_bounded(settings: dict[str, int]) -> None:
+    """A backup that answers, but late, would let the log grow for ever: what is too much is parked.
+
+    It gets its place as soon as there is room, and all is done in order.
+    """
+    cluster = active(0, 1, **settings)
+    held = cluster.hold(of(Replicated))
+    tokens = [cluster.put(0, b"a", b"1"), cluster.put(1, b"b", b"2"), cluster.put(1, b"c", b"3")]
+    cluster.run()
+    assert cluster.state(0).log.end == 2
+    assert len(cluster.lead(0).parked) == 1
+    cluster.release(held)
+    cluster.run()
+    assert [cluster.written(token).position for token in tokens] == [0, 1, 2]
+    assert cluster.lead(0).uncommitted_bytes == 0
+
+
 def test_the_list_of_deadlines_may_name_writes_that_left() -> None:
     """A write that left by another way is skipped when its deadline comes: take one away by hand."""
     cluster = suspicious()
@@ -387,6 +429,32 @@ def test_a_copy_of_an_echo_is_not_counted_twice() -> None:
     assert cluster.written(second) == Result(Kind.CREATED, 0)
 
 
+def test_echoes_are_bounded_and_leave_with_their_clients() -> None:
+    """A client that repeats its key while a backup is away must not fill the memory.
+
+    The forwarded ones are bounded by refusing, those of the node's own clients leave with them.
+    """
+    cluster = Cluster((0, 1, 2))
+    cluster.config = Config(max_waiting=3)
+    cluster.start(0)
+    cluster.install((0, 1, 2))
+    cluster.hold(of(Replicated, sender=2))
+    cluster.put(1, b"k", b"v", b"once")
+    cluster.run()
+    tokens = [cluster.put(1, b"k", b"v", b"once") for _ in range(4)]
+    cluster.run()
+    assert len(cluster.lead(0).echoing) == 3
+    assert cluster.rejection(tokens[3]) == ("overloaded", True)
+    cluster = active(0, 1)
+    cluster.hold(of(Replicated))
+    cluster.put(0, b"k", b"v", b"once")
+    cluster.put(0, b"k", b"v", b"once")
+    assert len(cluster.lead(0).echoing) == 1
+    cluster.close(0)
+    assert cluster.lead(0).echoing == {}
+    assert cluster.lead(0).echoes[0] == {}
+
+
 def test_an_echo_may_still_take_effect_and_says_so() -> None:
     """Its first copy stands in the log: at the timeout the second client hears "unknown" as well."""
     cluster = active(0, 1)
@@ -453,3 +521,16 @@ def test_a_write_of_the_primarys_former_life_is_nobodys() -> None:
     token = cluster.put(0, b"k", b"w")
     cluster.run()
     assert cluster.written(token) == Result(Kind.UPDATED, 1)
+
+
+def test_who_is_gone_is_not_told() -> None:
+    """A result may concern a node that is no member any more, and only writes get a place."""
+    cluster = active(0, 1)
+    state, lead, out = cluster.state(0), cluster.lead(0), Out()
+    conclude(state, lead, RequestId(7, 7, 7), Result(Kind.CREATED, 0), out)
+    assert out.effects == []
+    cluster.hold(of())
+    cluster.get(0, b"k")
+    (waiter,) = state.waiting.clients.values()
+    place_local(state, lead, waiter, out)
+    assert state.log.end == 0

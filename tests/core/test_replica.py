@@ -25,7 +25,7 @@ from pbproto import (
 )
 from pbproto import replica as module
 from pbproto.out import Out
-from pbproto.values import MAX_ID, MAX_KEY_BYTES
+from pbproto.values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES
 
 from .cluster import Cluster, active, of, view
 from .test_codec import BY_CLASS, QUICK
@@ -62,6 +62,22 @@ def test_misuse_changes_nothing(event: Event) -> None:
         replica.step(event, now=5)
     assert replica.state.now == 0
     assert replica.step(Tick(), now=5) == ()
+
+
+def test_what_a_peer_would_refuse_is_refused_at_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that one node accepts and another cannot pass on stops a cluster for ever: exceed each limit."""
+    monkeypatch.setattr(module, "MAX_VALUE_BYTES", 10)
+    replica = Replica(0, 1)
+    replica.step(TellView(view((0,))), now=0)
+    for event in (
+        Put(1, b"k", b"v", b"i" * (MAX_IDEMPOTENCY_KEY_BYTES + 1)),
+        Delete(1, b"k", b"i" * (MAX_IDEMPOTENCY_KEY_BYTES + 1)),
+        Put(1, b"k", b"v" * 11),
+    ):
+        with pytest.raises(UsageError, match="at most"):
+            replica.step(event, now=0)
+    replica.step(Put(1, b"k", b"v" * 10, b"i" * MAX_IDEMPOTENCY_KEY_BYTES), now=0)
+    assert replica.state.log.end == 1
 
 
 @pytest.mark.parametrize("now", [1.0, None, True, "1"])
@@ -184,7 +200,7 @@ def test_status_can_be_asked_at_any_time() -> None:
 def test_no_message_breaks_a_node() -> None:
     """What a peer sent is never a reason to stop: throw every kind, without any sense, at every role.
 
-    0 leads, 1 follows, 2 proposes, 3 was told nothing; the senders are former lives of members, and strangers.
+    0 leads, 1 follows, 2 proposes, 3 was told nothing; senders are former lives, and strangers.
     """
     cluster = Cluster((0, 1, 2, 3))
     cluster.install((0, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pbproto.messages import Adopt, Confirm, Fetch, Promise, Refusal, Refuse, Replicate
-from pbproto.status import _progress, explain, waiting_for
+from pbproto.status import _progress, _waits_while_active, _waits_while_installing, explain, waiting_for
 from pbproto.values import NO_BALLOT
 
 from .cluster import Cluster, active, of, view
@@ -181,3 +181,10 @@ def test_a_blocked_view_is_explained() -> None:
     status = cluster.status(0)
     assert status.blocked == told_why(cluster, 0).removeprefix("the view cannot be installed: ")
     assert status.status == "installing"
+
+
+def test_every_room_can_be_looked_into() -> None:
+    """The rooms answer for any state, also one that no event leads to: ask for a fresh node's waits."""
+    state = Cluster((0,)).state(0)
+    assert _waits_while_active(state, 0) == ()
+    assert _waits_while_installing(state) == ()

@@ -341,13 +341,15 @@ def test_an_adoption_counts_for_the_life_that_promised() -> None:
 
 
 def test_only_a_sealed_holder_is_a_source() -> None:
-    """Who holds nothing, who serves, and who fetches itself gives nothing away."""
+    """Who holds nothing and who serves gives nothing away, and nobody gives strangers anything."""
     cluster = Cluster((0, 1))
     cluster.tell((0, 1), to=(1,))
     cluster.forge(0, 1, Fetch(cluster.state(1).promised, False, 0, 0))
     assert cluster.ignored(1, "other_ballot") == 1
     cluster.tell((0, 1), to=(0,))
     cluster.run()
+    cluster.forge(9, 1, Fetch(cluster.state(1).promised, False, 0, 0))
+    assert cluster.ignored(1, "not_a_member") == 1
     ballot = cluster.state(1).promised
     cluster.forge(0, 1, Fetch(ballot, True, 0, 0))
     assert cluster.ignored(1, "not_a_source") == 1

@@ -17,7 +17,9 @@ from pbproto.messages import (
     Refuse,
     Told,
 )
+from pbproto.out import Out
 from pbproto.values import MAX_EPOCH, NO_BALLOT
+from pbproto.views import nudge, pursue
 
 from .cluster import Cluster, active, of, view
 
@@ -137,7 +139,7 @@ def test_an_unnumbered_view_goes_above_all_that_was_seen() -> None:
 
 
 def test_a_primary_that_knows_less_goes_above_what_it_is_refused_with() -> None:
-    """A restarted primary begins at epoch 1; its members promised more: it goes above, and takes their state."""
+    """A restarted primary begins at epoch 1; its members promised more: it goes above them."""
     cluster = active(0, 1)
     for members in ((0,), (0, 1), (0,), (0, 1)):
         cluster.install(members)
@@ -477,6 +479,46 @@ def test_a_leading_node_that_promises_another_ballot_stops_serving() -> None:
     (note,) = cluster.noted(1, "stopped_serving")
     assert str(note["reason"]).startswith("promised ")
     assert cluster.state(1).lead is None
+
+
+def test_a_former_life_of_a_member_is_not_listened_to() -> None:
+    """Late mail of a life that is known to be over must not start the view over again, for ever.
+
+    1 restarted and was filled again; a nudge and a promise of its former life arrive late.
+    """
+    cluster = Cluster((0, 1))
+    cluster.tell((0, 1), to=(1,))
+    (late,) = cluster.on_the_way(Told)
+    cluster.install((0, 1))
+    former = cluster.state(1).incarnation
+    cluster.start(1)
+    cluster.install((0, 1))
+    ballot = cluster.state(0).promised
+    cluster.deliver(late)
+    assert cluster.ignored(0, "former_life") == 1
+    assert cluster.state(0).promised == ballot
+    cluster.start(2)
+    cluster.hold(of(Promise))
+    cluster.tell((0, 1, 2))
+    cluster.run()
+    ballot = cluster.state(0).promised
+    cluster.forge(1, 0, Promise(ballot, None, 0, 0, 0, 0, ()), sender_life=former)
+    assert cluster.ignored(0, "former_life") == 2
+    cluster.release()
+    cluster.run()
+    assert cluster.state(0).promised == ballot
+    assert cluster.status(1).status == "active"
+
+
+def test_without_a_told_view_there_is_nothing_to_do() -> None:
+    """The rooms can be asked at any time: a fresh node pursues and nudges nothing, an outsider nudges nobody."""
+    cluster = Cluster((0,))
+    out = Out()
+    pursue(cluster.state(0), out)
+    nudge(cluster.state(0), out)
+    cluster.tell((), to=(0,))
+    nudge(cluster.state(0), out)
+    assert out.effects == []
 
 
 # Nudges and refusals.
