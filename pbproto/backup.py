@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import commit, requests
 from .effects import Code
-from .gate import ignore, refuse_ballot
+from .gate import from_primary, ignore, refuse_ballot
 from .messages import Envelope, Replicate, Replicated
 from .out import Out
 from .state import FOREVER, State
@@ -17,7 +17,7 @@ def on_replicate(state: State, envelope: Envelope, message: Replicate, out: Out)
         # The seal (invariant 4): after promising b, nothing lower is acknowledged. V2's primary copies
         # the state of B; were B to acknowledge V1's next write after that, it would be lost.
         return refuse_ballot(state, out, envelope, message, message.ballot)
-    if (envelope.sender, envelope.sender_incarnation) != (state.promised.primary, state.promised.incarnation):
+    if not from_primary(state, envelope):
         return ignore(state, out, "not_the_primary", envelope, message)
     if state.synced != state.promised:
         return ignore(state, out, "not_synced", envelope, message)

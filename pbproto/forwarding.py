@@ -11,7 +11,7 @@ from __future__ import annotations
 from . import commit, waiting
 from .config import MILLISECOND
 from .errors import present
-from .gate import ignore
+from .gate import from_primary, ignore
 from .messages import Confirm, Confirmed, Envelope, Forward, Forwarded, VerdictCode
 from .ordering import MEANING
 from .out import Out
@@ -70,7 +70,7 @@ def on_confirmed(state: State, envelope: Envelope, message: Confirmed, out: Out)
     follow = state.follow
     if follow is None or message.ballot != state.promised or not state.active:
         return ignore(state, out, "other_ballot", envelope, message)
-    if (envelope.sender, envelope.sender_incarnation) != (state.promised.primary, state.promised.incarnation):
+    if not from_primary(state, envelope):
         return ignore(state, out, "not_the_primary", envelope, message)
     if message.ask != follow.ask or follow.ask_resend_at == FOREVER:
         return ignore(state, out, "repeated", envelope, message)
@@ -93,7 +93,7 @@ def on_forwarded(state: State, envelope: Envelope, message: Forwarded, out: Out)
         # A verdict of an earlier ballot: "not applied" was certain only there, as long as no other view
         # could still be built on a log that holds the write.
         return ignore(state, out, "other_ballot", envelope, message)
-    if (envelope.sender, envelope.sender_incarnation) != (state.promised.primary, state.promised.incarnation):
+    if not from_primary(state, envelope):
         return ignore(state, out, "not_the_primary", envelope, message)
     for counter, code, position in message.verdicts:
         waiter = state.waiting.clients.get(counter)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .effects import Code
 from .messages import Envelope, Message, Refusal, Refuse
 from .out import Out
-from .state import State
+from .state import Lead, State
 from .values import NO_BALLOT, Ballot
 
 
@@ -30,6 +30,25 @@ def refuse_ballot(state: State, out: Out, envelope: Envelope, message: Message, 
     """Refuse a message of a ballot that this node is not in."""
     reason = Refusal.PROMISED_HIGHER if ballot < state.promised else Refusal.NOT_IN_BALLOT
     refuse(state, out, envelope, message, reason)
+
+
+def lead_of(state: State, out: Out, envelope: Envelope, message: Message, ballot: Ballot) -> Lead | None:
+    """What this node leads, if it leads the sender of this message, in this very life, in ``ballot``."""
+    lead = state.lead
+    if lead is None or ballot != lead.ballot:
+        refuse_ballot(state, out, envelope, message, ballot)
+        return None
+    backup = lead.backups.get(envelope.sender)
+    if backup is None or backup.incarnation != envelope.sender_incarnation:
+        ignore(state, out, "not_a_backup", envelope, message)
+        return None
+    return lead
+
+
+def from_primary(state: State, envelope: Envelope) -> bool:
+    """Whether a message comes from the primary, in its very life, of the promised ballot."""
+    promised = state.promised
+    return (envelope.sender, envelope.sender_incarnation) == (promised.primary, promised.incarnation)
 
 
 def turn_from(state: State, out: Out, envelope: Envelope, message: Message, ballot: Ballot) -> None:

@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from . import waiting
 from .config import SECOND
 from .effects import Reason
-from .gate import ignore, refuse_ballot
+from .gate import ignore, lead_of
 from .messages import Envelope, Forward, Forwarded, Verdict, VerdictCode
 from .out import Out
 from .state import FOREVER, Lead, Parked, State, Waiter
@@ -31,12 +31,9 @@ def place_local(state: State, lead: Lead, waiter: Waiter, out: Out) -> None:
 
 def on_forward(state: State, envelope: Envelope, message: Forward, out: Out) -> None:
     """A backup brings its client's write."""
-    lead = state.lead
-    if lead is None or message.ballot != lead.ballot:
-        return refuse_ballot(state, out, envelope, message, message.ballot)
-    backup = lead.backups.get(envelope.sender)
-    if backup is None or backup.incarnation != envelope.sender_incarnation:
-        return ignore(state, out, "not_a_backup", envelope, message)
+    lead = lead_of(state, out, envelope, message, message.ballot)
+    if lead is None:
+        return None
     operation = message.operation
     origin = (operation.origin, operation.incarnation)
     if origin != (envelope.sender, envelope.sender_incarnation):

@@ -10,7 +10,7 @@ with all members in place of a majority.
 from __future__ import annotations
 
 from . import waiting
-from .gate import ignore, refuse_ballot
+from .gate import ignore, lead_of
 from .messages import Confirm, Confirmed, Envelope
 from .out import Out
 from .state import Lead, State
@@ -31,12 +31,9 @@ def enqueue(state: State, lead: Lead, counter: int) -> None:
 
 def on_confirm(state: State, envelope: Envelope, message: Confirm, out: Out) -> None:
     """A backup wants to know what its readers must see."""
-    lead = state.lead
-    if lead is None or message.ballot != lead.ballot:
-        return refuse_ballot(state, out, envelope, message, message.ballot)
-    backup = lead.backups.get(envelope.sender)
-    if backup is None or backup.incarnation != envelope.sender_incarnation:
-        return ignore(state, out, "not_a_backup", envelope, message)
+    lead = lead_of(state, out, envelope, message, message.ballot)
+    if lead is None:
+        return None
     known = lead.asks.get(envelope.sender)
     if known is not None and known[2] >= message.ask:
         return ignore(state, out, "repeated", envelope, message)

@@ -10,6 +10,7 @@ from . import (
     forwarding,
     gate,
     ordering,
+    proposing,
     reads,
     replication,
     requests,
@@ -158,9 +159,9 @@ def _receive(state: State, envelope: Envelope, message: Message, out: Out) -> No
         case Told():
             views.on_told(state, envelope, message, out)
         case Propose():
-            views.on_propose(state, envelope, message, out)
+            proposing.on_propose(state, envelope, message, out)
         case Promise():
-            views.on_promise(state, envelope, message, out)
+            proposing.on_promise(state, envelope, message, out)
         case Adopt():
             transfer.on_adopt(state, envelope, message, out)
         case Adopted():
@@ -172,7 +173,7 @@ def _receive(state: State, envelope: Envelope, message: Message, out: Out) -> No
         case SnapshotChunk():
             transfer.on_snapshot_chunk(state, envelope, message, out)
         case Refuse():
-            views.on_refuse(state, envelope, message, out)
+            proposing.on_refuse(state, envelope, message, out)
         case _:
             assert_never(message)
 
@@ -181,6 +182,7 @@ def _pass_time(state: State, out: Out) -> None:
     """Whatever is due by now, whichever event came."""
     waiting.expire(state, out)
     views.on_time(state, out)
+    proposing.on_time(state, out)
     transfer.on_time(state, out)
     if state.lead is not None:
         ordering.expire(state, state.lead, out)
@@ -201,7 +203,7 @@ def _push_on(state: State, out: Out) -> None:
 def _deadline(state: State) -> int:
     arrivals = state.waiting.arrivals
     first = arrivals[0][1] if arrivals else FOREVER
-    first = min(first, views.deadline(state), transfer.deadline(state))
+    first = min(first, views.deadline(state), proposing.deadline(state), transfer.deadline(state))
     lead, follow = state.lead, state.follow
     if lead is not None:
         first = min(first, replication.deadline(state, lead))

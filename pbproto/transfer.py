@@ -10,7 +10,7 @@ from __future__ import annotations
 from .activation import activate
 from .effects import Code
 from .errors import ensure, present
-from .gate import ignore, turn_from
+from .gate import from_primary, ignore, turn_from
 from .lineage import agreement, extend
 from .log import Log
 from .messages import Adopt, Adopted, Envelope, Fetch, LogChunk, SnapshotChunk
@@ -186,7 +186,7 @@ def on_adopt(state: State, envelope: Envelope, message: Adopt, out: Out) -> None
     follow = state.follow
     if follow is None or message.ballot != state.promised:
         return turn_from(state, out, envelope, message, message.ballot)
-    if (envelope.sender, envelope.sender_incarnation) != (state.promised.primary, state.promised.incarnation):
+    if not from_primary(state, envelope):
         return ignore(state, out, "not_the_primary", envelope, message)
     if state.synced == state.promised:
         return out.answer(state, envelope, Adopted(state.promised))

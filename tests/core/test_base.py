@@ -77,6 +77,15 @@ def test_the_highest_synced_ballot_wins_over_the_longest_log() -> None:
     assert made.lineage == ((FIRST, 0), (SECOND, 5))
 
 
+def test_the_highest_synced_ballot_wins_without_its_primary_too() -> None:
+    """The same where nobody knows how far ballot 2 was acknowledged: its primary, 7, is gone."""
+    gone = Ballot(2, 0, 7, 107)
+    long = promise(FIRST, 10, 5, ((FIRST, 0),))
+    newer = promise(gone, 6, 5, ((FIRST, 0), (gone, 5)))
+    made = base(EMPTY, newer, long)
+    assert (made.source, made.end) == (1, 6)
+
+
 def test_with_the_ballots_own_primary_what_it_did_not_commit_never_happened() -> None:
     """It alone acknowledged anything, and knows how far: its log is cut at its commit.
 

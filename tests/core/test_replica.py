@@ -65,7 +65,7 @@ def test_misuse_changes_nothing(event: Event) -> None:
 
 
 def test_what_a_peer_would_refuse_is_refused_at_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A value that one node accepts and another cannot pass on stops a cluster for ever: exceed each limit."""
+    """A value that one node accepts and another cannot pass on stops a cluster: exceed each limit."""
     monkeypatch.setattr(module, "MAX_VALUE_BYTES", 10)
     replica = Replica(0, 1)
     replica.step(TellView(view((0,))), now=0)

@@ -511,7 +511,7 @@ def test_a_former_life_of_a_member_is_not_listened_to() -> None:
 
 
 def test_without_a_told_view_there_is_nothing_to_do() -> None:
-    """The rooms can be asked at any time: a fresh node pursues and nudges nothing, an outsider nudges nobody."""
+    """The rooms can be asked at any time: a fresh node pursues nothing, an outsider nudges nobody."""
     cluster = Cluster((0,))
     out = Out()
     pursue(cluster.state(0), out)

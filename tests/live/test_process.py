@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -148,25 +149,30 @@ def test_client_that_hangs_up_cancels_nothing(trio: Cluster) -> None:
 def test_clients_that_do_not_hang_up_hold_up_nobody(trio: Cluster) -> None:
     """A client that has its answer and keeps its connection costs the others nothing.
 
-    Clients ask for their connection to be closed, and then neither read nor hang up themselves. All of them
-    had their request answered, and so must whoever comes after them.
+    40 clients, one after the other, ask for their connection to be closed and get their answer, but do not
+    hang up themselves; after each, another client is served. A server that gives each of them seconds to hang
+    up before it goes on would need minutes.
     """
-    wires = [Wire(node.address) for node in trio.nodes.values() for _ in range(30)]
-    for wire in wires:
-        wire.send(request_bytes("GET", "/ping", headers=[("Connection", "close")]))
-    for node in trio.nodes.values():
-        # A server that waits two seconds for each of them to hang up keeps the next one waiting for a minute.
-        with Wire(node.address, patience=20) as wire:
-            wire.send(request_bytes("GET", "/ping"))
-            answer = wire.answer()
-            assert answer is not None
-            expect_json(answer, 200)
-        assert api.put(node.address, "unhindered", "x").status in {200, 201}
-    for wire in wires:
-        answer = wire.answer()
-        assert answer is not None
-        expect_json(answer, 200)
-        wire.close()
+    address = trio.node(1).address
+    wires: list[Wire] = []
+
+    def take_turns() -> None:
+        for _ in range(40):
+            wire = Wire(address)
+            wires.append(wire)
+            wire.send(request_bytes("GET", "/ping", headers=[("Connection", "close")]))
+            while b'"ok"' not in wire.socket.recv(2**16):
+                pass
+            expect_json(call(address, "GET", "/ping"), 200)
+
+    with ThreadPoolExecutor(1) as pool:
+        turns = pool.submit(take_turns)
+        try:
+            wait_until(turns.done, "40 clients were served beside 40 others", timeout=30)
+        finally:
+            for wire in wires:
+                wire.close()
+    turns.result()
 
 
 def test_half_sent_requests_hold_up_nobody(trio: Cluster) -> None:
