@@ -13,7 +13,10 @@ def listen(settings: Settings, program: str) -> socket.socket:
     host, port = split_address(settings.bind)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         sys.stderr.write(f"{program}: cannot listen on {settings.bind}: {error.strerror or error}\n")
         sys.exit(2)
+    # Inherited by the accepted connections: granian sets it on none, and answers then wait 40 ms for an ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

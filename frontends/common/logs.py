@@ -28,11 +28,21 @@ _FLOODING = (Code.REJECTED, Code.IGNORED)
 
 
 class Formatter(logging.Formatter):
-    """``2026-01-31T12:00:00.000Z level=info node=1 event=view_told …``"""
+    """``2026-01-31T12:00:00.000Z level=info node=1 event=view_told …``
+
+    What the servers and frameworks log takes the same form, as the event ``server_log``.
+    """
+
+    def __init__(self, node: int) -> None:
+        super().__init__()
+        self._node = node
 
     def format(self, record: logging.LogRecord) -> str:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        line = f"{stamp}.{int(record.msecs):03d}Z level={record.levelname.lower()} {record.getMessage()}"
+        text = record.getMessage()
+        if record.name != LOGGER.name:
+            text = logfmt(self._node, "server_log", logger=record.name, message=text)
+        line = f"{stamp}.{int(record.msecs):03d}Z level={record.levelname.lower()} {text}"
         if record.exc_info:
             line += f" trace={_quote(self.formatException(record.exc_info))}"
         return line
@@ -53,10 +63,10 @@ def logfmt(node: int, event: str, /, **fields: object) -> str:
     )
 
 
-def set_up(level: str) -> None:
+def set_up(node: int, level: str) -> None:
     """Send the project's and the servers' logs to stderr in this form."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Formatter())
+    handler.setFormatter(Formatter(node))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     LOGGER.setLevel(level.upper())
 

@@ -15,7 +15,7 @@ PROGRAM = "python -m frontends.quart_app"
 def main() -> None:
     settings = parse_arguments(PROGRAM, list(SERVERS))
     listener = listen(settings, PROGRAM)
-    logs.set_up(settings.log_level)
+    logs.set_up(settings.id, settings.log_level)
     run(create_app(settings, scope=f"bound to {settings.bind}"), listener, settings)
 
 

@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None, scope: str | None = None) -> Fl
     """
     if settings is None:
         settings = from_environment()
-        logs.set_up(settings.log_level)
+        logs.set_up(settings.id, settings.log_level)
     return _Frontend(settings, scope or stock_scope()).app
 
 

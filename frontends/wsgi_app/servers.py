@@ -64,8 +64,9 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
         channel.requests or channel.total_outbufs_len for channel in list(server.active_channels.values())
     ):
         wasyncore.poll2(timeout=0.05, map=server._map)
-    wasyncore.close_all(server._map)
+    # Before the map is closed: a worker that ends its answer now still wakes the loop through it.
     server.task_dispatcher.shutdown(timeout=1)
+    wasyncore.close_all(server._map)
 
 
 def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
@@ -114,6 +115,6 @@ SERVERS: dict[str, Runner] = {"waitress": _waitress, "gunicorn": _gunicorn}
 
 def run(listener: socket.socket, settings: Settings, scope: str) -> None:
     """Serve until SIGTERM or SIGINT."""
-    logs.set_up(settings.log_level)
+    logs.set_up(settings.id, settings.log_level)
     SERVERS[settings.server](listener, settings, scope)
     sys.stderr.flush()

@@ -23,7 +23,7 @@ def test_a_trace_is_part_of_its_line() -> None:
         raise ValueError("boom")
     except ValueError:
         record = logging.LogRecord("pbproto", logging.ERROR, "", 0, "event=x", None, sys.exc_info())
-    line = logs.Formatter().format(record)
+    line = logs.Formatter(1).format(record)
     assert "\n" not in line
     assert "level=error event=x trace=" in line
     assert "boom" in line
@@ -39,3 +39,10 @@ def test_rejections_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> No
     rejected = [record for record in caplog.records if "event=rejected" in record.getMessage()]
     assert 1 <= len(rejected) < 100
     assert [record.levelname for record in caplog.records if "dropped" in record.getMessage()] == ["ERROR"]
+
+
+def test_what_servers_log_has_the_same_form() -> None:
+    """Whoever collects the logs reads one form: format a record of a server's logger."""
+    record = logging.LogRecord("waitress", logging.ERROR, "", 0, "it %s", ("broke",), None)
+    line = logs.Formatter(4).format(record)
+    assert line.endswith('level=error node=4 event=server_log logger=waitress message="it broke"')
