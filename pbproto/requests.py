@@ -75,5 +75,4 @@ def drive_all(state: State, out: Out) -> None:
     if not state.serving:
         return
     for waiter in list(state.waiting.clients.values()):
-        if waiter.counter in state.waiting.clients:
-            drive(state, waiter, out)
+        drive(state, waiter, out)

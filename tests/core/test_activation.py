@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pbproto import InvariantError, Kind, Result
+from pbproto import Config, InvariantError, Kind, Result
 from pbproto.activation import activate
 from pbproto.messages import Adopted, Propose, Replicate, Replicated
 from pbproto.out import Out
@@ -56,21 +56,27 @@ def test_the_first_replicate_tells_the_members_that_the_view_is_active() -> None
 def test_a_write_that_is_in_no_log_any_more_can_be_refused_with_certainty_again() -> None:
     """A view that begins without a write makes its client one that has only just come.
 
-    0's write stands in its own log only; it is put into {0, 1} again, whose base lacks the write; then it is
-    given a place again, or, when nobody answers any more, it stays outside the log.
+    Two writes stand in 0's log only when {0, 1, 2} is installed without them. The first gets a place again;
+    for the second there is no room, so it waits outside the log, and at its time the answer is "no".
     """
     cluster = active(0, 1)
     cluster.hold(of(Replicate))
-    token = cluster.put(0, b"k", b"v")
-    waiter = next(iter(cluster.state(0).waiting.clients.values()))
-    assert waiter.exposed
-    cluster.tell((0, 1, 2), to=(0, 1))
-    cluster.start(2)
+    tokens = [cluster.put(0, b"a", b"1"), cluster.put(0, b"b", b"2")]
+    state = cluster.state(0)
+    assert [waiter.exposed for waiter in state.waiting.clients.values()] == [True, True]
+    state.config = Config(max_waiting=1)
     cluster.release()
-    cluster.tell((0, 1, 2), to=(2,))
-    cluster.advance(2_000)
-    assert cluster.written(token) == Result(Kind.CREATED, 0)
-    assert cluster.state(2).log.end == 1
+    cluster.hold(of(Replicated))
+    cluster.lose(of(Replicate))
+    cluster.start(2)
+    cluster.tell((0, 1, 2))
+    cluster.run()
+    assert [waiter.exposed for waiter in state.waiting.clients.values()] == [True, False]
+    cluster.advance(10_000)
+    assert [cluster.rejection(token) for token in tokens] == [("timeout", False), ("timeout", True)]
+    cluster.release()
+    cluster.advance(3_000)
+    assert cluster.state(2).store.data == {b"a": b"1"}
 
 
 def test_a_primary_without_the_base_does_not_lead() -> None:

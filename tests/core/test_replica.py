@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pbproto import (
@@ -208,7 +208,7 @@ def test_no_message_breaks_a_node() -> None:
     cluster.run()
     cluster.tell((2, 3), to=(2,))
 
-    @QUICK
+    @settings(QUICK, max_examples=30)
     @given(st.tuples(*BY_CLASS.values()))
     def throw(messages: tuple[Message, ...]) -> None:
         for id_ in cluster.ids:
