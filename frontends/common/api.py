@@ -38,6 +38,7 @@ from pbproto.codec import MEDIA_TYPE
 from pbproto.events import Request as CoreRequest
 from pbproto.values import MAX_EPOCH, MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_MEMBERS
 
+from .logs import LOGGER, logfmt
 from .node import Answer, Node
 from .settings import MAX_MAIL_BYTES, SettingError, Settings, split_address
 
@@ -211,12 +212,20 @@ class Api:
         try:
             if request.waits:
                 make = self._operation(request, headers, body)
-                self._node.request(make, lambda answer: done(_head(request, _answer(answer))))
+                self._node.request(make, lambda answer: done(_head(request, self._written_out(answer))))
                 return
             response = self._now(request, body)
         except RefusedError as error:
             response = refused(error)
         done(_head(request, response))
+
+    def _written_out(self, answer: Answer) -> Response:
+        try:
+            return _answer(answer)
+        except Exception:
+            # Whatever went wrong here, a client that got no answer at all would wait for ever.
+            LOGGER.exception("%s", logfmt(self._node.id, "answer_failed"))
+            return internal_error()
 
     def overloaded(self, request: Plan, headers: Mapping[str, str], body: bytes) -> Response:
         """The answer where the frontend can let nobody else wait; a bad request is bad here, too."""

@@ -11,7 +11,7 @@ import pytest
 from frontends.common import api
 from frontends.common.node import Answer, Node
 from frontends.common.settings import Settings
-from pbproto import Listing, Reason, Reject, Reply, View
+from pbproto import Listing, Reason, Reject, Reply, Value, View
 
 SETTINGS = Settings(id=1, max_value_bytes=100)
 
@@ -245,6 +245,14 @@ def test_a_large_listing_comes_in_pieces_that_make_the_same_json() -> None:
     pieces = list(response.body)
     assert len(pieces) > 2
     assert json.loads(b"".join(pieces)) == {key.decode(): value.decode() for key, value in items.items()}
+
+
+def test_an_answer_that_cannot_be_written_out_is_a_500() -> None:
+    """A fault of ours costs the client its answer, not its patience: reply with bytes that are no text."""
+    node = FakeNode(lambda token: Reply(token, Value(b"\xff", 1)))
+    response = ask(node, "GET", b"/data/k")
+    assert response.status == 500
+    assert "codec" not in str(body_of(response))
 
 
 def test_head_has_the_headers_of_get_and_no_body() -> None:
