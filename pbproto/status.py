@@ -63,13 +63,9 @@ def describe(state: State, now: int) -> Status:
     word = standing(state)
     inside = told is not None and word != "outside"
     primary = told.primary.id if told is not None and told.members else None
-    epoch = None
-    if told is not None:
-        epoch = (
-            told.epoch
-            if told.epoch is not None
-            else (state.promised.epoch if state.told_is_promised else None)
-        )
+    epoch = told.epoch if told is not None else None
+    if epoch is None and state.told_is_promised:
+        epoch = state.promised.epoch
     waits = waiting_for(state, now)
     role = "none"
     if inside:

@@ -99,7 +99,9 @@ def reject_all(state: State, out: Out, reason: Reason, detail: str) -> None:
 def expire(state: State, out: Out) -> None:
     """Turn away those whose time is up."""
     arrivals = state.waiting.arrivals
+    if not arrivals or arrivals[0][1] > state.now:
+        return
+    detail = explain(state, state.now)  # the same for all whose time is up now
     while arrivals and arrivals[0][1] <= state.now:
         waiter = state.waiting.clients[arrivals[0][0]]
-        detail = explain(state, state.now)
         reject(state, out, waiter.counter, Reason.TIMEOUT, not waiter.exposed, detail)

@@ -141,6 +141,13 @@ def internal_error() -> Response:
     return problem(500, "internal_error", "the node failed to handle this request; its log says more")
 
 
+def framework_error(status: int | None, description: str | None) -> Response:
+    """The answer to what the web framework refused before it came to us."""
+    if status is None or status >= 500:
+        return internal_error()
+    return problem(status, "bad_request", description or "the request is malformed")
+
+
 def _json(document: object) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -7,13 +7,20 @@ import sys
 
 from .settings import Settings, split_address
 
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+KEEP_ALIVE = 75
+"""Seconds that an idle connection stays open: longer than any peer's pause between two heartbeats."""
+MAX_HEAD = 65_536
+"""Bytes of request line and headers: a key of 4,096 bytes, percent-encoded, has 12 KiB."""
+
 
 def listen(settings: Settings, program: str) -> socket.socket:
     """A socket listening on ``settings.bind``; without one the process ends with one line and status 2."""
     host, port = split_address(settings.bind)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         sys.stderr.write(f"{program}: cannot listen on {settings.bind}: {error.strerror or error}\n")
         sys.exit(2)

@@ -8,6 +8,8 @@ import time
 
 from pbproto import Code, Note
 
+from .settings import Settings, from_environment
+
 LOGGER = logging.getLogger("pbproto")
 
 _LEVELS = {
@@ -69,6 +71,13 @@ def set_up(node: int, level: str) -> None:
     handler.setFormatter(Formatter(node))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     LOGGER.setLevel(level.upper())
+
+
+def for_stock_server() -> Settings:
+    """Settings from the environment, with the logs set up by them, under a server that we did not start."""
+    settings = from_environment()
+    set_up(settings.id, settings.log_level)
+    return settings
 
 
 class NoteLog:

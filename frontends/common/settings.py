@@ -7,7 +7,7 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NoReturn
 
 from pbproto import Config
@@ -207,6 +207,5 @@ def parse_arguments(program: str, servers: Sequence[str], arguments: Sequence[st
     if settings.server and settings.server not in servers:
         parser.error(f"server has to be one of {', '.join(servers)}, not {settings.server!r}")
     if not settings.server:
-        values = {each.name: getattr(settings, each.name) for each in fields(Settings)}
-        settings = Settings(**{**values, "server": servers[0]})
+        settings = replace(settings, server=servers[0])
     return settings

@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from frontends.common import api, logs
 from frontends.common.guard import Guard, stock_scope
-from frontends.common.settings import Settings, from_environment
+from frontends.common.settings import Settings
 
 from .driver import Driver
 
@@ -29,10 +29,7 @@ def create_app(settings: Settings | None = None, scope: str | None = None) -> Qu
     ``scope`` names what this node must be alone in; by default the server that this process works for.
     Raises ``SettingError`` for a bad setting and, at start-up, ``SecondProcessError`` in a second worker.
     """
-    if settings is None:
-        settings = from_environment()
-        logs.set_up(settings.id, settings.log_level)
-    return _Frontend(settings, scope or stock_scope()).app
+    return _Frontend(settings or logs.for_stock_server(), scope or stock_scope()).app
 
 
 class _Frontend:
@@ -92,10 +89,7 @@ class _Frontend:
         return _convert(await answer)
 
     async def _http_error(self, error: HTTPException) -> QuartResponse:
-        status = error.code or 500
-        if status >= 500:
-            return _convert(api.internal_error())
-        return _convert(api.problem(status, "bad_request", error.description or "the request is malformed"))
+        return _convert(api.framework_error(error.code, error.description))
 
     async def _server_error(self, _: Exception) -> QuartResponse:
         return _convert(api.internal_error())

@@ -18,15 +18,11 @@ from typing import Any
 
 from quart import Quart
 
+from frontends.common.listen import BACKLOG, KEEP_ALIVE, MAX_HEAD
 from frontends.common.settings import Settings, split_address
 
 GRACE = 1.0
 """Seconds that requests in flight get to end after they were answered."""
-KEEP_ALIVE = 75
-"""Seconds that an idle connection stays open: longer than any peer's pause between two heartbeats."""
-MAX_HEAD = 65_536
-"""Bytes of request line and headers: a key of 4,096 bytes, percent-encoded, has 12 KiB."""
-BACKLOG = 1024
 
 Runner = Callable[[Quart, socket.socket, Settings, asyncio.Event], Coroutine[Any, Any, None]]
 

@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from frontends.common import api, logs
 from frontends.common.guard import Guard, stock_scope
-from frontends.common.settings import Settings, from_environment
+from frontends.common.settings import Settings
 
 from .driver import Driver
 
@@ -34,10 +34,7 @@ def create_app(settings: Settings | None = None, scope: str | None = None) -> Fl
     alone in; by default the server that this process works for. Raises ``SettingError`` for a bad setting
     and ``SecondProcessError`` in a second worker.
     """
-    if settings is None:
-        settings = from_environment()
-        logs.set_up(settings.id, settings.log_level)
-    return _Frontend(settings, scope or stock_scope()).app
+    return _Frontend(settings or logs.for_stock_server(), scope or stock_scope()).app
 
 
 class _Frontend:
@@ -107,10 +104,7 @@ class _Frontend:
         return answer.result()
 
     def _http_error(self, error: HTTPException) -> FlaskResponse:
-        status = error.code or 500
-        if status >= 500:
-            return _convert(api.internal_error())
-        return _convert(api.problem(status, "bad_request", error.description or "the request is malformed"))
+        return _convert(api.framework_error(error.code, error.description))
 
     def _server_error(self, _: Exception) -> FlaskResponse:
         return _convert(api.internal_error())

@@ -12,16 +12,14 @@ from functools import partial
 from typing import Any
 
 from frontends.common import logs
+from frontends.common.listen import KEEP_ALIVE, MAX_HEAD
 from frontends.common.settings import MAX_MAIL_BYTES, Settings
 
 from . import create_app
 
 GRACE = 1.5
 """Seconds that requests in flight get to end after they were answered."""
-KEEP_ALIVE = 75
-"""Seconds that an idle connection stays open: longer than any peer's pause between two heartbeats."""
 CONNECTIONS = 2000
-MAX_HEAD = 65_536
 
 
 def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:

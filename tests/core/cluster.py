@@ -35,6 +35,7 @@ from pbproto import (
     Tick,
     Value,
     View,
+    ViewAccepted,
     ViewRefused,
     Written,
     decode,
@@ -52,6 +53,7 @@ from pbproto.messages import (
     LogChunk,
     Promise,
     Propose,
+    Refusal,
     Refuse,
     Replicate,
     Replicated,
@@ -418,3 +420,19 @@ def active(*ids: int, **settings: int) -> Cluster:
     cluster = Cluster(ids, Config(**settings))
     cluster.install(ids)
     return cluster
+
+
+def refusals(cluster: Cluster, sender: int) -> list[Refusal]:
+    """The reasons that a node gives in refusals that are on their way."""
+    return [
+        mail.message.reason
+        for mail in cluster.on_the_way(Refuse, sender=sender)
+        if isinstance(mail.message, Refuse)
+    ]
+
+
+def tell(cluster: Cluster, node: int, ids: tuple[int, ...], epoch: int | None = None) -> str:
+    """What the node says to a view: nothing, or the reason why it refuses."""
+    effects = cluster.step(node, TellView(view(ids, epoch)))
+    (answer,) = (effect for effect in effects if isinstance(effect, ViewAccepted | ViewRefused))
+    return answer.reason.value if isinstance(answer, ViewRefused) else ""

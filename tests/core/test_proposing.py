@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from pbproto import Ballot, TellView, ViewAccepted, ViewRefused
+from pbproto import Ballot
 from pbproto.config import MILLISECOND
 from pbproto.messages import (
     Adopt,
@@ -19,22 +19,7 @@ from pbproto.messages import (
 )
 from pbproto.values import MAX_EPOCH, NO_BALLOT
 
-from .cluster import Cluster, active, of, view
-
-
-def refusals(cluster: Cluster, sender: int) -> list[Refusal]:
-    return [
-        mail.message.reason
-        for mail in cluster.on_the_way(Refuse, sender=sender)
-        if isinstance(mail.message, Refuse)
-    ]
-
-
-def tell(cluster: Cluster, node: int, ids: tuple[int, ...], epoch: int | None = None) -> str:
-    """What the node says to a view: nothing, or the reason why it refuses."""
-    effects = cluster.step(node, TellView(view(ids, epoch)))
-    (answer,) = (effect for effect in effects if isinstance(effect, ViewAccepted | ViewRefused))
-    return answer.reason.value if isinstance(answer, ViewRefused) else ""
+from .cluster import Cluster, active, of, refusals, tell, view
 
 
 def test_a_member_promises_only_the_view_that_it_was_told() -> None:

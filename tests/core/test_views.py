@@ -6,35 +6,18 @@ from itertools import pairwise
 
 import pytest
 
-from pbproto import Reason, TellView, ViewAccepted, ViewRefused
+from pbproto import Reason
 from pbproto.config import MILLISECOND
 from pbproto.messages import (
     Promise,
     Propose,
     Refusal,
-    Refuse,
     Told,
 )
 from pbproto.out import Out
 from pbproto.views import nudge, pursue
 
-from .cluster import Cluster, active, of, view
-
-
-def refusals(cluster: Cluster, sender: int) -> list[Refusal]:
-    return [
-        mail.message.reason
-        for mail in cluster.on_the_way(Refuse, sender=sender)
-        if isinstance(mail.message, Refuse)
-    ]
-
-
-def tell(cluster: Cluster, node: int, ids: tuple[int, ...], epoch: int | None = None) -> str:
-    """What the node says to a view: nothing, or the reason why it refuses."""
-    effects = cluster.step(node, TellView(view(ids, epoch)))
-    (answer,) = (effect for effect in effects if isinstance(effect, ViewAccepted | ViewRefused))
-    return answer.reason.value if isinstance(answer, ViewRefused) else ""
-
+from .cluster import Cluster, active, of, refusals, tell, view
 
 # What the outside says.
 
