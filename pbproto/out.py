@@ -38,9 +38,16 @@ class Out:
         self.effects.append(Send(to.address, envelope, message))
 
     def answer(self, state: State, received: Envelope, message: Message) -> None:
-        """Send back to where a message came from, whether or not it is a member of anything."""
+        """Send back to where a message came from, whether or not it is a member of anything.
+
+        The told view knows best where a node is now: a member that was restarted at another address and told
+        the next view proposes from there, and the promised view still has its old address. Only the promised
+        ballot's own primary, in the life that proposed it, is where it was then.
+        """
+        promised, told = state.promised, state.told
         to = state.promised_view.member(received.sender)
-        if to is None and state.told is not None:
-            to = state.told.member(received.sender)
+        itself = (promised.primary, promised.incarnation) == (received.sender, received.sender_incarnation)
+        if told is not None and not (itself and to is not None):
+            to = told.member(received.sender) or to
         member = to or Member(received.sender, "")
         self.send(state, member, received.sender_incarnation, message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pbproto import Config, Envelope, Member, Note, Send
+from pbproto import Ballot, Config, Envelope, Member, Note, Send, View
 from pbproto.effects import Code
 from pbproto.messages import Confirm
 from pbproto.out import Out
@@ -43,20 +43,31 @@ def test_a_history_without_operations_counts_as_none() -> None:
     assert effect.envelope.history == 700
 
 
-def test_an_answer_goes_to_the_promised_then_the_told_view_then_nowhere() -> None:
-    """An address is known from a view or not at all; the life is the one that spoke."""
-    made = state()
-    received = Envelope(1, 10, 7, 70, 0)
-    addresses = []
-    for promised, told in (((), None), ((), (1,)), ((1,), (1,)), ((1,), None)):
-        made.promised_view = view(promised)
-        made.told = None if told is None else view(told)
-        if promised and told:
-            made.promised_view = view(()).of([(1, "promised:1")])
-        out = Out()
-        out.answer(made, received, CONFIRM)
-        (effect,) = out.effects
-        assert isinstance(effect, Send)
-        assert effect.envelope == Envelope(7, 70, 1, 10, 0)
-        addresses.append(effect.address)
-    assert addresses == ["", "node1:80", "promised:1", "node1:80"]
+def answered_at(promised: View, told: View | None, ballot: Ballot = NO_BALLOT) -> str:
+    """The address to which node 7 answers a message of node 1, life 10."""
+    made, out = state(), Out()
+    made.promised, made.promised_view, made.told = ballot, promised, told
+    out.answer(made, Envelope(1, 10, 7, 70, 0), CONFIRM)
+    (effect,) = out.effects
+    assert isinstance(effect, Send)
+    assert effect.envelope == Envelope(7, 70, 1, 10, 0)
+    return effect.address
+
+
+def test_an_answer_goes_to_the_told_then_the_promised_view_then_nowhere() -> None:
+    """An address is known from a view or not at all; the newest word on it counts: try all pairs of views."""
+    nobody, here, there = view(()), View.of([(1, "here:1")]), View.of([(1, "there:1")])
+    assert answered_at(nobody, None) == ""
+    assert answered_at(nobody, here) == "here:1"
+    assert answered_at(here, None) == "here:1"
+    assert answered_at(here, nobody) == "here:1"
+    assert answered_at(here, there) == "there:1"
+
+
+def test_the_primary_that_proposed_a_ballot_is_where_it_was_then() -> None:
+    """The next view may name another address for the next life of that id: answer this life and another."""
+    here, there = View.of([(1, "here:1")]), View.of([(1, "there:1")])
+    assert answered_at(here, there, Ballot(3, 0, 1, 10)) == "here:1"
+    assert answered_at(here, there, Ballot(3, 0, 1, 11)) == "there:1"
+    assert answered_at(view(()), there, Ballot(3, 0, 1, 10)) == "there:1"
+    assert answered_at(view(()), view(()), Ballot(3, 0, 1, 10)) == ""
