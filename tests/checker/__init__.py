@@ -1,0 +1,1 @@
+"""Judges histories: what clients asked and were told, whoever ran the store and however."""

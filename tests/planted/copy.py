@@ -1,0 +1,45 @@
+"""A copy of the core with a fault in it, and programs that run with the copy in place of the real one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .bugs import Bug
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class MisplantedError(AssertionError):
+    """The source is not what the fault was written for."""
+
+
+def plant(bug: Bug | None, folder: Path) -> None:
+    """Put the core, with the fault, into ``folder``, and the tests beside it. Raises ``MisplantedError``."""
+    shutil.copytree(ROOT / "pbproto", folder / "pbproto", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "tests").symlink_to(ROOT / "tests")
+    for edit in bug.edits if bug is not None else ():
+        path = folder / "pbproto" / edit.file
+        source = path.read_text(encoding="utf-8")
+        if source.count(edit.old) != 1:
+            name = bug.name if bug is not None else ""
+            raise MisplantedError(f"{name}: {edit.file} has this {source.count(edit.old)} times:\n{edit.old}")
+        path.write_text(source.replace(edit.old, edit.new), encoding="utf-8")
+
+
+def run_in(folder: Path, arguments: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m …`` with the copy as the one ``pbproto``."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env=environment | {"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )

@@ -1,0 +1,438 @@
+"""What must be true after every step of every node, and at the end: the invariants of ``docs/protocol.md``.
+
+Omniscient: the checks see all nodes at once and the true order of all steps, so they say at which step a rule was
+broken, long before a client could notice. ``tests.core.watch`` holds invariants 1 to 5; here are the rest, and what
+the clients were told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from pbproto import (
+    Ballot,
+    Code,
+    Delete,
+    Effect,
+    Event,
+    Get,
+    GetAll,
+    Note,
+    Put,
+    Reject,
+    Reply,
+    Send,
+)
+from pbproto.effects import Listing, Value, ViewAccepted, Written
+from pbproto.events import TellView
+from pbproto.messages import Promise
+from pbproto.state import State
+from pbproto.store import Store
+from pbproto.values import RequestId, View
+from tests.core.watch import Watch
+
+from . import tap
+from .host import Host
+from .truth import Truth
+
+if TYPE_CHECKING:
+    from .world import World
+
+Life = tuple[int, int]
+
+
+class Violation(Exception):
+    """A rule is broken: which check says so, and how."""
+
+    def __init__(self, check: str, detail: str) -> None:
+        super().__init__(f"{check}: {detail}")
+        self.check = check
+        self.detail = detail
+
+
+def demand(condition: bool, check: str, detail: str) -> None:
+    if not condition:
+        raise Violation(check, detail)
+
+
+@dataclass(slots=True)
+class Before:
+    """What a step may have changed."""
+
+    promised: Ballot
+    log_end: int
+    commit: int
+    synced: Ballot | None
+    lead: Ballot | None
+    suspected: bool
+    next_counter: int
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request as the checks see it."""
+
+    event: Event
+    step: int
+    floor: int
+    """Writes that had certainly happened when it arrived: its answer must not be older."""
+    request: RequestId | None
+
+
+@dataclass(slots=True)
+class Checks:
+    """Remembers what was seen, and compares."""
+
+    world: World
+    watch: Watch = field(default_factory=Watch)
+    truth: Truth = field(default_factory=Truth)
+    asked: dict[int, Asked] = field(default_factory=dict)
+    """By token: the watch looks here for what a client asked."""
+    floor: int = 0
+    """Every answer given so far stands below this position, or saw exactly this many writes."""
+    acknowledged: dict[Ballot, int] = field(default_factory=dict)
+    """How many operations had happened when a client was last told of a write in each ballot."""
+    lives: dict[Ballot, dict[int, int]] = field(default_factory=dict)
+    """Per ballot that became active: which life of which member it was installed with."""
+    left: dict[tuple[Life, Ballot], int] = field(default_factory=dict)
+    """At which step a life left an active ballot, by a higher promise or by its end."""
+    reached: dict[tuple[Life, Ballot], int] = field(default_factory=dict)
+    """How far the log of a life went in an active ballot."""
+    orders: dict[Life, list[View]] = field(default_factory=dict)
+    """The views that each life was told and has accepted."""
+    named: dict[bytes, tuple[object, object]] = field(default_factory=dict)
+    epochs: dict[int, object] = field(default_factory=dict)
+    copies: dict[int, tuple[Store, dict[bytes, bytes]]] = field(default_factory=dict)
+    """Per node the store it uses, and what must be in it."""
+    answered: list[tuple[int, Ballot, int]] = field(default_factory=list)
+    """Writes that clients were told of since halves served: node, the ballot that ordered it, position."""
+    losses: list[tuple[int, int]] = field(default_factory=list)
+    """Positions, from and to, that some node noted as dropped."""
+    digests: dict[int, tuple[bytes, int]] = field(default_factory=dict)
+    """Per position the digest of a store that had applied everything below, and the node it was seen at."""
+
+    @property
+    def replicas(self) -> dict[int, object]:
+        return {host.id: host.replica for host in self.world.hosts.values() if host.replica is not None}
+
+    def state(self, id_: int) -> State:
+        return self.world.state(id_)
+
+    def histories_part(self) -> None:
+        """Two halves are ordered to write on their own: there is no one history any more."""
+        self.watch.one_history = False
+
+    # Steps.
+
+    def before(self, host: Host) -> Before:
+        state = self.state(host.id)
+        lead = state.lead
+        return Before(
+            state.promised,
+            state.log.end,
+            state.commit,
+            state.synced,
+            lead.ballot if lead is not None else None,
+            lead is not None and any(backup.suspected for backup in lead.backups.values()),
+            state.waiting.next_counter,
+        )
+
+    def after(self, host: Host, event: Event, effects: tuple[Effect, ...], before: Before) -> None:
+        """Hold the node that has just made a step, and what it said, against all that is known."""
+        state = self.state(host.id)
+        if isinstance(event, Put | Delete | Get | GetAll):
+            # Whoever is turned away at the door gets no number.
+            entered = state.waiting.next_counter > before.next_counter
+            request = RequestId(host.id, host.life, before.next_counter) if entered else None
+            self.asked[event.token] = Asked(event, self.world.steps, self.floor, request)
+        if isinstance(event, TellView) and any(isinstance(effect, ViewAccepted) for effect in effects):
+            self.orders.setdefault((host.id, host.life), []).append(event.view)
+        try:
+            self.watch.after(self, host.id, effects)  # type: ignore[arg-type]
+        except AssertionError as error:
+            raise Violation("watch", str(error)) from error
+        self._ballots(host, state, before)
+        self._obeys(state, effects)
+        self._keeps_out(host, state, before)
+        applied = tap.take()
+        self._in_place(host, state, applied)
+        if self.watch.one_history:
+            self.truth.learn(applied)
+            self._stores(host, state, before)
+        for effect in effects:
+            if isinstance(effect, Reply):
+                self._reply(host, state, effect)
+            elif isinstance(effect, Reject):
+                self._reject(effect)
+            elif isinstance(effect, Note) and effect.code is Code.DROPPED:
+                fields = dict(effect.fields)
+                self.losses.append((int(fields["first"]), int(fields["end"])))
+        deadline = self.world.hosts[host.id].replica.deadline  # type: ignore[union-attr]
+        demand(deadline is None or deadline > state.now, "deadline", f"node {host.id} spins at {state.now}")
+
+    def _ballots(self, host: Host, state: State, before: Before) -> None:
+        life = (host.id, host.life)
+        if state.promised != before.promised and before.promised in self.lives:
+            self.left.setdefault((life, before.promised), self.world.steps)
+        if state.synced is not None and state.synced == state.promised:
+            key = (life, state.promised)
+            self.reached[key] = max(state.log.end, self.reached.get(key, 0))
+        lead = state.lead
+        if lead is None:
+            return
+        if lead.ballot == before.lead:
+            if state.commit > before.commit:
+                self._on_all(host, state, state.commit - 1)
+            return
+        self.lives[lead.ballot] = {host.id: host.life} | {
+            id_: backup.incarnation for id_, backup in lead.backups.items()
+        }
+        ordered = self.orders.get(life, [])
+        demand(
+            any(view.members == lead.view.members for view in ordered),
+            "obedience",
+            f"node {host.id} leads {lead.view.members}, which nobody ordered of it",
+        )
+        if self.watch.one_history:
+            # A later ballot may be ahead already: then this one starts, but can never commit anything.
+            before_it = [count for ballot, count in self.acknowledged.items() if ballot < lead.ballot]
+            demand(
+                state.commit >= max(before_it, default=0),
+                "durability",
+                f"{lead.ballot} starts with {state.commit} operations, {max(before_it, default=0)} were acknowledged",
+            )
+
+    def _obeys(self, state: State, effects: tuple[Effect, ...]) -> None:
+        """A member promises only what was told to it, or a newer numbered view; an epoch names one view."""
+        for effect in effects:
+            if not (isinstance(effect, Send) and isinstance(effect.message, Promise)):
+                continue
+            told, view = state.told, state.promised_view
+            demand(told is not None, "obedience", f"node {state.id} promises and was told nothing")
+            assert told is not None
+            demand(
+                told.members == view.members,
+                "obedience",
+                f"node {state.id} promises {view.members}, but was told {told.members}",
+            )
+            orders = self.orders.get((state.id, state.incarnation), [])
+            if told.epoch is None:
+                demand(
+                    bool(orders) and orders[-1].members == view.members,
+                    "obedience",
+                    f"node {state.id} promises {view.members}, not the view it was told last",
+                )
+            else:
+                newest = max((order.epoch or 0 for order in orders), default=0)
+                demand(
+                    state.promised.epoch >= newest,
+                    "obedience",
+                    f"node {state.id} promises epoch {state.promised.epoch} after it was told {newest}",
+                )
+                first = self.epochs.setdefault(state.promised.epoch, view.members)
+                demand(
+                    first == view.members,
+                    "obedience",
+                    f"epoch {state.promised.epoch} names {first} and {view.members}",
+                )
+
+    def _keeps_out(self, host: Host, state: State, before: Before) -> None:
+        """While a backup is suspected nothing new gets into the log."""
+        lead = state.lead
+        if lead is None or lead.ballot != before.lead or not before.suspected:
+            return
+        if any(backup.suspected for backup in lead.backups.values()):
+            demand(
+                state.log.end == before.log_end,
+                "suspicion",
+                f"node {host.id} lets a write into the log while a backup is suspected",
+            )
+
+    def _stores(self, host: Host, state: State, before: Before) -> None:
+        """Replicas that have applied the same are the same, whatever they are copies of."""
+        if state.commit == before.commit and state.synced == before.synced:
+            return
+        if state.synced == before.synced and state.commit % 8:
+            return
+        digest = digest_of(state.store)
+        known = self.digests.setdefault(state.commit, (digest, host.id))
+        demand(
+            known[0] == digest,
+            "equal stores",
+            f"the stores of {known[1]} and {host.id} differ after {state.commit} operations",
+        )
+
+    def _in_place(self, host: Host, state: State, applied: list[tap.Applied]) -> None:
+        """The copy in use changes by operations only; a transferred state is put together beside it."""
+        store = state.store
+        known = self.copies.get(host.id)
+        if known is None or known[0] is not store:
+            self.copies[host.id] = (store, dict(store.data))
+            return
+        data = known[1]
+        for by, _, operation, _ in applied:
+            if by is store and operation.value is not None:
+                data[operation.key] = operation.value
+            elif by is store:
+                data.pop(operation.key, None)
+        demand(data == store.data, "copy in use", f"node {host.id}'s store changed, and not by an operation")
+
+    def ended(self, host: Host) -> None:
+        """A life is over: it holds nothing any more."""
+        state = self.state(host.id)
+        if state.promised in self.lives:
+            self.left.setdefault(((host.id, host.life), state.promised), self.world.steps)
+
+    # Answers.
+
+    def _reply(self, host: Host, state: State, reply: Reply) -> None:
+        asked = self.asked[reply.token]
+        outcome = reply.outcome
+        told = state.told
+        demand(
+            told is not None and told.member(host.id) is not None,
+            "serving",
+            f"node {host.id} answers a client outside the view it was told",
+        )
+        if isinstance(outcome, Written):
+            self._written(host, state, asked, outcome)
+        else:
+            self._read(host, state, asked, outcome)
+
+    def _written(self, host: Host, state: State, asked: Asked, outcome: Written) -> None:
+        position, event = outcome.result.position, asked.event
+        assert isinstance(event, Put | Delete)
+        self._on_all(host, state, position)
+        if not self.watch.one_history:
+            ordered = [ballot for ballot, start in state.lineage if start <= position]
+            self.answered.append((host.id, ordered[-1], position))
+        if event.idempotency_key:
+            answer = ((type(event), event.key, getattr(event, "value", None)), outcome.result)
+            known = self.named.setdefault(event.idempotency_key, answer)
+            if self.watch.one_history:
+                demand(known == answer, "exactly once", f"{event} got {answer[1]}, an earlier one {known[1]}")
+        elif self.watch.one_history:
+            demand(
+                position >= asked.floor,
+                "real time",
+                f"a write at {position} began after {asked.floor} writes had happened",
+            )
+        if not self.watch.one_history:
+            return
+        kind = self.truth.kind(position)
+        demand(kind is not None, "commit", f"a write is answered at {position}, which nobody has committed")
+        demand(kind == outcome.result.kind, "answer", f"at {position}: {outcome.result.kind!r}, in truth {kind!r}")
+        ballot = state.promised
+        self.acknowledged[ballot] = max(position + 1, self.acknowledged.get(ballot, 0))
+        self.floor = max(self.floor, position + 1)
+
+    def _on_all(self, host: Host, state: State, position: int) -> None:
+        """Invariant 2: what a client was told succeeded is in the log of every member."""
+        ballot = state.promised
+        for id_, life in self.lives.get(ballot, {}).items():
+            end = self.reached.get(((id_, life), ballot), 0)
+            demand(
+                end > position,
+                "commit is everywhere",
+                f"node {host.id} answers a write at {position}; the log of {id_} went to {end} in {ballot}",
+            )
+
+    def _read(self, host: Host, state: State, asked: Asked, outcome: Value | Listing) -> None:
+        ballot = state.promised
+        demand(ballot in self.lives, "confirmed read", f"node {host.id} answers a read in no active ballot")
+        for id_, life in self.lives[ballot].items():
+            left = self.left.get(((id_, life), ballot))
+            demand(
+                left is None or left > asked.step,
+                "confirmed read",
+                f"node {host.id} answers a read that began at step {asked.step}; "
+                f"node {id_} had left {ballot} at step {left}",
+            )
+        if not self.watch.one_history:
+            return
+        number = outcome.position
+        demand(
+            number >= asked.floor,
+            "stale read",
+            f"a read saw {number} writes, {asked.floor} had happened when it began",
+        )
+        if isinstance(outcome, Listing):
+            seen = dict(outcome.items)
+            demand(seen == self.truth.contents(number), "listing", f"not the contents after {number} writes")
+        else:
+            event = asked.event
+            assert isinstance(event, Get)
+            value = self.truth.value(event.key, number)
+            demand(
+                outcome.value == value,
+                "value",
+                f"{event.key!r} after {number} writes was {value!r}, read as {outcome.value!r}",
+            )
+        self.floor = max(self.floor, number)
+
+    def _reject(self, reject: Reject) -> None:
+        asked = self.asked[reject.token]
+        if not reject.certain or asked.request is None or not isinstance(asked.event, Put | Delete):
+            return
+        demand(
+            asked.request not in self.truth.requests,
+            "not applied",
+            f"({reject.token}) is called not applied and is committed",
+        )
+        self.truth.refused[asked.request] = reject.token
+
+    # The end.
+
+    def settled(self) -> None:
+        """The faults are over and all is quiet: the members are equal, and what was lost was said."""
+        members = [self.state(member.id) for member in self.world.outside.told.members]
+        one, *others = members
+        for other in others:
+            demand(
+                (one.log.end, one.commit) == (other.log.end, other.commit) and one.commit == one.log.end,
+                "equal logs",
+                f"{one.id} ends with {one.log.end}/{one.commit}, {other.id} with {other.log.end}/{other.commit}",
+            )
+            demand(
+                digest_of(one.store) == digest_of(other.store),
+                "equal stores",
+                f"{one.id} and {other.id} differ at the end",
+            )
+        self._nothing_silent(one)
+        if self.watch.one_history:
+            count = max(self.acknowledged.values(), default=0)
+            demand(one.commit >= count, "durability", "acknowledged writes are gone at the end")
+
+    def _nothing_silent(self, state: State) -> None:
+        """Each write that a client was told of is in the last log, or in what the members say was dropped."""
+        stretches = [*state.lineage, (state.promised, state.log.end)]
+        kept = {
+            ballot: (start, end)
+            for (ballot, start), (_, end) in zip(stretches, stretches[1:], strict=False)
+        }
+        for node, ballot, position in self.answered:
+            start, end = kept.get(ballot, (0, 0))
+            kept_here = start <= position < end
+            said = any(first <= position < stop for first, stop in self.losses)
+            demand(
+                kept_here or said,
+                "silent loss",
+                f"the write at {position} in {ballot}, answered at node {node}, is gone and nobody says so",
+            )
+
+
+def digest_of(store: Store) -> bytes:
+    """A digest of everything that a store remembers, the order of what it forgets first included."""
+    digest = blake2b(digest_size=16)
+    for key in sorted(store.data):
+        digest.update(b"%d:%b=%b;" % (len(key), key, store.data[key]))
+    for name, origin in store.origins.items():
+        results = sorted(origin.results.items())
+        digest.update(repr((name, origin.first_position, origin.settled, origin.last_position)).encode())
+        digest.update(repr([(counter, int(kind), at) for counter, (kind, at) in results]).encode())
+    for idempotency_key, (fingerprint, (kind, at)) in store.keys.items():
+        digest.update(b"%b %b %d %d;" % (idempotency_key, fingerprint, kind, at))
+    digest.update(b"%d %d" % (store.applied, store.evicted))
+    return digest.digest()

@@ -1,0 +1,198 @@
+"""The outside: one process that sends one view after another, and keeps what ``docs/protocol.md`` asks of it.
+
+*Keepers* are the members of the last view known to be active, and of every view sent after it, that were not
+restarted since. Each new view has one of them, and the last one is never restarted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pbproto import TellView, View
+
+from .host import Host
+from .parameters import Shape
+from .plan import Change
+
+if TYPE_CHECKING:
+    from .world import World
+
+
+class Outside:
+    """What the outside has sent, and what it knows."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.told = View(())
+        self._epoch = 0
+        self.keepers: tuple[int, ...] = ()
+        self._told_at: dict[int, tuple[int, int, int]] = {}
+        """Per node which view it was told last, by number, at which step, and in which life."""
+        self._sent = 0
+        """The number of the last view; a PUT of an unnumbered one that was overtaken is called off."""
+        self._restarted_at = -1
+        self.split = False
+        """Two halves serve at the moment (only where the plan's shape says so)."""
+        self._ever_active = False
+
+    # Sending views.
+
+    def change(self, change: Change) -> None:
+        """Send a new view, or the present one again, as far as the rules allow."""
+        world = self._world
+        self._note_activity()
+        if change.members and world.parameters.shape is Shape.HALVES:
+            self._halves(change)
+            return
+        members = change.members
+        if self.told.epoch is not None and not self._ever_active:
+            members = ()  # epoch 1 alone may start empty: a later one would wait for data that never was
+        if members and self.keepers and not set(members) & set(self.keepers):
+            members = tuple(sorted((*members, self.keepers[0])))
+        if not self.told.members:
+            self.keepers = members = change.members or world.parameters.first
+        if members and self._addressed(members) != self.told.members:
+            self._order(members)
+        for put in change.puts:
+            member = self.told.member(put.node) is not None
+            if member or put.node % 2 == self._sent % 2:  # some of those outside hear of it, too
+                self._put(put.node, put.delay)
+                if put.again:
+                    world.tally.faults["view_told_twice"] += 1
+                    self._put(put.node, put.delay + put.again)
+        if len(change.puts) < len(world.hosts):
+            world.tally.faults["view_lost"] += 1
+
+    def retell(self, restarted: int, delay: int) -> None:
+        """A node is back: the members hear the present view again, the restarted one first or last."""
+        ids = [member.id for member in self.told.members]
+        for place, id_ in enumerate(sorted(ids, key=lambda id_: (id_ != restarted) == bool(delay % 2))):
+            self._put(id_, delay * place)
+
+    def _addressed(self, members: tuple[int, ...]) -> tuple[object, ...]:
+        return View.of([(id_, self._world.hosts[id_].address) for id_ in members]).members
+
+    def _order(self, members: tuple[int, ...]) -> None:
+        world = self._world
+        self._sent += 1
+        self._epoch += 1
+        epoch = self._epoch if world.parameters.numbered else None
+        self.told = View.of([(id_, world.hosts[id_].address) for id_ in members], epoch)
+        self.keepers = tuple(id_ for id_ in self.keepers if id_ in members)
+        world.tally.faults["view_numbered" if epoch else "view_unnumbered"] += 1
+        world.note("view", f"the outside sends {members}", *members)
+
+    def _put(self, node: int, delay: int) -> None:
+        world = self._world
+        host = world.hosts[node]
+        if host.up:
+            world.at(world.now + delay, self._arrive, host, host.life, self.told, self._sent)
+            if delay:
+                world.tally.faults["view_late"] += 1
+
+    def _arrive(self, host: Host, life: int, told: View, sent: int) -> None:
+        # A PUT is said to one life of a node: to its next life an old view would be an order.
+        if host.life != life or not host.up:
+            return
+        # An unnumbered PUT never arrives after a later view was sent; the outside calls it off.
+        if told.epoch is None and sent != self._sent and not self.split:
+            self._world.tally.faults["view_called_off"] += 1
+            return
+        if sent != self._sent:
+            self._world.tally.faults["view_out_of_order"] += 1
+        self._told_at[host.id] = (sent, self._world.steps, life)
+        self._world.deliver(host, TellView(told), life)
+
+    # What the outside knows.
+
+    def _note_activity(self) -> None:
+        """Ask around: one member's "active" is enough, if it was told this view since it was sent, and since
+        the last restart of any node. What a member says of an earlier order of the same members proves nothing.
+        """
+        for member in self.told.members:
+            host = self._world.hosts[member.id]
+            if host.replica is None or host.inbox:
+                continue
+            status = host.replica.status(host.clock.read(self._world.now))
+            number, step, _ = self._told_at.get(member.id, (0, 0, 0))
+            fresh = number == self._sent and step > self._restarted_at
+            if fresh and status.status == "active" and status.view == self.told:
+                self.keepers = tuple(each.id for each in self.told.members)
+                self._ever_active = True
+
+    def everywhere_active(self) -> bool:
+        """Whether every member says that the view sent last is active."""
+        for member in self.told.members:
+            host = self._world.hosts[member.id]
+            if host.replica is None:
+                return False
+            status = host.replica.status(host.clock.read(self._world.now))
+            if status.status != "active" or status.view != self.told:
+                return False
+        return True
+
+    def may_restart(self, node: int) -> bool:
+        """Whether somebody else would still carry the data over."""
+        self._note_activity()
+        if self.told.epoch is not None and not self._ever_active:
+            return False  # the first numbered view must become active as it is, at these addresses
+        if self._world.parameters.shape is Shape.HALVES:
+            return False
+        return any(id_ != node for id_ in self.keepers)
+
+    def gone(self, node: int) -> None:
+        """A node has lost its memory."""
+        self.keepers = tuple(id_ for id_ in self.keepers if id_ != node)
+        self._restarted_at = self._world.steps
+
+    # Two halves, and one again.
+
+    def _halves(self, change: Change) -> None:
+        """Order two views at once, each of half of the members; next time, the view of all again."""
+        world = self._world
+        ids = world.parameters.ids
+        if not self.split and self.everywhere_active() and 0 < len(change.members) < len(ids):
+            self.split = True
+            world.checks.histories_part()
+            world.tally.faults["halves"] += 1
+            for half in (change.members, tuple(id_ for id_ in ids if id_ not in change.members)):
+                self._order(half)
+                for id_ in half:
+                    self._put(id_, 0)
+        else:
+            self._join()
+
+    def _join(self) -> None:
+        self.keepers = self._world.parameters.ids
+        if len(self.told.members) < len(self._world.hosts):
+            self._order(self._world.parameters.ids)
+        self.split = False
+        for id_ in self._world.parameters.ids:
+            self._put(id_, 0)
+
+    # The end.
+
+    def settle(self) -> None:
+        """All members of the last view are told it. Half of the time that means: only those who were not yet.
+
+        Otherwise the last view is one of all nodes, told to all of them.
+        """
+        if self._world.parameters.shape is Shape.HALVES:
+            self._join()
+            return
+        self._note_activity()
+        missing = [id_ for id_ in self._world.hosts if not self._was_told(id_)]
+        moved = self._addressed(tuple(member.id for member in self.told.members)) != self.told.members
+        if self._world.plan.seed % 2 and self.told.members and not moved:
+            for id_ in missing:
+                self._put(id_, 0)
+            return
+        first = self.told.epoch is not None and not self._ever_active
+        if not first and self._addressed(self._world.parameters.ids) != self.told.members:
+            self._order(self._world.parameters.ids)
+        for member in self.told.members:
+            self._put(member.id, 0)
+
+    def _was_told(self, node: int) -> bool:
+        """Whether a PUT of the last view has reached the life that this node has now."""
+        return self._told_at.get(node, (0, 0, 0))[::2] == (self._sent, self._world.hosts[node].life)

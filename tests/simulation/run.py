@@ -1,0 +1,128 @@
+"""A whole run: first everything goes wrong, then nothing does, and all must end well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pbproto.config import MILLISECOND, SECOND
+from tests.checker.history import History
+
+from .checks import Violation, demand
+from .parameters import Parameters, Shape
+from .plan import Ask, Plan, make
+from .tally import Tally
+from .truth import UntrueError
+from .world import Stopped, World
+
+PATIENCE = 90 * SECOND
+"""How long the calm may take: far above every timeout, for a state of a hundred chunks and slow links."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    plan: Plan
+    violation: Violation | None
+    steps: int
+    time: int
+    digest: str
+    tally: Tally
+    history: History
+    world: World | None
+    """Only if it was asked for."""
+
+    @property
+    def ok(self) -> bool:
+        return self.violation is None
+
+
+def run(plan: Plan, *, keep: bool = False) -> Outcome:
+    """Run a plan; ``keep`` the records and the world for those who explain it."""
+    world = World(plan, keep=keep)
+    violation = None
+    try:
+        _trouble(world)
+        _calm(world)
+        _judge(world)
+    except Stopped:
+        pass
+    except Violation as found:
+        violation = found
+    except UntrueError as error:
+        violation = Violation("exactly once", str(error))
+    except Exception as error:
+        if plan.limit is None and not plan.items:
+            raise
+        violation = Violation("crash", f"{type(error).__name__}: {error}")
+    return Outcome(
+        plan,
+        violation,
+        world.steps,
+        world.now,
+        world.trace.digest,
+        world.tally,
+        tuple(world.clients.calls),
+        world if keep else None,
+    )
+
+
+def run_seed(seed: int, parameters: Parameters | None = None) -> Outcome:
+    """Run the plan of a seed."""
+    return run(make(seed, parameters))
+
+
+def _trouble(world: World) -> None:
+    world.run(world.parameters.length)
+
+
+def _calm(world: World) -> None:
+    """All faults end, all nodes run, all members are told the same view: it becomes active, all are answered."""
+    world.calm = True
+    world.note("calm", "the faults are over")
+    world.faults.end_all()
+    world.outside.settle()
+    end = world.now + PATIENCE
+    lively = world.run(end, lambda: world.outside.everywhere_active() and world.clients.idle and world.at_rest())
+    if not lively:
+        raise Violation("liveness", _stuck(world))
+    _last_words(world)
+
+
+def _last_words(world: World) -> None:
+    """At every node some clients write at once, then read; nothing is wrong, so all must be answered."""
+    members = world.outside.told.members
+    first = len(world.clients.calls)
+    at_once = 4 if world.parameters.config.max_waiting >= 100 else 1
+    for what in ("put", "get"):
+        for member in members:
+            for number in range(at_once):
+                key = f"last{member.id}.{number}"
+                # One after the other where few may wait.
+                client = -100 - (10 * member.id + number if at_once > 1 else 0)
+                ask = Ask(world.now, client, member.id, what, key, key, patience=PATIENCE)  # type: ignore[arg-type]
+                world.clients.ask(ask)
+        if not world.run(world.now + PATIENCE, lambda: world.clients.idle):
+            raise Violation("liveness", _stuck(world))
+    for call in world.clients.calls[first:]:
+        demand(call.outcome == "ok", "liveness", f"in the calm {call} is not answered")
+    # A few heartbeats, so that the backups hear of the last commit.
+    world.run(world.now + 4 * world.parameters.config.heartbeat + 50 * world.parameters.delay + SECOND)
+    world.checks.settled()
+
+
+def _stuck(world: World) -> str:
+    words = [f"nothing moves any more by {world.now // MILLISECOND} ms"]
+    for host in world.hosts.values():
+        if host.replica is not None:
+            status = host.replica.status(host.clock.read(world.now))
+            waits = "; ".join(f"{wait.id}: {wait.reason}" for wait in status.waiting_for)
+            words.append(f"node {host.id} {status.status} ({waits or status.blocked or 'nobody'})")
+    words += [f"({attempt.token}) waits at {attempt.node}" for attempt in world.clients.waiting]
+    return ", ".join(words)
+
+
+def _judge(world: World) -> None:
+    """The history of the clients, judged without anything that the nodes know."""
+    if world.parameters.shape is Shape.HALVES and not world.checks.watch.one_history:
+        return
