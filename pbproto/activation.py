@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import commit, replication
+from . import commit, reads, replication
 from .effects import Code
 from .errors import ensure
 from .out import Out
@@ -34,6 +34,9 @@ def activate(state: State, proposal: Proposal, out: Out) -> None:
     for backup in lead.backups.values():
         # The first Replicate, empty, tells the members that the view is active.
         replication.send(state, lead, backup, out)
+    if proposal.told_again:
+        # The last to adopt may have been restarted since, before the outside told the view again.
+        reads.verify(lead)
     for waiter in state.waiting.clients.values():
         # What the base holds is answered: just now, or below from the results that came with it. The rest
         # stands in no log that this view, or one after it, can begin with: it is as if it had only arrived.

@@ -204,6 +204,8 @@ class Proposal:
     """Why a member does not promise yet."""
     blocked: str = ""
     """Why this view cannot be installed without a new word from outside."""
+    told_again: bool = False
+    """The view was told again meanwhile: what members said before may come from lives that are over."""
     resend_at: int = FOREVER
     resends: int = 0
 

@@ -80,13 +80,17 @@ def pursue(state: State, out: Out) -> None:
             # was restarted makes itself known by its nudge once it was told the view.
             if state.lead is not None:
                 reads.verify(state.lead)
+            elif state.proposal is not None:
+                state.proposal.told_again = True
             hasten(state, out)
             drive_all(state, out)
         else:
             propose(state, out)
     elif state.told_is_promised and state.follow is not None:
+        # Also if it is not active yet: the first Replicate may be a late one, of a primary that was restarted
+        # before the view was told again.
+        forwarding.verify(state.follow)
         if state.active:
-            forwarding.verify(state.follow)
             drive_all(state, out)
         else:
             # The promise may have gone to a proposal that nobody stands by any more.

@@ -6,16 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from pbproto import Reason
+from pbproto import Ballot, Kind, Reason, Result, TellView, ViewRefused
 from pbproto.config import MILLISECOND
-from pbproto.messages import (
-    Promise,
-    Propose,
-    Refusal,
-    Told,
-)
+from pbproto.messages import Adopted, Promise, Propose, Refusal, Replicate, Told
 from pbproto.out import Out
-from pbproto.views import nudge, pursue
+from pbproto.views import _rank, nudge, pursue
 
 from .cluster import Cluster, active, of, refusals, tell, view
 
@@ -410,3 +405,147 @@ def test_a_nudge_without_anything_to_hasten_changes_nothing() -> None:
     cluster.tell((0, 1))
     cluster.state(0).proposal = None
     assert cluster.forge(1, 0, Told(view((0, 1)).members, 0)) == ()
+
+
+def test_a_plain_view_has_the_epoch_that_it_has_or_would_take() -> None:
+    """To compare numbered views with: one that is new, one that is told again, one that is installed."""
+    state = Cluster((0,)).state(0)
+    other = view((0, 2))
+    state.seen_epoch = 4
+    assert _rank(state, view((0, 1))) == 5
+    state.told, state.told_rank = view((0, 1)), 3
+    assert _rank(state, view((0, 1))) == 3
+    assert _rank(state, other) == 5
+    state.promised, state.promised_view = Ballot(4, 0, 0, 1), other
+    assert _rank(state, other) == 4
+    state.seen_epoch = 6
+    assert _rank(state, other) == 7
+
+
+def test_a_refused_number_is_explained() -> None:
+    """Who gives numbers reads what this node knows: an old number, and one that is taken."""
+    cluster = Cluster((0,))
+    cluster.tell((0,), epoch=3)
+    for told, words in (
+        (view((0,), 2), "epoch 2 is older than epoch 3, which this node knows"),
+        (view((0, 1), 3), "epoch 3 names a view with other members"),
+    ):
+        (refusal,) = cluster.step(0, TellView(told))
+        assert isinstance(refusal, ViewRefused)
+        assert refusal.detail == words
+
+
+def test_a_view_on_its_way_is_not_started_anew_by_telling_it_again() -> None:
+    """It is hastened: the same ballot, proposed once more to whoever has not promised."""
+    cluster = Cluster((0, 1))
+    cluster.tell((0, 1), to=(0,))
+    ballot = cluster.state(0).promised
+    cluster.mail.clear()
+    cluster.tell((0, 1), to=(0,))
+    assert cluster.state(0).promised == ballot
+    assert len(cluster.on_the_way(Propose, receiver=1)) == 1
+
+
+def test_a_blocked_view_is_tried_anew_when_it_is_told_again() -> None:
+    """The outside may know better: a new attempt of the same number."""
+    cluster = Cluster((0, 1))
+    cluster.tell((0, 1), epoch=4)
+    cluster.run()
+    assert cluster.status(0).blocked
+    before = cluster.state(0).promised
+    cluster.tell((0, 1), to=(0,), epoch=4)
+    assert cluster.state(0).promised == before._replace(attempt=before.attempt + 1)
+
+
+def test_a_nudge_from_a_life_that_is_led_starts_nothing() -> None:
+    """A late copy of the nudge of a member that is in the view as it is: no new ballot, no proposal."""
+    cluster = active(0, 1)
+    ballot = cluster.state(0).promised
+    cluster.forge(1, 0, Told(view((0, 1)).members, 0))
+    assert cluster.state(0).promised == ballot
+    assert cluster.on_the_way(Propose) == []
+
+
+@pytest.mark.parametrize("node", [0, 1])
+def test_who_comes_between_two_words_is_served_after_the_second(node: int) -> None:
+    """Told another view that never begins, a node serves nobody; told back, it serves those who wait.
+
+    One repeats a key, and is answered with the old result; the primary does so in the step of the telling.
+    """
+    cluster = active(1, 2)
+    member = node + 1
+    cluster.put(1, b"k", b"v", b"once")
+    cluster.advance(500)
+    cluster.hold(of(Told))
+    cluster.tell((0, 1, 2), to=(member,))
+    tokens = [cluster.put(member, b"k", b"v", b"once"), cluster.get(member, b"k")]
+    cluster.run()
+    assert [cluster.waits(token) for token in tokens] == [True, True]
+    cluster.tell((1, 2), to=(member,))
+    assert cluster.waits(tokens[0]) is (member == 2)
+    cluster.run()
+    assert cluster.written(tokens[0]) == Result(Kind.CREATED, 0)
+    assert cluster.value(tokens[1]) == (b"v", 1)
+
+
+def test_a_backup_that_is_told_another_view_nudges_its_primary() -> None:
+    """What it promised before does not hold it back: an active backup, told alone."""
+    cluster = active(0, 1, 2)
+    cluster.tell((1, 2), to=(2,))
+    assert [mail.receiver for mail in cluster.on_the_way(Told, sender=2)] == [1]
+
+
+def test_a_primary_that_steps_outside_is_not_active() -> None:
+    """It stops in the same step, and says so."""
+    cluster = active(0, 1)
+    cluster.tell((1,), to=(0,))
+    state = cluster.state(0)
+    assert (state.active, state.lead) == (False, None)
+    assert cluster.noted(0, "stopped_serving") == [{"reason": "outside the told view"}]
+
+
+def test_a_late_word_of_a_dead_primary_proves_nothing() -> None:
+    """A backup is told the view again, and only then hears that it is active: from a primary that is gone.
+
+    Hold back the first Replicate, restart the primary, tell the backup again, deliver. Were it to say "active", the
+    outside could take the restarted, empty primary for a holder of the data, and restart the only one there is.
+    """
+    cluster = Cluster((1, 2))
+    cluster.tell((1, 2))
+    cluster.hold(of(Replicate))
+    cluster.run()
+    (late,) = cluster.on_the_way(Replicate)
+    cluster.start(1)
+    cluster.hold(of())
+    cluster.tell((1, 2), to=(2,))
+    cluster.deliver(late)
+    assert cluster.state(2).active
+    assert cluster.status(2).status == "installing"
+    cluster.release()
+    cluster.lose(of())
+    cluster.tell((1, 2))
+    cluster.advance(5_000)
+    assert [cluster.status(id_).status for id_ in (1, 2)] == ["active", "active"]
+
+
+def test_a_late_word_of_a_dead_backup_proves_nothing() -> None:
+    """A primary is told the view again while it installs it, and the last member to adopt is gone by then.
+
+    Hold back its Adopted, restart it, tell the primary again, deliver: the view starts, but is not called active
+    before every member, in the life it was installed with, has answered.
+    """
+    cluster = Cluster((1, 2))
+    cluster.tell((1, 2))
+    cluster.hold(of(Adopted))
+    cluster.run()
+    (late,) = cluster.on_the_way(Adopted)
+    cluster.start(2)
+    cluster.hold(of())
+    cluster.tell((1, 2), to=(1,))
+    cluster.deliver(late)
+    assert cluster.state(1).lead is not None
+    assert cluster.status(1).status == "installing"
+    cluster.release()
+    cluster.tell((1, 2), to=(2,))
+    cluster.advance(5_000)
+    assert [cluster.status(id_).status for id_ in (1, 2)] == ["active", "active"]
