@@ -1,1 +1,3 @@
-"""Faults planted in the core, each one rule of ``docs/protocol.md`` switched off: the checks must find them all."""
+"""Faults planted in the core, each one rule of ``docs/protocol.md`` switched off: the checks must find them
+all.
+"""

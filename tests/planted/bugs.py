@@ -1,7 +1,8 @@
+# ruff: noqa: E501 - pieces of source are quoted as they are
 """The planted faults. An edit names a piece of the source, which must be there once, and what takes its place.
 
-Where the core itself would stop at the damage (``ensure``), the guard is taken out as well, as ``_UNGUARDED`` and in
-single edits: otherwise most faults would only show that the core checks itself.
+Where the core itself would stop at the damage (``ensure``), the guard is taken out as well, as ``_UNGUARDED``
+and in single edits: otherwise most faults would only show that the core checks itself.
 """
 
 from __future__ import annotations
@@ -302,6 +303,11 @@ BUGS: tuple[Bug, ...] = (
             "        proposal.promises[envelope.sender] = (envelope.sender_incarnation, known[1])\n"
             "    if known is not None:\n",
         ),
+        (
+            "views.py",
+            "        if promised is not None and promised[0] != envelope.sender_incarnation:\n",
+            "        if promised is not None and promised[0] == envelope.sender:\n",
+        ),
     ),
     _bug(
         "restarted_node_promises",
@@ -539,7 +545,11 @@ BUGS: tuple[Bug, ...] = (
             "    claimed = lead.claimed.get(operation.idempotency_key)\n",
             "    claimed: tuple[bytes, int] | None = None\n",
         ),
-        ("commit.py", "            lead.claimed.pop(operation.idempotency_key, None)\n", "            pass\n"),
+        (
+            "commit.py",
+            "            lead.claimed.pop(operation.idempotency_key, None)\n",
+            "            pass\n",
+        ),
     ),
     _bug(
         "key_not_compared",

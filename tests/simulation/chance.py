@@ -1,7 +1,7 @@
 """Chance, drawn in a way that is the same on every machine and every Python.
 
-Only ``random()`` and whole numbers are used: what goes through a logarithm may differ in the last bit from one
-C library to the next, and one bit is another run.
+Only ``random()`` and whole numbers are used: what goes through a logarithm may differ in the last bit from
+one C library to the next, and one bit is another run.
 """
 
 from __future__ import annotations

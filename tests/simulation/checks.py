@@ -1,14 +1,15 @@
 """What must be true after every step of every node, and at the end: the invariants of ``docs/protocol.md``.
 
-Omniscient: the checks see all nodes at once and the true order of all steps, so they say at which step a rule was
-broken, long before a client could notice. ``tests.core.watch`` holds invariants 1 to 5; here are the rest, and what
-the clients were told.
+Omniscient: the checks see all nodes at once and the true order of all steps, so they say at which step a rule
+was broken, long before a client could notice. ``tests.core.watch`` holds invariants 1 to 5; here are the
+rest, and what the clients were told.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pbproto import (
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 Life = tuple[int, int]
 
 
-class Violation(Exception):
+class Violation(Exception):  # noqa: N818 - the word for what it is
     """A rule is broken: which check says so, and how."""
 
     def __init__(self, check: str, detail: str) -> None:
@@ -323,7 +324,11 @@ class Checks:
             return
         kind = self.truth.kind(position)
         demand(kind is not None, "commit", f"a write is answered at {position}, which nobody has committed")
-        demand(kind == outcome.result.kind, "answer", f"at {position}: {outcome.result.kind!r}, in truth {kind!r}")
+        demand(
+            kind == outcome.result.kind,
+            "answer",
+            f"at {position}: {outcome.result.kind!r}, in truth {kind!r}",
+        )
         ballot = state.promised
         self.acknowledged[ballot] = max(position + 1, self.acknowledged.get(ballot, 0))
         self.floor = max(self.floor, position + 1)
@@ -408,10 +413,7 @@ class Checks:
     def _nothing_silent(self, state: State) -> None:
         """Each write that a client was told of is in the last log, or in what the members say was dropped."""
         stretches = [*state.lineage, (state.promised, state.log.end)]
-        kept = {
-            ballot: (start, end)
-            for (ballot, start), (_, end) in zip(stretches, stretches[1:], strict=False)
-        }
+        kept = {ballot: (start, end) for (ballot, start), (_, end) in pairwise(stretches)}
         for node, ballot, position in self.answered:
             start, end = kept.get(ballot, (0, 0))
             kept_here = start <= position < end

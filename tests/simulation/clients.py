@@ -1,4 +1,6 @@
-"""The clients: each asks one thing after another, hangs up when its patience ends, and repeats what has a name."""
+"""The clients: each asks one thing after another, hangs up when its patience ends, and repeats what has a
+name.
+"""
 
 from __future__ import annotations
 

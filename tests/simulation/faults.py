@@ -17,18 +17,43 @@ if TYPE_CHECKING:
     from .world import World
 
 Undo = Callable[[], None]
+Moment = Callable[[State], int | None]
 
-MOMENTS: dict[str, Callable[[State], bool]] = {
-    "promised": lambda state: state.follow is not None and not state.active,
-    "proposing": lambda state: state.proposal is not None and len(state.proposal.promises) > 1,
-    "fetching": lambda state: state.staging is not None and state.staging.thaw is not None,
-    "a source": lambda state: state.frozen is not None,
-    "forwarding": lambda state: state.follow is not None and bool(state.follow.forwarded),
-    "uncommitted": lambda state: state.lead is not None and len(state.lead.uncommitted) > 1,
-    "parking": lambda state: state.lead is not None and bool(state.lead.parked),
-    "synced": lambda state: state.proposal is not None and len(state.proposal.adopted) > 1,
+
+def _itself(condition: Callable[[State], object]) -> Moment:
+    return lambda state: state.id if condition(state) else None
+
+
+def _promiser(state: State) -> int | None:
+    """A member whose promise a primary has while it waits for another's."""
+    proposal = state.proposal
+    if proposal is None or proposal.base is not None:
+        return None
+    return next((id_ for id_ in proposal.promises if id_ != state.id), None)
+
+
+def _adopter(state: State) -> int | None:
+    """A member that holds the base while another does not."""
+    proposal = state.proposal
+    if proposal is None:
+        return None
+    return next((id_ for id_ in proposal.adopted if id_ != state.id), None)
+
+
+MOMENTS: dict[str, Moment] = {
+    "it has promised": _itself(lambda state: state.follow is not None and not state.active),
+    "it proposes": _itself(lambda state: state.proposal is not None and len(state.proposal.promises) > 1),
+    "it fetches": _itself(lambda state: state.staging is not None and state.staging.thaw is not None),
+    "it is a source": _itself(lambda state: state.frozen is not None),
+    "it forwards": _itself(lambda state: state.follow is not None and bool(state.follow.forwarded)),
+    "its log is uncommitted": _itself(
+        lambda state: state.lead is not None and len(state.lead.uncommitted) > 2
+    ),
+    "it parks": _itself(lambda state: state.lead is not None and bool(state.lead.parked)),
+    "its promise waits for others": _promiser,
+    "it waits for others to adopt": _adopter,
 }
-"""What an ambush waits for, at any node."""
+"""What an ambush waits for at any node, and whom it then hits."""
 
 
 class Faults:
@@ -56,7 +81,9 @@ class Faults:
     def _end(self, number: int, fault: Fault) -> None:
         undo = self._undo.pop(number, None)
         if undo is not None:
-            self._world.note("fault", f"{fault.kind} of {' '.join(map(str, fault.nodes))} is over", *fault.nodes)
+            self._world.note(
+                "fault", f"{fault.kind} of {' '.join(map(str, fault.nodes))} is over", *fault.nodes
+            )
             undo()
 
     def end_all(self) -> None:
@@ -90,9 +117,7 @@ class Faults:
         if fault.kind in ("split", "isolate"):
             inside = fault.nodes
             outside = [id_ for id_ in ids if id_ not in inside]
-            return tuple(
-                link for one in inside for other in outside for link in ((one, other), (other, one))
-            )
+            return tuple(link for one in inside for other in outside for link in ((one, other), (other, one)))
         if len(fault.nodes) < 2:
             return ()
         one, other = fault.nodes
@@ -126,11 +151,15 @@ class Faults:
         if replica.state.frozen is not None:
             world.tally.faults["crash_of_a_source"] += 1
         if fault.kind == "stop":
+            world.outside.gone(host.id)  # it counts on this node no more
             world.step(host, Close())
-        world.crash(host)
-        world.outside.gone(host.id)
+            # It goes on for a while, and turns newcomers away.
+            world.at(min(fault.until, world.now + 30 * MILLISECOND), self._end_of_life, host, host.life)
+        else:
+            world.crash(host)
 
         def undo() -> None:
+            world.crash(host)
             if fault.kind == "move":
                 self._move(host)
             world.start(host)
@@ -138,6 +167,10 @@ class Faults:
                 world.outside.retell(host.id, fault.amount * MILLISECOND // 10)
 
         return undo
+
+    def _end_of_life(self, host: Host, life: int) -> None:
+        if host.life == life:
+            self._world.crash(host)
 
     def _move(self, host: Host) -> None:
         """The node comes back at another address: that of a node that is down, if there is one."""
@@ -197,24 +230,36 @@ class Faults:
         for fault in self._ambushes:
             names = list(MOMENTS)
             moment = names[fault.amount % len(names)]
-            if host.up and MOMENTS[moment](self._world.state(host.id)):
+            victim = MOMENTS[moment](self._world.state(host.id)) if host.up else None
+            if victim is not None:
                 self._ambushes.remove(fault)
                 # Not within this step: what it has sent is on its way first.
-                self._world.at(self._world.now, self._spring, host.id, moment, fault)
+                self._world.at(self._world.now, self._spring, victim, moment, fault)
                 return
 
     def _spring(self, id_: int, moment: str, fault: Fault) -> None:
         world = self._world
         if world.calm:
             return
-        world.tally.faults[f"ambush while {moment}"] += 1
-        if fault.amount % 3:
-            until = world.now + (1 + fault.amount % 50) * MILLISECOND
-            self.begin(Fault(world.now, until, "crash", (id_,), fault.amount | 1))
-        else:
-            members = tuple(each for each in world.parameters.ids if fault.amount >> each & 1 or each == id_)
-            puts = tuple(Told(each, 0) for each in world.parameters.ids)
-            world.outside.change(Change(world.now, members, puts))
+        world.tally.faults[f"ambush: {moment}"] += 1
+        now, others = world.now, [each for each in world.parameters.ids if each != id_]
+        until = now + (1 + fault.amount % 20) * MILLISECOND
+        match fault.amount // len(MOMENTS) % 5:
+            case 0 | 1:
+                # Told again in no time: what was said to its former life is still on its way.
+                self.begin(Fault(now, now + 300 * MILLISECOND, "storm", (id_,)))
+                self.begin(Fault(now, until, "crash", (id_,), 1))
+            case 2 | 3:
+                kind = "cut_one_way" if fault.amount % 2 else "hold_one_way"
+                for other in others:
+                    link = (id_, other) if fault.amount & 2 else (other, id_)
+                    self.begin(Fault(now, now + 400 * MILLISECOND, kind, link))
+            case _:
+                members = tuple(
+                    each for each in world.parameters.ids if fault.amount >> each & 1 or each == id_
+                )
+                puts = tuple(Told(each, 0) for each in world.parameters.ids)
+                world.outside.change(Change(now, members, puts))
 
     def _storm(self) -> Undo:
         network = self._world.network

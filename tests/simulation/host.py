@@ -14,7 +14,8 @@ MILLION = 1_000_000
 
 @dataclass(slots=True)
 class Clock:
-    """A monotonic clock that runs fast or slow, and may jump: the core takes one that goes back to stand still.
+    """A monotonic clock that runs fast or slow, and may jump: the core takes one that goes back to stand
+    still.
 
     Times are whole nanoseconds; ``rate`` is in parts per million of true time.
     """

@@ -1,7 +1,7 @@
 """What becomes of messages: most arrive soon, and each of the others has a name by which it can be spared.
 
-Every message draws the same number of times from the stream of its link, whatever becomes of it, so that to spare
-one message changes as little as possible for the rest.
+Every message draws the same number of times from the stream of its link, whatever becomes of it, so that to
+spare one message changes as little as possible for the rest.
 """
 
 from __future__ import annotations

@@ -107,7 +107,8 @@ class Outside:
 
     def _note_activity(self) -> None:
         """Ask around: one member's "active" is enough, if it was told this view since it was sent, and since
-        the last restart of any node. What a member says of an earlier order of the same members proves nothing.
+        the last restart of any node. What a member says of an earlier order of the same members proves
+        nothing.
         """
         for member in self.told.members:
             host = self._world.hosts[member.id]

@@ -1,7 +1,7 @@
 """What differs from run to run: each run has its own kinds of trouble (swarm testing, Groce et al. 2012).
 
-A run in which everything goes wrong at once gets nowhere, and some faults hide others; so each run leaves many
-of them out.
+A run in which everything goes wrong at once gets nowhere, and some faults hide others; so each run leaves
+many of them out.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ KINDS = (
     "ambush",
 )
 """The faults that last: links cut (what is sent is lost) or held (it arrives afterwards), both ways or one; a
-node crashed or stopped in order, and started again empty, perhaps at another address; paused; slow; with a clock
-that runs fast or slow, or jumps; a storm in which most messages suffer; an
+node crashed or stopped in order, and started again empty, perhaps at another address; paused; slow; with a
+clock that runs fast or slow, or jumps; a storm in which most messages suffer; an
 ambush, which waits for a moment at which a crash or another view hurts most."""
 
 
@@ -81,6 +81,10 @@ class Parameters:
     """This share takes up to a second."""
     stale: float
     """Of this share a copy comes again up to five seconds later."""
+    origins: int
+    """How many origins' results a store remembers: a constant of the protocol, made small to be reached."""
+    ballots: int
+    """How many ballots a lineage remembers; the same."""
     config: Config
 
     def lines(self) -> list[str]:
@@ -137,13 +141,15 @@ def draw(seed: int) -> Parameters:
         named=pick(random, (0.0, 0.3, 0.8)),
         patience=config.request_timeout,
         kinds=tuple(kind for kind in KINDS if chance(random, 0.45)),
-        faults=pick(random, (0, 6, 12, 25)),
+        faults=pick(random, (0, 8, 16, 32)),
         aftershock=chance(random, 0.3),
         pause_between_views=pick(random, (0, 800, 2500, 6000)) * MILLISECOND,
         loss=pick(random, (0.0, 0.0, 0.02, 0.1)),
         copies=pick(random, (0.0, 0.05, 0.2)),
         delay=pick(random, (1, 5, 30)) * MILLISECOND,
         late=pick(random, (0.0, 0.02, 0.1)),
-        stale=pick(random, (0.0, 0.0, 0.03)),
+        stale=pick(random, (0.0, 0.05, 0.2)),
+        origins=pick(random, (1024, 1024, 3)),
+        ballots=pick(random, (256, 4)) if shape is Shape.USUAL else 256,
         config=config,
     )

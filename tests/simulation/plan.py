@@ -1,8 +1,8 @@
 """What is going to happen in a run: drawn whole from the seed before it begins, so that it can be shrunk.
 
-A plan is a list of items with times: what clients ask, what goes wrong and for how long, which views the outside
-sends. What depends on how the run goes is decided when an item's time comes, by rules without chance: a crash
-that would leave nobody to carry the data over is left out, a view gets the member that it must have.
+A plan is a list of items with times: what clients ask, what goes wrong and for how long, which views the
+outside sends. What depends on how the run goes is decided when an item's time comes, by rules without chance:
+a crash that would leave nobody to carry the data over is left out, a view gets the member that it must have.
 """
 
 from __future__ import annotations
@@ -139,6 +139,8 @@ def _faults(seed: int, parameters: Parameters) -> list[Fault]:
         at = between(random, 200 * MILLISECOND, parameters.length)
         until = at + 10 * MILLISECOND + steep(random, 6 * SECOND)
         kind = pick(random, parameters.kinds)
+        if kind == "ambush":
+            until = at + 8 * SECOND
         size = 1
         if kind in ("cut", "cut_one_way", "hold", "hold_one_way"):
             size = 2

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from pbproto.config import MILLISECOND, SECOND
 from tests.checker.history import History
+from tests.checker.linearizability import check
 
 from .checks import Violation, demand
-from .parameters import Parameters, Shape
+from .parameters import Parameters
 from .plan import Ask, Plan, make
 from .tally import Tally
 from .truth import UntrueError
-from .world import Stopped, World
+from .world import StoppedError, World
 
 PATIENCE = 90 * SECOND
 """How long the calm may take: far above every timeout, for a state of a hundred chunks and slow links."""
@@ -45,7 +46,7 @@ def run(plan: Plan, *, keep: bool = False) -> Outcome:
         _trouble(world)
         _calm(world)
         _judge(world)
-    except Stopped:
+    except StoppedError:
         pass
     except Violation as found:
         violation = found
@@ -77,13 +78,17 @@ def _trouble(world: World) -> None:
 
 
 def _calm(world: World) -> None:
-    """All faults end, all nodes run, all members are told the same view: it becomes active, all are answered."""
+    """All faults end, all nodes run, all members are told the same view: it becomes active, all are
+    answered.
+    """
     world.calm = True
     world.note("calm", "the faults are over")
     world.faults.end_all()
     world.outside.settle()
     end = world.now + PATIENCE
-    lively = world.run(end, lambda: world.outside.everywhere_active() and world.clients.idle and world.at_rest())
+    lively = world.run(
+        end, lambda: world.outside.everywhere_active() and world.clients.idle and world.at_rest()
+    )
     if not lively:
         raise Violation("liveness", _stuck(world))
     _last_words(world)
@@ -100,7 +105,7 @@ def _last_words(world: World) -> None:
                 key = f"last{member.id}.{number}"
                 # One after the other where few may wait.
                 client = -100 - (10 * member.id + number if at_once > 1 else 0)
-                ask = Ask(world.now, client, member.id, what, key, key, patience=PATIENCE)  # type: ignore[arg-type]
+                ask = Ask(world.now, client, member.id, what, key, key, patience=PATIENCE)
                 world.clients.ask(ask)
         if not world.run(world.now + PATIENCE, lambda: world.clients.idle):
             raise Violation("liveness", _stuck(world))
@@ -123,6 +128,14 @@ def _stuck(world: World) -> str:
 
 
 def _judge(world: World) -> None:
-    """The history of the clients, judged without anything that the nodes know."""
-    if world.parameters.shape is Shape.HALVES and not world.checks.watch.one_history:
+    """The history of the clients, judged without anything that the nodes know: with its numbers and without.
+
+    Two halves that served were two stores: what they answered does not make one history.
+    """
+    if not world.checks.watch.one_history:
         return
+    for numbers in (True, False):
+        verdict = check(world.clients.calls, numbers=numbers)
+        if verdict.result == "undecided":
+            world.tally.faults[f"history undecided ({'with' if numbers else 'without'} numbers)"] += 1
+        demand(verdict.result != "violation", "linearizability", verdict.reason)

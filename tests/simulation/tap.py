@@ -1,7 +1,8 @@
 """Overhears every operation that any replica applies.
 
-A log may be trimmed in the very step in which its operations are committed, so looking at the logs between steps
-misses some. Every committed operation is applied somewhere first; so its application is where history is made.
+A log may be trimmed in the very step in which its operations are committed, so looking at the logs between
+steps misses some. Every committed operation is applied somewhere first; so its application is where history
+is made.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The one history of a run as it truly was: every committed operation in its place, and what the map held then.
+"""The one history of a run as it truly was: every committed operation in its place, and what the map held
+then.
 
 Worked out from the operations alone, by code of its own, so that it can say when a replica is wrong.
 """
@@ -33,7 +34,9 @@ class Truth:
     """Per key, from which position on it had which value."""
 
     def learn(self, applied: Iterable[Applied]) -> None:
-        """Take in what replicas have applied. Raises ``UntrueError`` where one strays from the one history."""
+        """Take in what replicas have applied. Raises ``UntrueError`` where one strays from the one
+        history.
+        """
         for _, position, operation, result in applied:
             if position == len(self.operations):
                 self._apply(position, operation)

@@ -1,18 +1,20 @@
 """The event loop of a run: true time, hosts, and what happens when.
 
-Everything that will happen is in one queue, ordered by time and then by when it was arranged. ``step`` is the one
-place in which a replica is touched, and every step is checked before its effects go out.
+Everything that will happen is in one queue, ordered by time and then by when it was arranged. ``step`` is the
+one place in which a replica is touched, and every step is checked before its effects go out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from pbproto import Effect, Event, InvariantError, Note, Receive, Reject, Replica, Reply, Send, Tick
-from pbproto.state import State
+import pbproto.base
+import pbproto.lineage
+import pbproto.store
+from pbproto import Effect, Event, InvariantError, Reject, Replica, Reply, Send, Tick
 from pbproto.config import MILLISECOND
+from pbproto.state import State
 
 from . import tap
 from .chance import between, stream
@@ -22,14 +24,21 @@ from .faults import Faults
 from .host import Host, Input
 from .network import Network
 from .outside import Outside
+from .parameters import Parameters
 from .plan import Ask, Change, Fault, Plan
 from .tally import Tally
 from .trace import Happening, Mail, Step, Trace
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped(Exception):
+class StoppedError(Exception):
     """The run has made as many steps as it may."""
+
+
+def set_limits(parameters: Parameters) -> None:
+    """Constants of the protocol, which no run could reach as they are; the same for all replicas of a run."""
+    pbproto.store.MAX_ORIGINS = parameters.origins
+    pbproto.lineage.MAX_LINEAGE = parameters.ballots
+    pbproto.base.MAX_LINEAGE = parameters.ballots  # type: ignore[attr-defined]
 
 
 class World:
@@ -38,6 +47,7 @@ class World:
     def __init__(self, plan: Plan, *, keep: bool = False) -> None:
         self.plan = plan
         self.parameters = plan.parameters
+        set_limits(plan.parameters)
         self.now = 0
         self.steps = 0
         self.calm = False
@@ -108,6 +118,7 @@ class World:
         if host.replica is None:
             return
         self.checks.ended(host)
+        self.outside.gone(host.id)
         host.replica = None
         host.inbox.clear()
         host.wake_at = -1
@@ -152,7 +163,7 @@ class World:
         replica = host.replica
         assert replica is not None
         if self.plan.limit is not None and self.steps >= self.plan.limit:
-            raise Stopped
+            raise StoppedError
         self.steps += 1
         local = host.clock.read(self.now)
         before = self.checks.before(host)
@@ -207,7 +218,15 @@ class World:
         sent: tuple[Mail, ...],
     ) -> None:
         state = self.state(host.id)
-        role = "primary" if state.lead else "proposing" if state.proposal else "backup" if state.follow else "idle"
+        role = (
+            "primary"
+            if state.lead
+            else "proposing"
+            if state.proposal
+            else "backup"
+            if state.follow
+            else "idle"
+        )
         status = f"{role} {state.promised} log {state.log.end} commit {state.commit}"
         self.trace.add(
             Step(self.steps, self.now, local, host.id, host.life, event, mail, effects, sent, status)

@@ -1,0 +1,56 @@
+"""``python -m tests.planted``: plant each fault, hunt it by simulation and by the explorer, print the table.
+
+    NAME …      only these faults
+    --jobs N    so many at once (default: all cores)
+
+Exit status 1 if one is not found by either.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from .bugs import BUGS, Bug
+from .hunt import Found, finds
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a table in Markdown; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.planted", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", choices=[bug.name for bug in BUGS] + [[]], metavar="NAME")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    chosen = parser.parse_args(arguments)
+    bugs = [bug for bug in BUGS if not chosen.names or bug.name in chosen.names]
+    print(
+        "| fault: a rule that is switched off | by simulation, after | by which check | by the explorer, after |"
+    )
+    print("|---|---|---|---|")
+    unfound = []
+    with ThreadPoolExecutor(chosen.jobs) as pool:  # each hunt is processes of its own
+        for bug, found in zip(bugs, pool.map(lambda bug: list(finds(bug)), bugs), strict=True):
+            print(row(bug, found), flush=True)
+            if not found:
+                unfound.append(bug.name)
+    print(
+        f"\n{len(bugs)} faults, {len(bugs) - len(unfound)} found; not found: {', '.join(unfound) or 'none'}"
+    )
+    return 1 if unfound else 0
+
+
+def row(bug: Bug, found: Sequence[Found]) -> str:
+    """One line of the table."""
+    simulated = next((each for each in found if each.by == "simulation"), None)
+    explored = next((each for each in found if each.by != "simulation"), None)
+    effort, check = (simulated.effort, simulated.check) if simulated else ("–", "–")
+    states = f"`{explored.by}`, {explored.effort}: {explored.check}" if explored else "–"
+    return f"| `{bug.name}`: {bug.rule} | {effort} | {check} | {states} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

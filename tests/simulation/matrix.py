@@ -1,0 +1,163 @@
+"""What a set of runs has to have met, so that its silence means something: the matrix, and what is missing in
+it.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pbproto
+from pbproto import Code
+from pbproto.messages import Refusal
+
+from .faults import MOMENTS
+from .parameters import KINDS
+from .tally import Tally
+
+MESSAGES = (
+    "Told",
+    "Propose",
+    "Promise",
+    "Adopt",
+    "Adopted",
+    "Fetch",
+    "LogChunk",
+    "SnapshotChunk",
+    "Replicate",
+    "Replicated",
+    "Forward",
+    "Forwarded",
+    "Confirm",
+    "Confirmed",
+    "Refuse",
+)
+SUFFERED = (
+    "lost",
+    "copied",
+    "late",
+    "stale",
+    "overtaken",
+    "cut",
+    "held",
+    "to_paused",
+    "to_slow",
+    "to_nobody",
+    "to_stranger",
+    "to_former_life",
+    "from_former_life",
+)
+"""What can become of one message: it is lost, copied, held up, copied much later, arrives after one that was
+sent later; its link is cut, or holds it back; it reaches a node that is paused, slow, down, another one at
+that address, a later life of the one it was meant for, or it comes from a life that is over."""
+
+IMPOSSIBLE = {
+    ("Told", "to_former_life"): "a nudge is for whichever life runs there",
+    ("Propose", "to_former_life"): "a proposal is for whichever life runs there",
+}
+"""Cells that cannot be hit, and why."""
+RARE = {
+    (kind, "to_stranger"): "an answer finds a stranger only if two nodes swap addresses within one round trip"
+    for kind in (
+        "Promise",
+        "Adopt",
+        "Adopted",
+        "Fetch",
+        "LogChunk",
+        "SnapshotChunk",
+        "Replicated",
+        "Confirmed",
+    )
+}
+"""Cells that are counted and not demanded, and why."""
+
+_ANSWERS = ("Promise", "Adopted", "LogChunk", "SnapshotChunk", "Replicated", "Forwarded", "Confirmed")
+SELDOM = {
+    **dict.fromkeys(
+        [(kind, fault) for kind in _ANSWERS for fault in ("cut", "held", "to_paused", "from_former_life")],
+        "an answer meets what its question did not only if that began within one round trip",
+    ),
+    ("former_life", ""): "a copy of a nudge or promise has to outlive its sender and the next installation",
+}
+"""Cells, and a reason, that take many runs to hit: demanded from ``MANY`` runs on only."""
+MANY = 1000
+
+UNREACHED_REASONS = {
+    "not_an_epoch": "a correct primary counts epochs from 1; hostile numbers are for the unit tests",
+    "not_its_own_ballot": "a correct primary proposes its own ballots only",
+    "not_a_view_of_ours": "a correct primary proposes to members only",
+    "not_its_own_request": "a correct backup forwards its own clients' writes only",
+    "beyond_the_state": "a correct member asks for what the source has said it has",
+    "not_the_primary": "who speaks in a ballot as its primary is its primary",
+    "not_synced": "a correct primary replicates when all members are synced",
+    "not_a_backup": "who speaks in an active ballot is a member of it, in the life it was installed with",
+    "not_a_member": "who speaks in a ballot is a member of it",
+    "beyond_the_log": "a correct member acknowledges and confirms what was sent",
+    "other_history": "there is one cluster; another one on a reused port is for the unit tests",
+    "settled": "a forward below its origin's mark comes from an older ballot, which is refused first",
+}
+"""Reasons for ignoring a message that the fault model does not bring about; ``tests/core`` covers each."""
+
+
+def ignore_reasons() -> list[str]:
+    """Every reason for which the core ignores a message, read in its source."""
+    found: dict[str, None] = {}
+    for path in sorted(Path(pbproto.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            if node.func.id == "ignore" and len(node.args) > 2 and isinstance(node.args[2], ast.Constant):
+                found[str(node.args[2].value)] = None
+    return [*found, *(refusal.name.lower() for refusal in Refusal)]
+
+
+def holes(tally: Tally, runs: int) -> list[str]:
+    """What so many runs should have met and did not."""
+    excused = {**IMPOSSIBLE, **RARE, **(SELDOM if runs < MANY else {})}
+    missing = []
+    for kind in MESSAGES:
+        missing += [
+            f"no {kind} was ever {fault.replace('_', ' ')}"
+            for fault in SUFFERED
+            if not tally.suffered_by[(fault, kind)] and (kind, fault) not in excused
+        ]
+        if not tally.received[kind]:
+            missing.append(f"no {kind} was ever received")
+    missing += [f"nothing was ever noted as {code.value}" for code in Code if not tally.notes[code.value]]
+    ignored = {reason for reason, _ in tally.ignored}
+    missing += [
+        f"no message was ever ignored as {reason}"
+        for reason in ignore_reasons()
+        if reason not in ignored and reason not in UNREACHED_REASONS and (reason, "") not in excused
+    ]
+    missing += [f"there never was a {kind}" for kind in KINDS if not tally.faults[kind]]
+    missing += [
+        f"there never was an ambush: {moment}" for moment in MOMENTS if not tally.faults[f"ambush: {moment}"]
+    ]
+    return missing
+
+
+def lines(tally: Tally) -> list[str]:
+    """The matrix as text: a row for each kind of message, a column for each fault."""
+    width = max(map(len, MESSAGES))
+    columns = [fault.replace("_", " ").replace("former life", "former") for fault in SUFFERED]
+    found = [" ".join([" " * width, *(f"{column:>11}" for column in columns), "   received"])]
+    for kind in MESSAGES:
+        cells = [
+            f"{'–' if (kind, fault) in IMPOSSIBLE else tally.suffered_by[(fault, kind)]:>11}"
+            for fault in SUFFERED
+        ]
+        found.append(" ".join([f"{kind:<{width}}", *cells, f"{tally.received[kind]:>11}"]))
+    for title, counts in (
+        ("faults", tally.faults),
+        ("notes", tally.notes),
+        ("ignored", {f"{reason}": 0 for reason, _ in tally.ignored}),
+        ("rejected", {", ".join(key): count for key, count in tally.rejected.items()}),
+        ("answers", tally.answers),
+    ):
+        if title == "ignored":
+            for (reason, _), count in tally.ignored.items():
+                counts[reason] += count
+        words = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+        found.append(f"{title}: {words}")
+    return found

@@ -1,0 +1,127 @@
+"""Many runs at once, on all cores, with progress at a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+
+from .pieces import PIECES
+from .run import run as run_plan
+from .run import run_seed
+from .tally import Tally
+
+CHUNK = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """How a run of a seed ended, in few bytes."""
+
+    seed: int | str
+    """The seed, or the name of a set piece."""
+    check: str
+    """Which check failed; empty if none did."""
+    detail: str
+    steps: int
+    calls: int
+    time: int
+    digest: str
+    tally: Tally
+
+
+@dataclass(slots=True)
+class Summary:
+    """What many runs came to."""
+
+    runs: int = 0
+    steps: int = 0
+    calls: int = 0
+    time: int = 0
+    """Virtual nanoseconds."""
+    seconds: float = 0.0
+    """On the clock on the wall."""
+    failed: list[Short] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+
+    def add(self, run: Short) -> None:
+        self.runs += 1
+        self.steps += run.steps
+        self.calls += run.calls
+        self.time += run.time
+        self.tally.add(run.tally)
+        if run.check:
+            self.failed.append(run)
+
+
+def run_short(seed: int | str) -> Short:
+    """Run a seed, or a set piece by its name."""
+    outcome = run_plan(PIECES[seed]) if isinstance(seed, str) else run_seed(seed)
+    outcome.tally.message_faults.clear()
+    violation = outcome.violation
+    return Short(
+        seed,
+        violation.check if violation is not None else "",
+        violation.detail if violation is not None else "",
+        outcome.steps,
+        len(outcome.history),
+        outcome.time,
+        outcome.digest,
+        outcome.tally,
+    )
+
+
+def run_many(seeds: Iterable[int | str], jobs: int, *, first_failure: bool = False) -> Iterator[Short]:
+    """Run seeds in ``jobs`` processes; the results in the order of the seeds, as they come.
+
+    ``first_failure``: end with the first run that fails.
+    """
+    if jobs == 1:
+        for seed in seeds:
+            run = run_short(seed)
+            yield run
+            if first_failure and run.check:
+                return
+        return
+    # Spawned, not forked: the same as any other process, whatever this one has loaded.
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for run in pool.map(run_short, seeds, chunksize=CHUNK):
+            yield run
+            if first_failure and run.check:
+                pool.shutdown(cancel_futures=True)
+                return
+
+
+def summarize(runs: Iterable[Short], total: int, *, progress: bool) -> Summary:
+    """Add runs up; ``progress`` draws a line on standard error while they come in."""
+    summary = Summary()
+    began = time.monotonic()
+    for run in runs:
+        summary.add(run)
+        if run.check:
+            _erase(progress)
+            print(f"seed {run.seed}: {run.check}: {run.detail}", flush=True)
+        if progress:
+            _draw(summary, total, time.monotonic() - began)
+    _erase(progress)
+    summary.seconds = time.monotonic() - began
+    return summary
+
+
+def _draw(summary: Summary, total: int, seconds: float) -> None:
+    done = summary.runs / total
+    bar = "#" * round(30 * done)
+    rate = summary.runs / max(seconds, 0.001)
+    left = (total - summary.runs) / max(rate, 0.001)
+    text = f"[{bar:<30}] {summary.runs}/{total} runs, {rate:.1f}/s, {len(summary.failed)} failed"
+    sys.stderr.write(f"\r{text}, {left:.0f} s left\x1b[K")
+    sys.stderr.flush()
+
+
+def _erase(progress: bool) -> None:
+    if progress:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()

@@ -1,0 +1,133 @@
+"""Many whole lives of clusters: no rule is broken, and enough went wrong for that to mean something."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from pbproto.config import SECOND
+
+from . import matrix
+from .__main__ import ENOUGH, ROOT
+from .parameters import Parameters, Shape, draw
+from .pieces import PIECES
+from .plan import Ask, Change, make
+from .run import run, run_seed
+from .runner import Short, run_many, summarize
+from .tally import Tally
+
+
+@pytest.mark.timeout(900)
+def test_many_seeds_break_no_rule_and_meet_everything() -> None:
+    """Goal: nothing within the fault model breaks a rule, and the runs have met every kind of trouble.
+
+    Method: run the set pieces and many seeds on all cores; print the matrix of message kinds and faults and
+    fail on a hole in it.
+    """
+    tasks = [*PIECES, *range(ENOUGH)]
+    summary = summarize(run_many(tasks, os.cpu_count() or 1), len(tasks), progress=False)
+    print("\n".join(matrix.lines(summary.tally)))
+    assert not summary.failed, [f"seed {run.seed}: {run.check}: {run.detail}" for run in summary.failed]
+    assert matrix.holes(summary.tally, summary.runs) == []
+
+
+def play(seed: int, hash_seed: str, interpreter: str = sys.executable) -> str:
+    """What the command prints for a seed, in a process of its own."""
+    done = subprocess.run(
+        [interpreter, "-m", "tests.simulation", "--seed", str(seed)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_seed_is_replayed_to_the_byte() -> None:
+    """Goal: a seed is one run, whichever process runs it.
+
+    Method: compare all that the command prints, a digest over every event, effect and message included,
+    between two processes with different hash seeds; another seed differs.
+    """
+    assert play(42, "1") == play(42, "4711")
+    assert play(42, "1") != play(43, "1")
+
+
+def test_the_command_says_first_what_was_drawn() -> None:
+    """Goal: whoever reads a report knows what ran. Method: look for seed, commit and each parameter by
+    name.
+    """
+    printed = play(7, "0").splitlines()
+    assert printed[0].startswith("commit ")
+    assert printed[1] == "seed 7"
+    names = [line.strip().partition(":")[0] for line in printed[2:]]
+    for name in Parameters.__slots__:
+        assert name in names
+
+
+def test_every_shape_and_fault_is_drawn() -> None:
+    """Goal: the swarm leaves nothing out for good. Method: draw many parameters, look for each choice."""
+    drawn = [draw(seed) for seed in range(300)]
+    assert {parameters.shape for parameters in drawn} == set(Shape)
+    assert {parameters.numbered for parameters in drawn} == {True, False}
+    assert {len(parameters.ids) for parameters in drawn} == {1, 2, 3, 4, 5}
+    for kind in drawn[0].kinds:
+        assert any(kind not in parameters.kinds for parameters in drawn), kind
+
+
+def test_a_run_without_any_trouble_answers_everybody() -> None:
+    """Goal: what is refused in the runs is refused because of the faults.
+
+    Method: a plan with all faults taken out, one view, patient clients; each call is answered.
+    """
+    parameters = replace(
+        draw(3), shape=Shape.USUAL, kinds=(), faults=0, aftershock=False, pause_between_views=0
+    )
+    parameters = replace(
+        parameters, loss=0.0, copies=0.0, late=0.0, stale=0.0, first=parameters.ids, named=0.0
+    )
+    config = replace(
+        parameters.config, max_waiting=10_000, max_waiting_bytes=2**28, request_timeout=3 * SECOND
+    )
+    plan = make(3, replace(parameters, config=config))
+    asks = [
+        replace(item, patience=60 * SECOND, answer_lost=False) if isinstance(item, Ask) else item
+        for item in plan.items
+        if not (isinstance(item, Change) and item.at)
+    ]
+    outcome = run(replace(plan, items=tuple(asks), quiet=True))
+    assert outcome.ok, outcome.violation
+    assert len(outcome.history) > 60
+    assert [call for call in outcome.history if call.outcome != "ok"] == []
+
+
+def test_a_hole_in_the_matrix_is_seen() -> None:
+    """Goal: the matrix can fail. Method: count one run only, and an empty one."""
+    tally = run_seed(1).tally
+    assert matrix.holes(tally, ENOUGH)
+    assert len(matrix.holes(Tally(), ENOUGH)) > len(matrix.MESSAGES) * 8
+    assert len(matrix.holes(Tally(), matrix.MANY)) > len(matrix.holes(Tally(), ENOUGH))
+
+
+def test_a_limit_cuts_a_run_short() -> None:
+    """Goal: shrinking can look at a beginning. Method: limit a run to some steps; it ends there, quietly."""
+    outcome = run(replace(make(5), limit=50))
+    assert outcome.ok
+    assert outcome.steps == 50
+
+
+def test_results_come_in_the_order_of_the_seeds() -> None:
+    """Goal: two summaries of the same seeds are equal. Method: run some in one process and in two."""
+
+    def short(runs: list[Short]) -> list[tuple[int | str, str]]:
+        return [(each.seed, each.digest) for each in runs]
+
+    one, two = list(run_many(range(8), 1)), list(run_many(range(8), 2))
+    assert short(one) == short(two)
+    assert [each.seed for each in one] == list(range(8))
