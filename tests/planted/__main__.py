@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     bugs = [bug for bug in BUGS if not chosen.names or bug.name in chosen.names]
     print(
-        "| fault: a rule that is switched off | by simulation, after | by which check | by the explorer, after |"
+        "| fault: the rule that is switched off | by simulation after | by its check | by the explorer after |"
     )
     print("|---|---|---|---|")
     unfound = []

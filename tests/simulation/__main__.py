@@ -106,7 +106,8 @@ def _one(plan: Plan, chosen: argparse.Namespace) -> int:
 def _tell(outcome: Outcome) -> None:
     tally = outcome.tally
     print(
-        f"{outcome.steps} steps in {outcome.time / SECOND:.3f} s of virtual time, {len(outcome.history)} calls, "
+        f"{outcome.steps} steps in {outcome.time / SECOND:.3f} s of virtual time, "
+        f"{len(outcome.history)} calls, "
         f"{len(tally.message_faults)} faults of single messages, digest {outcome.digest}"
     )
     if outcome.violation is None:

@@ -198,11 +198,12 @@ class Checks:
         )
         if self.watch.one_history:
             # A later ballot may be ahead already: then this one starts, but can never commit anything.
-            before_it = [count for ballot, count in self.acknowledged.items() if ballot < lead.ballot]
+            counts = [count for ballot, count in self.acknowledged.items() if ballot < lead.ballot]
+            before_it = max(counts, default=0)
             demand(
-                state.commit >= max(before_it, default=0),
+                state.commit >= before_it,
                 "durability",
-                f"{lead.ballot} starts with {state.commit} operations, {max(before_it, default=0)} were acknowledged",
+                f"{lead.ballot} starts with {state.commit} operations, {before_it} were acknowledged",
             )
 
     def _obeys(self, state: State, effects: tuple[Effect, ...]) -> None:
@@ -398,7 +399,8 @@ class Checks:
             demand(
                 (one.log.end, one.commit) == (other.log.end, other.commit) and one.commit == one.log.end,
                 "equal logs",
-                f"{one.id} ends with {one.log.end}/{one.commit}, {other.id} with {other.log.end}/{other.commit}",
+                f"{one.id} ends with {one.log.end}/{one.commit}, "
+                f"{other.id} with {other.log.end}/{other.commit}",
             )
             demand(
                 digest_of(one.store) == digest_of(other.store),
