@@ -80,7 +80,7 @@ def pursue(state: State, out: Out) -> None:
             # was restarted makes itself known by its nudge once it was told the view.
             if state.lead is not None:
                 reads.verify(state.lead)
-            elif state.proposal is not None:
+            if state.proposal is not None:
                 state.proposal.told_again = True
             hasten(state, out)
             drive_all(state, out)

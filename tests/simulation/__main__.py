@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     print(f"commit {_commit()}, Python {platform.python_version()}")
     if chosen.branches:
-        return _branches(chosen.first, chosen.seeds or ENOUGH)
+        return _branches(chosen)
     if chosen.seeds is not None:
         return _many(chosen)
     if chosen.plan is not None:
@@ -131,7 +131,8 @@ def _many(chosen: argparse.Namespace) -> int:
     if chosen.json:
         failed = [{"seed": run.seed, "check": run.check, "detail": run.detail} for run in summary.failed]
         document = {"runs": summary.runs, "steps": summary.steps, "failed": failed, "holes": missing}
-        print(json.dumps(document | {"package": pbproto.__file__}))
+        taken = list(summary.hit.to_bytes(1 + summary.hit.bit_length() // 8, "little"))
+        print(json.dumps(document | {"package": pbproto.__file__, "taken": taken}))
     return 1 if summary.failed or missing else 0
 
 
@@ -147,13 +148,13 @@ def _tell_many(summary: Summary) -> None:
         print(f"  python -m tests.simulation {which} {failed.seed} --explain DIR")
 
 
-def _branches(first: int, count: int) -> int:
+def _branches(chosen: argparse.Namespace) -> int:
     from .branch_runs import taken
 
-    report = taken(range(first, first + count))
+    report = taken(chosen.first, chosen.seeds or ENOUGH, chosen.jobs)
     for line in report.lines():
         print(line)
-    return 1 if report.unexplained or report.failed else 0
+    return 0 if report.ok else 1
 
 
 if __name__ == "__main__":

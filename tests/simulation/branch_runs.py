@@ -5,9 +5,7 @@ explains.
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +13,6 @@ from tests.planted.copy import plant, run_in
 
 from .branches import Branch, instrument
 from .unreached import UNREACHED
-
-_PROGRAM = """
-import json, sys
-from tests.simulation.run import run_seed
-from pbproto._marks import HIT
-failed = [seed for seed in json.loads(sys.argv[1]) if not run_seed(seed).ok]
-print(json.dumps({"hit": list(HIT), "failed": failed}))
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +24,20 @@ class Report:
     explained: dict[str, str]
     """Branches that were not taken, with the reason why no run of the fault model takes them."""
     unexplained: list[Branch]
-    failed: list[int]
-    """Seeds whose run broke a rule."""
+    output: str
+    """What the runs printed: the matrix, what broke, what they never met."""
+    passed: bool
+    """Whether nothing broke and the matrix has no hole."""
+
+    @property
+    def ok(self) -> bool:
+        return self.passed and not self.unexplained
 
     def lines(self) -> list[str]:
-        found = [f"not taken, {reason}: {name}" for name, reason in self.explained.items()]
+        """For people."""
+        found = [*self.output.splitlines()]
+        found += [f"not taken, {reason}: {name}" for name, reason in self.explained.items()]
         found += [f"HOLE: never taken: {branch.name} (line {branch.line})" for branch in self.unexplained]
-        found += [f"seed {seed} broke a rule" for seed in self.failed]
         found.append(
             f"{self.branches} branches, {self.taken} taken, {len(self.explained)} explained, "
             f"{len(self.unexplained)} not"
@@ -48,21 +45,23 @@ class Report:
         return found
 
 
-def taken(seeds: Iterable[int], *, timeout: float = 3600) -> Report:
-    """Run the seeds over an instrumented copy of the core, in one process."""
+def taken(first: int, seeds: int, jobs: int, timeout: float = 7200) -> Report:
+    """Run the set pieces and the seeds over an instrumented copy of the core."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plant(None, folder)
         branches = instrument(folder)
-        (folder / "runs.py").write_text(_PROGRAM, encoding="utf-8")
-        done = run_in(folder, ["runs", json.dumps(list(seeds))], timeout)
-        if done.returncode != 0:
-            raise RuntimeError(f"the instrumented core does not run: {done.stderr[-2000:]}")
-    result = json.loads(done.stdout)
-    return judge(branches, result["hit"], result["failed"])
+        arguments = ["--seeds", str(seeds), "--first", str(first), "--jobs", str(jobs), "--json"]
+        done = run_in(folder, ["tests.simulation", *arguments], timeout)
+    *lines, last = done.stdout.strip().splitlines() or [""]
+    if not last.startswith("{"):
+        raise RuntimeError(f"the instrumented core does not run: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    hit = json.loads(last)["taken"]
+    hit += [0] * (len(branches) - len(hit))
+    return judge(branches, hit[: len(branches)], "\n".join(lines), done.returncode == 0)
 
 
-def judge(branches: list[Branch], hit: list[int], failed: list[int]) -> Report:
+def judge(branches: list[Branch], hit: list[int], output: str, passed: bool) -> Report:
     """Compare what was hit with what has a reason not to be."""
     explained: dict[str, str] = {}
     unexplained = []
@@ -74,8 +73,4 @@ def judge(branches: list[Branch], hit: list[int], failed: list[int]) -> Report:
             unexplained.append(branch)
         else:
             explained[branch.name] = reason
-    return Report(len(branches), sum(hit), explained, unexplained, failed)
-
-
-if __name__ == "__main__":
-    sys.exit("run it by: python -m tests.simulation --branches")
+    return Report(len(branches), sum(hit), explained, unexplained, output, passed)

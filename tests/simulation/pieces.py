@@ -104,8 +104,28 @@ def late_verdict(release: int) -> Plan:
     )
 
 
+def late_proposal() -> Plan:
+    """A late copy of a proposal reaches the next life of a member whose promise the primary has.
+
+    The primary 0 waits for 2. The promise of 1 came late, so the proposal went out again, and that copy is
+    held; 1 is restarted and told the view again, its nudges are lost, and it promises what the copy says.
+    """
+    return _plan(
+        _CALM,
+        _view(0, (0, 1, 2)),
+        _fault("cut", 0, 2000, 0, 2),
+        _fault("hold_one_way", 0, 300, 1, 0),
+        _fault("hold_one_way", 200, 600, 0, 1),
+        _fault("crash", 350, 355, 1),
+        _fault("cut_one_way", 356, 590, 1, 0),
+        Change(400 * MILLISECOND, (), (Told(1, 0),)),
+        _put(700, 1, "x"),
+    )
+
+
 PIECES = {
     "leftover": leftover(),
+    "late_proposal": late_proposal(),
     **{f"late_verdict_{release}": late_verdict(release) for release in (1860, 1880, 1900, 1920, 1940)},
 }
 """By name."""

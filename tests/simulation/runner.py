@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
+from .branches import branches_taken
 from .pieces import PIECES
 from .run import run as run_plan
 from .run import run_seed
@@ -31,6 +32,8 @@ class Short:
     time: int
     digest: str
     tally: Tally
+    hit: bytes = b""
+    """Which branches this process has taken so far, if the core is an instrumented copy."""
 
 
 @dataclass(slots=True)
@@ -46,6 +49,8 @@ class Summary:
     """On the clock on the wall."""
     failed: list[Short] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
+    hit: int = 0
+    """The branches that were taken, as the bits of a number, if the core is an instrumented copy."""
 
     def add(self, run: Short) -> None:
         self.runs += 1
@@ -53,6 +58,7 @@ class Summary:
         self.calls += run.calls
         self.time += run.time
         self.tally.add(run.tally)
+        self.hit |= int.from_bytes(run.hit, "little")
         if run.check:
             self.failed.append(run)
 
@@ -71,6 +77,7 @@ def run_short(seed: int | str) -> Short:
         outcome.time,
         outcome.digest,
         outcome.tally,
+        branches_taken(),
     )
 
 

@@ -6,33 +6,60 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pbproto.config import SECOND
+from tests.core.test_determinism import VARIABLE, VERSIONS, interpreter, version_of
+from tests.planted.copy import plant
 
 from . import matrix
 from .__main__ import ENOUGH, ROOT
+from .branch_runs import judge, taken
+from .branches import Branch, instrument
 from .parameters import Parameters, Shape, draw
-from .pieces import PIECES
 from .plan import Ask, Change, make
 from .run import run, run_seed
-from .runner import Short, run_many, summarize
+from .runner import Short, run_many
 from .tally import Tally
+from .unreached import UNREACHED
 
 
 @pytest.mark.timeout(900)
 def test_many_seeds_break_no_rule_and_meet_everything() -> None:
     """Goal: nothing within the fault model breaks a rule, and the runs have met every kind of trouble.
 
-    Method: run the set pieces and many seeds on all cores; print the matrix of message kinds and faults and
-    fail on a hole in it.
+    Method: run the set pieces and many seeds on all cores, over a copy of the core that says which branches
+    were taken; print the matrix of message kinds and faults; fail on a hole in it and on a branch of a
+    handler that nothing takes and nobody explains.
     """
-    tasks = [*PIECES, *range(ENOUGH)]
-    summary = summarize(run_many(tasks, os.cpu_count() or 1), len(tasks), progress=False)
-    print("\n".join(matrix.lines(summary.tally)))
-    assert not summary.failed, [f"seed {run.seed}: {run.check}: {run.detail}" for run in summary.failed]
-    assert matrix.holes(summary.tally, summary.runs) == []
+    report = taken(0, ENOUGH, os.cpu_count() or 1)
+    print("\n".join(report.lines()))
+    assert report.passed
+    assert report.unexplained == []
+    assert report.taken > 0.8 * report.branches
+
+
+def test_a_branch_that_nothing_takes_is_seen() -> None:
+    """Goal: the count of branches can fail. Method: judge with nothing taken; what has a reason is told
+    apart.
+    """
+    known, unknown = Branch("base", 1, "if any(history != histories[0]"), Branch("base", 2, "if new → return")
+    report = judge([known, unknown, Branch("base", 3, "if old → return")], [0, 0, 1], "", True)
+    assert report.unexplained == [unknown]
+    assert list(report.explained) == [known.name]
+    assert not report.ok
+    assert report.lines()[-1] == "3 branches, 1 taken, 1 explained, 1 not"
+
+
+def test_every_reason_for_not_taking_a_branch_is_of_a_branch(tmp_path: Path) -> None:
+    """Goal: the list of reasons does not outlive the code. Method: look each up among today's branches."""
+    plant(None, tmp_path)
+    names = [branch.name for branch in instrument(tmp_path)]
+    for words, reason in UNREACHED:
+        assert reason
+        assert any(words in name for name in names), words
 
 
 def play(seed: int, hash_seed: str, interpreter: str = sys.executable) -> str:
@@ -57,6 +84,19 @@ def test_a_seed_is_replayed_to_the_byte() -> None:
     """
     assert play(42, "1") == play(42, "4711")
     assert play(42, "1") != play(43, "1")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_another_python_replays_the_same_run(version: str) -> None:
+    """Goal: a seed is one run under every version. Method: compare the digests under each that is
+    installed.
+    """
+    if version == version_of(sys.executable):
+        pytest.skip(f"Python {version} is what runs this test")
+    python = interpreter(version)
+    if not python:
+        pytest.skip(f"no CPython {version} is named in {VARIABLE}, on the path, or kept by pyenv")
+    assert play(42, "1", python).splitlines()[1:] == play(42, "2").splitlines()[1:]
 
 
 def test_the_command_says_first_what_was_drawn() -> None:
