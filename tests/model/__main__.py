@@ -1,0 +1,139 @@
+"""``python -m tests.model``: search a scope, say what was found, exit 1 if anything is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections.abc import Sequence
+
+import pbproto
+
+from .explorer import Found, Search
+from .scopes import SCOPES
+from .words import tell
+
+
+class Watcher:
+    """Shows at a terminal how far a search is."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._last = self._start
+
+    def __call__(self, found: Found) -> None:
+        now = time.monotonic()
+        if now - self._last >= 1:
+            self._last = now
+            rate = found.states / (now - self._start)
+            print(
+                f"\r{found.scope.name}: depth {found.depth}, {found.states:,} states, {rate:,.0f}/s, "
+                f"{found.frontier:,} to follow, {memory():,} MiB ",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+def memory() -> int:
+    """The most memory this process had so far, in MiB."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most // (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def summary(found: Found, seconds: float) -> str:
+    """The last line: what was searched, and how far."""
+    scope = found.scope
+    what = {
+        "exhausted": "exhausted",
+        "bounded": f"bounded: everything up to {found.depth} actions",
+        "limit": f"stopped: everything up to {found.depth} actions, and a part of those one longer",
+        "violation": f"VIOLATION of {found.check!r} after {found.depth} actions: {found.text}",
+        "unseen": f"NOT SEEN: {', '.join(found.unseen)}",
+    }[found.verdict]
+    caps = f", {found.cut:,} steps beyond the caps not followed" if found.cut else ""
+    return (
+        f"{scope.name}: {what}; {found.states:,} states, {found.edges:,} actions, depth {found.depth}"
+        f"{caps}, {seconds:.1f} s, {memory():,} MiB"
+    )
+
+
+def document(search: Search, seconds: float) -> dict[str, object]:
+    """The result for a program."""
+    found, nodes = search.found, search.universe.nodes
+    return {
+        "scope": found.scope.name,
+        "verdict": found.verdict,
+        "check": found.check,
+        "text": found.text,
+        "states": found.states,
+        "actions": found.edges,
+        "depth": found.depth,
+        "cut": found.cut,
+        "frontier": found.frontier,
+        "seen": found.seen,
+        "unseen": list(found.unseen),
+        "path": list(tell(search.universe, found.path, found.check)) if found.check else [],
+        "node_states": len(nodes.facts),
+        "node_steps": nodes.computed,
+        "messages": len(nodes.events),
+        "histories": len(search.universe.histories.met),
+        "seconds": round(seconds, 2),
+        "memory_mib": memory(),
+        "package": pbproto.__file__,
+    }
+
+
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--list", action="store_true", help="show the scopes")
+    what.add_argument(
+        "--scope", action="append", metavar="NAME", choices=sorted(SCOPES), help="search this one"
+    )
+    what.add_argument("--all-fast", action="store_true", help="search all that run with the tests")
+    parser.add_argument("--depth", type=int, help="end after this many actions, whatever the scope says")
+    parser.add_argument("--max-states", type=int, help="stop at about this many states")
+    parser.add_argument("--plain", action="store_true", help="without the two reductions of the search")
+    parser.add_argument("--explain", action="store_true", help="show the nodes along the path of a violation")
+    parser.add_argument("--seen", action="store_true", help="show what was seen, and at which depth first")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON for each scope")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    asked = options(arguments)
+    if asked.list:
+        for scope in SCOPES.values():
+            bound = "exhausted" if scope.depth is None else f"{scope.depth} actions"
+            print(f"{scope.name:20} {scope.nodes} nodes, {bound}: {scope.about}")
+        return 0
+    names = [name for name in SCOPES if name.startswith("fast-")] if asked.all_fast else asked.scope
+    return max([run(name, asked) for name in names])
+
+
+def run(name: str, asked: argparse.Namespace) -> int:
+    """Search one scope and print what was found; the exit status."""
+    start = time.monotonic()
+    search = Search(SCOPES[name], Watcher() if sys.stderr.isatty() else None, asked.plain)
+    found = search.run(max_states=asked.max_states, depth=asked.depth)
+    seconds = time.monotonic() - start
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    if asked.json:
+        print(json.dumps(document(search, seconds)))
+    else:
+        if found.check:
+            for line in tell(search.universe, found.path, found.check, asked.explain):
+                print(line)
+        if asked.seen:
+            for seen, depth in sorted(found.seen.items(), key=lambda item: item[1]):
+                print(f"  {seen} at depth {depth}")
+        print(summary(found, seconds))
+    return 1 if found.verdict in ("violation", "unseen") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

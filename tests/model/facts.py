@@ -1,0 +1,81 @@
+"""What the properties read of a node: taken from the real state once, when it is met first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pbproto import Ballot, Operation, Replica, Result
+from pbproto.status import standing
+from pbproto.values import Dropped, Member, RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One state of one node."""
+
+    id: int
+    incarnation: int
+    promised: Ballot
+    members: tuple[Member, ...]
+    """Of the promised view."""
+    synced: Ballot | None
+    start: int
+    end: int
+    commit: int
+    operations: tuple[Operation, ...]
+    """From ``start`` to ``end - 1``."""
+    data: tuple[tuple[bytes, bytes], ...]
+    """The applied store, sorted by key."""
+    results: dict[RequestId, Result]
+    """The remembered results."""
+    leads: tuple[tuple[int, int, int], ...] | None
+    """``(id, incarnation, acked)`` of the backups of an active primary; ``None`` for everyone else."""
+    round: int
+    parked: int
+    suspects: bool
+    says_active: tuple[tuple[Member, ...], int | None] | None
+    """The told view and its epoch, if ``GET /view`` would say ``active``."""
+    was_told: bool
+    next_counter: int
+    sleeps: bool
+    """Whether it waits for no deadline."""
+    dropped: tuple[Dropped, ...]
+
+    def operation(self, position: int) -> Operation | None:
+        """What stands at a position, if the log still has it."""
+        return self.operations[position - self.start] if self.start <= position < self.end else None
+
+
+def facts_of(replica: Replica) -> Facts:
+    """Read a replica."""
+    state = replica.state
+    lead, told = state.lead, state.told
+    active = told is not None and standing(state) == "active"
+    return Facts(
+        id=state.id,
+        incarnation=state.incarnation,
+        promised=state.promised,
+        members=state.promised_view.members,
+        synced=state.synced,
+        start=state.log.start,
+        end=state.log.end,
+        commit=state.commit,
+        operations=tuple(state.log[position] for position in range(state.log.start, state.log.end)),
+        data=tuple(sorted(state.store.data.items())),
+        results={
+            RequestId(*name, counter): result
+            for name, origin in state.store.origins.items()
+            for counter, result in origin.results.items()
+        },
+        leads=None
+        if lead is None
+        else tuple((backup.member.id, backup.incarnation, backup.acked) for backup in lead.backups.values()),
+        round=lead.round if lead is not None else 0,
+        parked=len(lead.parked) if lead is not None else 0,
+        suspects=lead is not None and any(backup.suspected for backup in lead.backups.values()),
+        says_active=(told.members, told.epoch) if told is not None and active else None,
+        was_told=told is not None,
+        next_counter=state.waiting.next_counter,
+        sleeps=replica.deadline is None,
+        dropped=tuple(state.dropped),
+    )

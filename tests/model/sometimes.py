@@ -1,0 +1,123 @@
+"""What must be seen at least once: without it, 'no violation' would say nothing about the thing itself.
+
+Each property is a name and a sentence. Most show in one step of one node; the rest in a state of the world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pbproto import Effect, Note, Receive, Reject, Reply, Send, ViewRefused, Written
+from pbproto.effects import Code, Reason
+from pbproto.messages import Forward, Forwarded, Refuse, VerdictCode
+
+from .facts import Facts
+
+SOMETIMES = {
+    "written": "a write succeeds",
+    "commit_after_view_change": "a write succeeds in a view that was ordered on the way",
+    "read_after_view_change": "a read is confirmed in a view that was ordered on the way",
+    "read_at_backup": "a backup answers a read from its own copy",
+    "rejoin": "a node that was restarted, and forgot everything, serves with data again",
+    "primary_rejoin": "the same, of a node that is the primary again",
+    "refused_stale_read": "a primary that was replaced cannot confirm a read",
+    "answered_from_results": "a write that came again is answered from the results table",
+    "base_from_another": "a primary begins with the log of another member",
+    "log_tail": "a member gets the tail of a log",
+    "snapshot": "a member gets a snapshot",
+    "truncated": "a member cuts operations that never were acknowledged",
+    "recovered": "a backup is suspected, and answers again",
+    "parked_not_applied": "a write that waited outside the log is turned away with certainty",
+    "unknown": "a client is told 'unknown'",
+    "unknown_took_effect": "a write that was answered 'unknown' takes effect all the same",
+    "lost_took_effect": "a write takes effect although the node that took it has crashed",
+    "repeat_by_key": "a request that is repeated with its Idempotency-Key gets the same answer",
+    "outbid": "a primary goes above a ballot that a member has promised",
+    "learned": "a node learns a numbered view from the proposal",
+    "late_view_refused": "a late PUT of a numbered view is refused",
+    "former_life": "mail of or to a former life of a node is refused",
+    "blocked": "a view cannot be installed without a new word from outside",
+    "started_empty": "a view starts empty",
+    "dropped": "a join reports operations that the base lacks",
+    "both_halves_wrote": "both halves of a split acknowledge writes",
+    "turned_away_outside": "a client of a node outside the view is turned away",
+}
+
+
+def seen_in_step(
+    before: Facts, event: object, effects: Iterable[Effect], after: Facts, first_life: int
+) -> tuple[str, ...]:
+    """The names of what one step shows."""
+    found: dict[str, None] = {}
+    for effect in effects:
+        if isinstance(effect, Note):
+            found.update(dict.fromkeys(_in_note(effect, after)))
+        elif isinstance(effect, Reply):
+            found.update(dict.fromkeys(_in_reply(effect, after)))
+        elif isinstance(effect, Reject):
+            found.update(dict.fromkeys(_in_rejection(effect, before)))
+        elif isinstance(effect, ViewRefused):
+            found["late_view_refused"] = None
+        elif isinstance(effect, Send) and isinstance(effect.message, Forwarded):
+            found.update(dict.fromkeys(_in_verdict(before, event, effect.message)))
+    if isinstance(event, Receive) and isinstance(event.message, Refuse) and after.promised > before.promised:
+        found["outbid"] = None
+    if after.synced != before.synced and after.end < before.end:
+        found["truncated"] = None
+    if after.says_active and not before.says_active and after.end and after.incarnation != first_life:
+        found["rejoin"] = None
+        if after.leads is not None:
+            found["primary_rejoin"] = None
+    return tuple(found)
+
+
+_NOTES = {
+    Code.RECOVERED: "recovered",
+    Code.VIEW_LEARNED: "learned",
+    Code.BLOCKED: "blocked",
+    Code.STARTED_EMPTY: "started_empty",
+    Code.DROPPED: "dropped",
+}
+
+
+def _in_note(note: Note, after: Facts) -> Iterator[str]:
+    fields = dict(note.fields)
+    if note.code in _NOTES:
+        yield _NOTES[note.code]
+    elif note.code is Code.BASE_CHOSEN and fields["source"] != after.id:
+        yield "base_from_another"
+    elif note.code is Code.STATE_RECEIVED:
+        yield "snapshot" if fields["what"] == "snapshot" else "log_tail"
+    elif note.code is Code.IGNORED and fields["reason"] in ("former_life", "wrong_incarnation"):
+        yield "former_life"
+
+
+def _in_reply(reply: Reply, after: Facts) -> Iterator[str]:
+    later = (after.promised.epoch, after.promised.attempt) > (1, 0)
+    if isinstance(reply.outcome, Written):
+        yield "written"
+        if later:
+            yield "commit_after_view_change"
+    else:
+        if later:
+            yield "read_after_view_change"
+        if after.leads is None:
+            yield "read_at_backup"
+
+
+def _in_rejection(reject: Reject, before: Facts) -> Iterator[str]:
+    if not reject.certain:
+        yield "unknown"
+    elif reject.reason is Reason.TIMEOUT and before.parked:
+        yield "parked_not_applied"
+    elif reject.reason is Reason.OUTSIDE:
+        yield "turned_away_outside"
+
+
+def _in_verdict(before: Facts, event: object, message: Forwarded) -> Iterator[str]:
+    if isinstance(event, Receive) and isinstance(event.message, Forward):
+        known = before.results.get(event.message.operation.request)
+        if known is not None and any(code <= VerdictCode.MISSING for _, code, _ in message.verdicts):
+            yield "answered_from_results"
+    if any(code is VerdictCode.NOT_APPLIED for _, code, _ in message.verdicts):
+        yield "parked_not_applied"
