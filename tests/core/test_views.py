@@ -507,8 +507,9 @@ def test_a_primary_that_steps_outside_is_not_active() -> None:
 def test_a_late_word_of_a_dead_primary_proves_nothing() -> None:
     """A backup is told the view again, and only then hears that it is active: from a primary that is gone.
 
-    Hold back the first Replicate, restart the primary, tell the backup again, deliver. Were it to say "active", the
-    outside could take the restarted, empty primary for a holder of the data, and restart the only one there is.
+    Hold back the first Replicate, restart the primary, tell the backup again, deliver. Were it to say
+    "active", the outside could take the restarted, empty primary for a holder of the data, and restart the
+    only one there is.
     """
     cluster = Cluster((1, 2))
     cluster.tell((1, 2))
@@ -531,8 +532,8 @@ def test_a_late_word_of_a_dead_primary_proves_nothing() -> None:
 def test_a_late_word_of_a_dead_backup_proves_nothing() -> None:
     """A primary is told the view again while it installs it, and the last member to adopt is gone by then.
 
-    Hold back its Adopted, restart it, tell the primary again, deliver: the view starts, but is not called active
-    before every member, in the life it was installed with, has answered.
+    Hold back its Adopted, restart it, tell the primary again, deliver: the view starts, but is not called
+    active before every member, in the life it was installed with, has answered.
     """
     cluster = Cluster((1, 2))
     cluster.tell((1, 2))

@@ -27,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     chosen = parser.parse_args(arguments)
     bugs = [bug for bug in BUGS if not chosen.names or bug.name in chosen.names]
-    print(
-        "| fault: the rule that is switched off | by simulation after | by its check | by the explorer after |"
-    )
+    print("| fault: the rule that is switched off | by simulation after | by its check | by the explorer |")
     print("|---|---|---|---|")
     unfound = []
     with ThreadPoolExecutor(chosen.jobs) as pool:  # each hunt is processes of its own
