@@ -118,7 +118,12 @@ class Outside:
             number, step, _ = self._told_at.get(member.id, (0, 0, 0))
             fresh = number == self._sent and step > self._restarted_at
             if fresh and status.status == "active" and status.view == self.told:
-                self.keepers = tuple(each.id for each in self.told.members)
+                # Nobody counts on a node that has begun to stop.
+                self.keepers = tuple(
+                    each.id
+                    for each in self.told.members
+                    if not self._world.hosts[each.id].up or not self._world.state(each.id).closing
+                )
                 self._ever_active = True
 
     def everywhere_active(self) -> bool:

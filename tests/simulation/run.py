@@ -9,6 +9,7 @@ from tests.checker.history import History
 from tests.checker.linearizability import check
 
 from .checks import Violation, demand
+from .limits import limits
 from .parameters import Parameters
 from .plan import Ask, Plan, make
 from .tally import Tally
@@ -40,6 +41,11 @@ class Outcome:
 
 def run(plan: Plan, *, keep: bool = False) -> Outcome:
     """Run a plan; ``keep`` the records and the world for those who explain it."""
+    with limits(plan.parameters.origins, plan.parameters.ballots):
+        return _run(plan, keep)
+
+
+def _run(plan: Plan, keep: bool) -> Outcome:
     world = World(plan, keep=keep)
     violation = None
     try:

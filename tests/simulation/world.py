@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-import pbproto.base
-import pbproto.lineage
-import pbproto.store
 from pbproto import Effect, Event, InvariantError, Reject, Replica, Reply, Send, Tick
 from pbproto.config import MILLISECOND
 from pbproto.state import State
@@ -24,7 +21,6 @@ from .faults import Faults
 from .host import Host, Input
 from .network import Network
 from .outside import Outside
-from .parameters import Parameters
 from .plan import Ask, Change, Fault, Plan
 from .tally import Tally
 from .trace import Happening, Mail, Step, Trace
@@ -34,20 +30,12 @@ class StoppedError(Exception):
     """The run has made as many steps as it may."""
 
 
-def set_limits(parameters: Parameters) -> None:
-    """Constants of the protocol, which no run could reach as they are; the same for all replicas of a run."""
-    pbproto.store.MAX_ORIGINS = parameters.origins
-    pbproto.lineage.MAX_LINEAGE = parameters.ballots
-    pbproto.base.MAX_LINEAGE = parameters.ballots  # type: ignore[attr-defined]
-
-
 class World:
     """A cluster, its network, its clients and its outside, as a plan says."""
 
     def __init__(self, plan: Plan, *, keep: bool = False) -> None:
         self.plan = plan
         self.parameters = plan.parameters
-        set_limits(plan.parameters)
         self.now = 0
         self.steps = 0
         self.calm = False
