@@ -31,6 +31,7 @@ def on_replicate(state: State, envelope: Envelope, message: Replicate, out: Out)
     if not state.active:
         # The primary sends these only once all members hold the base: the view is active.
         state.active = True
+        state.frozen = None  # a late Fetch may have made it once more; nobody needs a source now
         state.nudge_at = FOREVER
         out.note(Code.INSTALLED, ballot=str(state.promised), role="backup", commit=state.commit)
         requests.drive_all(state, out)

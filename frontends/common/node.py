@@ -41,6 +41,7 @@ from pbproto.config import MIB
 from pbproto.events import Request
 from pbproto.messages import Adopt, Fetch, LogChunk, Propose, Replicate, SnapshotChunk, Told
 
+from . import recorder
 from .logs import LOGGER, NoteLog, logfmt
 from .settings import Settings
 
@@ -129,6 +130,8 @@ def _size(message: Message) -> int:
 class Node:
     """One replica with its waiting clients and its outgoing mail; safe to use from any thread.
 
+    Raises ``RecordingFileError`` if it is to be recorded where that cannot be done.
+
     ``wake_peer(address)`` is called when there is mail for an address, ``wake_timer(deadline)`` with the
     time (nanoseconds of ``time.monotonic_ns``) of the next tick; both outside the lock.
     """
@@ -141,7 +144,11 @@ class Node:
     ) -> None:
         self.settings = settings
         self.id = settings.id
-        self._replica = Replica(settings.id, secrets.randbits(64) or 1, settings.core)
+        incarnation = secrets.randbits(64) or 1
+        self._recorder = recorder.start(settings, incarnation)
+        if self._recorder is not None:
+            recorder.at_exit(self.end_recording)
+        self._replica = Replica(settings.id, incarnation, settings.core)
         self._wake_peer = wake_peer
         self._wake_timer = wake_timer
         self._lock = threading.Lock()
@@ -203,6 +210,20 @@ class Node:
         """Answer everyone who waits; whoever comes later is turned away."""
         self._run((Close(),))
 
+    def end_recording(self) -> None:
+        """End the recording, if there is one, and wait until it is written. Later steps are not in it."""
+        # Not for ever: at the end of a process the lock may be held by a thread that will never go on.
+        if not self._lock.acquire(timeout=recorder.PATIENCE):
+            return
+        try:
+            ended, self._recorder = self._recorder, None
+            if ended is not None:
+                ended.end("the node stopped", self._replica.state)
+        finally:
+            self._lock.release()
+        if ended is not None:
+            ended.join()
+
     def status(self) -> Status:
         """What this node can say about itself."""
         with self._lock:
@@ -232,12 +253,17 @@ class Node:
         room = QUEUE_BYTES
         with self._lock:
             for event in events:
+                now = time.monotonic_ns()
                 try:
-                    effects = self._replica.step(event, now=time.monotonic_ns())
+                    effects = self._replica.step(event, now=now)
                 except UsageError:
                     raise
                 except Exception as error:
+                    if self._recorder is not None:
+                        self._recorder.failure(event, now, error)
                     self._stop_rather_than_lie(error)
+                if self._recorder is not None:
+                    self._recorder.step(event, now, effects, self._replica.state)
                 for effect in effects:
                     if isinstance(effect, Send):
                         if answers is not None and fits is not None and fits(effect.envelope):

@@ -30,7 +30,13 @@ class SettingError(ValueError):
 
 
 def _setting(default: Any, unit: str, help_: str, low: float = 0, high: float = math.inf) -> Any:
-    metadata = {"unit": unit, "help": help_, "low": low, "high": high}
+    metadata = {"unit": unit, "help": help_, "low": low, "high": high, "words": (), "placeholder": "N"}
+    return field(default=default, metadata=metadata)
+
+
+def _text(default: str, placeholder: str, unit: str, help_: str, words: tuple[str, ...] = ()) -> Any:
+    """A setting that is text: one of these words, or anything if there are none."""
+    metadata = {"unit": unit, "help": help_, "words": words, "placeholder": placeholder}
     return field(default=default, metadata=metadata)
 
 
@@ -81,7 +87,23 @@ class Settings:
         4,
         4096,
     )
-    log_level: str = _setting("info", "debug, info, warning or error", "how much the node logs")
+    log_level: str = _text("info", "LEVEL", "debug, info, warning or error", "how much the node logs", LEVELS)
+    record: str = _text(
+        "",
+        "FILE",
+        "a path; {id} stands for the id",
+        "record every input of the node, for python -m pbproto.replay",
+    )
+    record_bytes: int = _setting(
+        64 * MIB, "bytes", "how large a recording gets, FILE and FILE.1 together", 65_536, 2**50
+    )
+    record_redact: str = _text(
+        "none",
+        "WHAT",
+        "none, values or all",
+        "what a recording hides: values, or keys as well",
+        ("none", "values", "all"),
+    )
 
     @property
     def core(self) -> Config:
@@ -129,8 +151,11 @@ def _parse(name: str, text: str) -> Any:
     """The value of a tunable setting. Raises ``SettingError``."""
     spec = next(each for each in TUNABLE if each.name == name)
     if isinstance(spec.default, str):
-        if text.lower() not in LEVELS:
-            raise SettingError(f"{name} has to be one of {', '.join(LEVELS)}, not {text!r}")
+        words = spec.metadata["words"]
+        if not words:
+            return _parse_path(name, text)
+        if text.lower() not in words:
+            raise SettingError(f"{name} has to be one of {', '.join(words)}, not {text!r}")
         return text.lower()
     kind: type[int] | type[float] = int if isinstance(spec.default, int) else float
     try:
@@ -144,6 +169,12 @@ def _parse(name: str, text: str) -> Any:
             f"{name} has to be {what} from {low:g} to {high:g} {spec.metadata['unit']}, not {text!r}"
         )
     return value
+
+
+def _parse_path(name: str, text: str) -> str:
+    if "\0" in text or text.endswith("/"):
+        raise SettingError(f"{name} has to be the path of a file, not {text[:200]!r}")
+    return text
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
@@ -195,9 +226,9 @@ def parse_arguments(program: str, servers: Sequence[str], arguments: Sequence[st
         variable = PREFIX + spec.name.upper()
         parser.add_argument(
             f"--{spec.name.replace('_', '-')}",
-            metavar="N" if spec.name != "log_level" else "LEVEL",
+            metavar=spec.metadata["placeholder"],
             help=f"{spec.metadata['help']} "
-            f"(env {variable}; in {spec.metadata['unit']}; default {spec.default})",
+            f"(env {variable}; in {spec.metadata['unit']}; default {spec.default or 'none'})",
         )
     given = {name: text for name, text in vars(parser.parse_args(arguments)).items() if text is not None}
     try:

@@ -61,6 +61,7 @@ class _Frontend:
         if self._driver is not None:
             self._driver.node.close()
             await self._driver.stop()
+            self._driver.node.end_recording()
         if self._guard is not None:
             self._guard.release()
 

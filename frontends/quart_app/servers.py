@@ -19,6 +19,7 @@ from typing import Any
 from quart import Quart
 
 from frontends.common.listen import BACKLOG, KEEP_ALIVE, MAX_HEAD
+from frontends.common.recorder import finish_all
 from frontends.common.settings import Settings, split_address
 
 GRACE = 1.0
@@ -129,6 +130,7 @@ async def _bounded(serving: asyncio.Task[None], stopped: asyncio.Event) -> None:
     if serving.done():
         serving.result()
         return
+    finish_all()
     sys.stderr.flush()
     os._exit(0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frontends.common.listen import listen
+from frontends.common.recorder import check_or_exit
 from frontends.common.settings import parse_arguments
 
 from .servers import SERVERS, run
@@ -13,6 +14,7 @@ PROGRAM = "python -m frontends.wsgi_app"
 def main() -> None:
     settings = parse_arguments(PROGRAM, list(SERVERS))
     listener = listen(settings, PROGRAM)
+    check_or_exit(settings, PROGRAM)
     run(listener, settings, scope=f"bound to {settings.bind}")
 
 

@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from frontends.common import api, logs
 from frontends.common.guard import Guard, stock_scope
+from frontends.common.recorder import finish_all
 from frontends.common.settings import Settings
 
 from .driver import Driver
@@ -167,14 +168,22 @@ def _answer_first(close: Callable[[], None]) -> None:
     def install(number: signal.Signals) -> None:
         before = signal.getsignal(number)
 
+        def close_and_end(received: int) -> None:
+            close()
+            finish_all()
+            os.kill(os.getpid(), received)
+
         def handle(received: int, frame: FrameType | None) -> None:
             # Not in the handler itself: the interrupted thread may hold the node's lock.
+            if before is signal.SIG_DFL:
+                signal.signal(
+                    received, signal.SIG_DFL
+                )  # the signal ends the process, now or when it comes again
+                threading.Thread(target=close_and_end, args=(received,), daemon=True).start()
+                return
             threading.Thread(target=close, daemon=True).start()
             if callable(before):
                 before(received, frame)
-            elif before is signal.SIG_DFL:
-                signal.signal(received, signal.SIG_DFL)
-                os.kill(os.getpid(), received)
 
         signal.signal(number, handle)
 

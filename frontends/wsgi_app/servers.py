@@ -13,6 +13,7 @@ from typing import Any
 
 from frontends.common import logs
 from frontends.common.listen import KEEP_ALIVE, MAX_HEAD
+from frontends.common.recorder import finish_all
 from frontends.common.settings import MAX_MAIL_BYTES, Settings
 
 from . import create_app
@@ -115,4 +116,5 @@ def run(listener: socket.socket, settings: Settings, scope: str) -> None:
     """Serve until SIGTERM or SIGINT."""
     logs.set_up(settings.id, settings.log_level)
     SERVERS[settings.server](listener, settings, scope)
+    finish_all()
     sys.stderr.flush()

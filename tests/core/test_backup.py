@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pbproto import Operation
-from pbproto.messages import Adopt, Refusal, Refuse, Replicate, Replicated
+from pbproto import Config, Operation
+from pbproto.messages import Adopt, Fetch, Refusal, Refuse, Replicate, Replicated
 
 from .cluster import Cluster, Mail, active, of
 
@@ -193,3 +193,24 @@ def test_mail_is_answered_where_it_came_from() -> None:
     assert isinstance(answer, Mail)
     assert answer.to == "node0:80"
     assert answer.envelope.receiver_incarnation == cluster.state(0).incarnation
+
+
+def test_an_active_backup_is_no_source() -> None:
+    """What a source keeps for its readers is let go when the view is active: a late copy of a Fetch reaches a
+    backup that has adopted, and then the first Replicate does.
+    """
+    cluster = Cluster((1, 2), Config(log_keep_bytes=0))
+    cluster.install((2,))
+    cluster.put(2, b"k", b"v")
+    cluster.tell((1, 2))
+    cluster.hold(of(Replicate))
+    cluster.run()
+    state = cluster.state(2)
+    assert state.synced == state.promised
+    assert not state.active
+    cluster.forge(1, 2, Fetch(state.promised, True, 0, 1))
+    assert state.frozen is not None
+    cluster.release()
+    cluster.run()
+    assert cluster.status(2).status == "active"
+    assert state.frozen is None

@@ -31,12 +31,16 @@ def test_the_id_comes_from_the_flag_or_the_environment(monkeypatch: pytest.Monke
 
 
 def test_every_setting_has_a_flag_and_a_variable() -> None:
-    """Nothing can be set in one way only: set each setting to its lowest value in both ways."""
+    """Nothing can be set in one way only: set each setting to its lowest value, or a word, in both ways."""
+    words = {
+        "log_level": "debug",
+        "record": "some/where",
+        "record_redact": "all",
+        "max_waiting_bytes": "9000000",  # at least the largest value
+    }
     for spec in TUNABLE:
-        low = "debug" if spec.name == "log_level" else f"{spec.metadata['low']:g}"
+        low = words.get(spec.name) or f"{spec.metadata['low']:g}"
         flag = f"--{spec.name.replace('_', '-')}"
-        if spec.name == "max_waiting_bytes":
-            low = "9000000"  # at least the largest value
         by_flag = parse_arguments("node", SERVERS, ["--id", "1", flag, low])
         by_variable = from_environment({"NODE_IDENTIFIER": "1", f"PBPROTO_{spec.name.upper()}": low})
         assert getattr(by_flag, spec.name) == getattr(by_variable, spec.name) != spec.default
@@ -72,6 +76,10 @@ def test_the_first_server_is_the_default() -> None:
         ["--id", "1", "--threads", "3"],
         ["--id", "1", "--max-waiting-bytes", "1000"],
         ["--id", "1", "--log-level", "loud"],
+        ["--id", "1", "--record", "directory/"],
+        ["--id", "1", "--record", "nul\0"],
+        ["--id", "1", "--record-bytes", "65535"],
+        ["--id", "1", "--record-redact", "keys"],
         ["--id", "1", "--no-such-flag"],
         ["--id", "1", "--request", "5"],
     ],
@@ -98,7 +106,7 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"--{spec.name.replace('_', '-')}" in text
         assert f"PBPROTO_{spec.name.upper()}" in text
         assert f"in {spec.metadata['unit']}" in text
-        assert f"default {spec.default}" in text
+        assert f"default {spec.default or 'none'}" in text
 
 
 def test_seconds_become_nanoseconds() -> None:

@@ -1,0 +1,280 @@
+"""A replica's whole state as bytes, and back: exact, so that whatever happens next gives the same effects.
+
+What may be large (the map, the remembered answers, the log) is not written with the rest but in pieces of its
+own. Taking a checkpoint copies only the containers, each in one go; the pieces are made when they are asked
+for, by any thread, while the replica goes on.
+
+A *digest* says that two states are equal. The *brief* one says it of everything but the contents of byte
+strings and of long collections, of which it sees the lengths: it costs little, however large the state is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+from typing import Any
+
+from .forms import BYTES, INT, Form, FormError, Forms, Parts, Reader, write_bytes
+from .log import Log
+from .messages import KeyRecord, OriginRecord, SnapshotChunk
+from .redaction import Redactor
+from .state import State
+from .store import Frozen, Origin, Store, Thaw, fingerprint
+from .values import NO_BALLOT, Operation
+
+PIECE_BYTES = 65_536
+"""About how large a piece is, unless a single item is larger."""
+DIGEST_BYTES = 16
+
+
+# The form of all but the large parts.
+
+
+def _write_thaw(parts: Parts, thaw: Thaw) -> None:
+    for number in (thaw.applied, thaw.evicted, thaw.total, thaw.next):
+        INT.write(parts, number)
+
+
+def _read_thaw(reader: Reader) -> Thaw:
+    applied, evicted, total, next_ = (INT.read(reader) for _ in range(4))
+    thaw = Thaw(SnapshotChunk(NO_BALLOT, applied, evicted, 0, total, (), (), ()))
+    thaw.next = next_
+    return thaw
+
+
+def _write_store(parts: Parts, store: Store) -> None:
+    INT.write(parts, store.applied)
+    INT.write(parts, store.evicted)
+
+
+def _read_store(reader: Reader) -> Store:
+    store = Store()
+    store.applied, store.evicted = INT.read(reader), INT.read(reader)
+    return store
+
+
+_FORMS = Forms(
+    {
+        Store: Form(_write_store, _read_store),
+        Thaw: Form(_write_thaw, _read_thaw),
+        Log: Form(lambda parts, log: INT.write(parts, log.start), lambda reader: Log(INT.read(reader))),
+        # It is made from the store, in one way only.
+        Frozen: Form(lambda _parts, _frozen: None, lambda _reader: Frozen(Store())),
+        list[Operation]: Form(lambda _parts, _operations: None, lambda _reader: []),
+    }
+)
+_STATE = _FORMS.of(State)
+_PAIR = _FORMS.of(tuple[bytes, bytes])
+_ORIGIN = _FORMS.of(OriginRecord)
+_KEY = _FORMS.of(KeyRecord)
+_OPERATION = _FORMS.of(Operation)
+
+SHAPE = blake2b("\n".join(_FORMS.declared).encode(), digest_size=8).digest()
+"""Names the classes that a state consists of, field by field: states of another shape cannot be read."""
+
+
+# The large parts, each a sequence of items: of the store, of one that is being put together, the log, the
+# tail that is being fetched, and the hidden fingerprints of a redacted state.
+
+_PARTS = (_PAIR, _ORIGIN, _KEY, _PAIR, _ORIGIN, _KEY, _OPERATION, _OPERATION, BYTES)
+_NAMES = len(_PARTS) - 1
+
+
+def _origins(store: Store) -> list[OriginRecord]:
+    return [
+        OriginRecord(
+            *name, known.first_position, known.settled, known.last_position, tuple(known.results.items())
+        )
+        for name, known in store.origins.items()
+    ]
+
+
+def _store_parts(store: Store, redactor: Redactor | None) -> list[Iterable[Any]]:
+    """The items of a store; the containers are copied here, the items made later."""
+    pairs: Iterable[Any] = dict(store.data).items()
+    known = list(store.keys.items())
+    keys: Iterable[Any] = (KeyRecord(name, *answer) for name, answer in known)
+    if redactor is not None:
+        pairs = map(redactor.pair, pairs)
+        keys = map(redactor.key_record, keys)
+    return [pairs, _origins(store), keys]
+
+
+def named_operations(state: State) -> Iterator[Operation]:
+    """The operations with an idempotency key that this state may still apply or compare, in order."""
+    for waiter in state.waiting.clients.values():
+        if waiter.operation is not None:
+            yield waiter.operation
+    if state.lead is not None:
+        for parked in state.lead.parked.values():
+            yield parked.operation
+    log = state.log
+    yield from log.since(log.start, log.end, log.bytes)
+    if state.staging is not None:
+        yield from state.staging.tail
+
+
+def with_key(operations: Iterable[Operation]) -> list[Operation]:
+    """Those of the operations whose fingerprint will be taken."""
+    return [operation for operation in operations if operation.idempotency_key]
+
+
+class Checkpoint:
+    """A state as it is now. It may go on; ``pieces`` can be taken once, at any time."""
+
+    def __init__(self, state: State, redactor: Redactor | None = None) -> None:
+        log, staging = state.log, state.staging
+        parts = _store_parts(state.store, redactor)
+        thaw = _thawing(state)
+        parts += _store_parts(thaw, redactor) if thaw is not None else [(), (), ()]
+        operations: list[Iterable[Operation]] = [log.since(log.start, log.end, log.bytes)]
+        operations.append(tuple(staging.tail) if staging is not None else ())
+        names: Iterable[bytes] = ()
+        if redactor is not None:
+            hide = redactor.fingerprint
+            names = (hide(fingerprint(each)) for each in with_key(named_operations(state)))
+            operations = [map(redactor.operation, each) for each in operations]
+            state = redactor.state(state)
+        self.head = _STATE.dump(state)
+        self._parts = [*parts, *operations, names]
+
+    def pieces(self) -> Iterator[bytes]:
+        """The large parts: each piece is the number of its part and some of its items."""
+        for number, (form, items) in enumerate(zip(_PARTS, self._parts, strict=True)):
+            parts: Parts = []
+            size = 0
+            for item in items:
+                before = len(parts)
+                form.write(parts, item)
+                size += sum(map(len, parts[before:]))
+                if size >= PIECE_BYTES:
+                    yield b"".join([bytes([number]), *parts])
+                    parts, size = [], 0
+            if parts:
+                yield b"".join([bytes([number]), *parts])
+
+
+class Digest:
+    """Digests the head and then the pieces of a checkpoint, but not the hidden fingerprints, which are not
+    part of the state."""
+
+    def __init__(self, head: bytes) -> None:
+        self._hash = blake2b(digest_size=DIGEST_BYTES)
+        self.size = 0
+        self._add(head)
+
+    def add(self, piece: bytes) -> None:
+        if piece[0] != _NAMES:
+            self._add(piece)
+
+    def _add(self, piece: bytes) -> None:
+        framed: Parts = []
+        write_bytes(framed, piece)
+        for part in framed:
+            self._hash.update(part)
+        self.size += len(piece)
+
+    def value(self) -> bytes:
+        return self._hash.digest()
+
+
+def digest(state: State, redactor: Redactor | None = None, limit: int | None = None) -> bytes | None:
+    """The digest of a whole state, or ``None`` if it has more than about ``limit`` bytes."""
+    if limit is not None and _least_size(state) > limit:
+        return None
+    checkpoint = Checkpoint(state, redactor)
+    whole = Digest(checkpoint.head)
+    for piece in checkpoint.pieces():
+        whole.add(piece)
+        if limit is not None and whole.size > limit:
+            return None
+    return whole.value()
+
+
+def _least_size(state: State) -> int:
+    """What a state has at least, without looking at its items."""
+    thaw = _thawing(state)
+    items = len(state.store.data) + len(state.store.keys) + len(state.waiting.clients)
+    if thaw is not None:
+        items += len(thaw.data) + len(thaw.keys)
+    return state.log.bytes + state.waiting.bytes + 8 * items
+
+
+def _thawing(state: State) -> Store | None:
+    """The store that is being put together."""
+    staging = state.staging
+    return staging.thaw.store if staging is not None and staging.thaw is not None else None
+
+
+def brief_digest(state: State) -> bytes:
+    """The brief digest of a state; the same for a redacted one, since lengths are what it has."""
+    return blake2b(_BRIEF.dump(state), digest_size=DIGEST_BYTES).digest()
+
+
+def _write_brief_store(parts: Parts, store: Store) -> None:
+    _write_store(parts, store)
+    for items in (store.data, store.origins, store.keys):
+        INT.write(parts, len(items))
+
+
+def _write_brief_log(parts: Parts, log: Log) -> None:
+    for number in (log.start, log.end, log.bytes):
+        INT.write(parts, number)
+
+
+_BRIEF = Forms(
+    {
+        Store: Form(_write_brief_store, _read_store),
+        Thaw: Form(_write_thaw, _read_thaw),
+        Log: Form(_write_brief_log, lambda reader: reader),
+        Frozen: Form(lambda _parts, _frozen: None, lambda reader: reader),
+    },
+    brief=True,
+).of(State)
+
+
+# And back.
+
+
+def restore(head: bytes, pieces: Iterable[bytes]) -> tuple[State, list[bytes]]:
+    """The state, and the hidden fingerprints of its named operations. Raises ``FormError``."""
+    state: State = _STATE.load(head)
+    names: list[bytes] = []
+    put = _putters(state, names)
+    for piece in pieces:
+        reader = Reader(piece)
+        number = reader.u8()
+        if number >= len(_PARTS):
+            raise FormError(f"a checkpoint has no part {number}")
+        while reader.at < reader.end:
+            put[number](_PARTS[number].next(reader))
+    if state.frozen is not None:
+        state.frozen = Frozen(state.store)
+    return state, names
+
+
+def _putters(state: State, names: list[bytes]) -> list[Callable[[Any], Any]]:
+    """Per part what is done with an item of it."""
+    tail: list[Operation] = state.staging.tail if state.staging is not None else []
+    return [
+        *_store_putters(state.store),
+        *_store_putters(_thawing(state) or Store()),
+        state.log.append,
+        tail.append,
+        names.append,
+    ]
+
+
+def _store_putters(store: Store) -> list[Callable[[Any], Any]]:
+    def pair(item: tuple[bytes, bytes]) -> None:
+        store.data[item[0]] = item[1]
+
+    def origin(item: OriginRecord) -> None:
+        store.origins[(item.origin, item.incarnation)] = Origin(
+            item.first_position, item.settled, item.last_position, dict(item.results)
+        )
+
+    def key(item: KeyRecord) -> None:
+        store.keys[item.idempotency_key] = (item.fingerprint, item.result)
+
+    return [pair, origin, key]

@@ -1,0 +1,274 @@
+"""A state as bytes and back: exact, so that whatever happens next gives the same effects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from pbproto import Replica
+from pbproto.checkpoint import (
+    PIECE_BYTES,
+    Checkpoint,
+    Digest,
+    brief_digest,
+    digest,
+    named_operations,
+    restore,
+    with_key,
+)
+from pbproto.forms import FormError
+from pbproto.messages import Fetch, LogChunk, SnapshotChunk
+from pbproto.redaction import Redactor
+from pbproto.showing import plain
+from pbproto.state import State
+from pbproto.store import MAX_ORIGINS
+
+from .cluster import Cluster, active, of
+
+ALL = Redactor(bytes(range(32)), keys=True)
+
+
+def back(state: State, redactor: Redactor | None = None) -> State:
+    """The state after it was written and read."""
+    checkpoint = Checkpoint(state, redactor)
+    return restore(checkpoint.head, checkpoint.pieces())[0]
+
+
+def empty() -> State:
+    """A node that has just been started."""
+    return Replica(1, 2).state
+
+
+def busy_primary() -> State:
+    """A primary with every kind of request on its way, a suspected backup and parked writes."""
+    cluster = active(1, 2, 3)
+    cluster.put(1, b"k", b"v", b"once")
+    cluster.run()
+    cluster.cut(3, 1, 2)
+    cluster.put(1, b"k", b"w", b"twice")
+    cluster.put(2, b"k", b"w", b"twice")
+    cluster.get(1, b"k")
+    cluster.get_all(1)
+    cluster.get(2, b"k")
+    cluster.run()
+    cluster.advance(1_500)
+    cluster.put(1, b"parked", b"v")
+    cluster.put(2, b"parked", b"v")
+    cluster.run()
+    lead = cluster.lead(1)
+    assert lead.parked
+    assert lead.echoing
+    assert lead.claimed
+    assert lead.reads
+    assert lead.asks
+    return cluster.state(1)
+
+
+def busy_backup() -> State:
+    """A backup with reads and writes under way."""
+    cluster = active(1, 2)
+    cluster.hold(of())
+    cluster.put(2, b"k", b"v")
+    cluster.get(2, b"k")
+    follow = cluster.state(2).follow
+    assert follow is not None
+    assert follow.forwarded
+    assert follow.reads
+    return cluster.state(2)
+
+
+def filling(kind: type[LogChunk] | type[SnapshotChunk], chunks: int) -> tuple[Cluster, int]:
+    """A restarted node 3 that is being filled, with so many chunks of it arrived, and its id."""
+    keep = 0 if kind is SnapshotChunk else 10**6
+    cluster = active(1, 2, chunk_bytes=100, log_keep_bytes=keep)
+    for number in range(20):
+        cluster.put(1, b"key%d" % number, b"value%d" % number, b"once%d" % number)
+    cluster.run()
+    cluster.start(3)
+    cluster.ids = (1, 2, 3)
+    left = chunks
+    cluster.tell((1, 2, 3))
+
+    def enough() -> bool:
+        staging = cluster.state(3).staging
+        thaw = staging.thaw if staging is not None else None
+        count = 0 if staging is None else len(staging.tail) if thaw is None else thaw.next
+        return count > left
+
+    cluster.run(until=enough)
+    assert cluster.state(3).staging is not None
+    return cluster, 3
+
+
+def log_arriving() -> State:
+    cluster, id_ = filling(LogChunk, 2)
+    staging = cluster.state(id_).staging
+    assert staging is not None
+    assert staging.tail
+    return cluster.state(id_)
+
+
+def snapshot_arriving() -> State:
+    cluster, id_ = filling(SnapshotChunk, 30)
+    staging = cluster.state(id_).staging
+    assert staging is not None
+    assert staging.thaw is not None
+    assert staging.thaw.store.keys
+    return cluster.state(id_)
+
+
+def source() -> State:
+    """A primary that installs a view and hands its state out."""
+    cluster, _ = filling(SnapshotChunk, 5)
+    assert cluster.state(1).proposal is not None
+    assert cluster.state(1).frozen is not None
+    return cluster.state(1)
+
+
+STATES: list[Callable[[], State]] = [
+    empty,
+    busy_primary,
+    busy_backup,
+    log_arriving,
+    snapshot_arriving,
+    source,
+]
+
+
+@pytest.mark.parametrize("make", STATES, ids=lambda make: make.__name__)
+def test_a_state_comes_back_whole(make: Callable[[], State]) -> None:
+    """Nothing of a state is lost: write and read it, compare every field as plain values, and the digests."""
+    state = make()
+    copy = back(state)
+    assert plain(copy) == plain(state)
+    assert digest(copy) == digest(state)
+    assert brief_digest(copy) == brief_digest(state)
+    assert copy.dropped.maxlen == state.dropped.maxlen
+    assert copy.log.bytes == state.log.bytes
+    if state.frozen is not None:
+        assert copy.frozen is not None
+        assert copy.frozen.store is copy.store
+        first = Fetch(state.promised, True, 0, 10)
+        chunks = [each.chunk(first.ballot, 0, 10**6) for each in (copy.frozen, state.frozen)]
+        assert chunks[0] == chunks[1]
+
+
+@pytest.mark.parametrize("make", STATES, ids=lambda make: make.__name__)
+def test_a_copy_is_independent(make: Callable[[], State]) -> None:
+    """What is taken stays as it was: take a checkpoint, change the state, and only then ask for the bytes."""
+    state = make()
+    before = digest(state)
+    checkpoint = Checkpoint(state)
+    state.store.data[b"later"] = b"later"
+    state.store.keys.clear()
+    state.store.origins.clear()
+    state.log.truncate(state.log.start)
+    state.waiting.clients.clear()
+    if state.staging is not None:
+        state.staging.tail.clear()
+        if state.staging.thaw is not None:
+            state.staging.thaw.store.data.clear()
+    whole = Digest(checkpoint.head)
+    for piece in checkpoint.pieces():
+        whole.add(piece)
+    assert whole.value() == before
+
+
+@pytest.mark.parametrize("make", STATES, ids=lambda make: make.__name__)
+def test_a_hidden_state_has_the_same_form(make: Callable[[], State]) -> None:
+    """Hiding changes byte strings only: hide a state, compare the brief digests, and name its operations."""
+    state = make()
+    checkpoint = Checkpoint(state, ALL)
+    copy, names = restore(checkpoint.head, checkpoint.pieces())
+    assert brief_digest(copy) == brief_digest(state)
+    assert digest(copy) == digest(state, ALL)
+    assert (digest(copy) != digest(state)) == (make is not empty)
+    hidden = with_key(named_operations(copy))
+    assert [each.request for each in hidden] == [each.request for each in with_key(named_operations(state))]
+    assert len(names) == len(hidden)
+
+
+def test_a_trimmed_log_equals_a_short_one() -> None:
+    """A log that was trimmed keeps what it dropped for a while; nobody sees it, the digest neither."""
+    cluster = active(1, log_keep_bytes=0)
+    for number in range(100):
+        cluster.put(1, b"k", b"%d" % number)
+    state = cluster.state(1)
+    assert state.log.start == state.log.end == 100
+    assert digest(back(state)) == digest(state)
+
+
+def test_digests_tell_states_apart() -> None:
+    """A digest that sees too little proves nothing: change one thing after another and compare both."""
+    cluster = active(1, 2)
+    for number in range(20):
+        cluster.put(1, b"key%d" % number, b"value", b"once%d" % number)
+    cluster.run()
+    state = cluster.state(1)
+    whole, brief = digest(state), brief_digest(state)
+    assert digest(replace(state, nudges=state.nudges + 1)) != whole
+    assert brief_digest(replace(state, nudges=state.nudges + 1)) != brief
+    state.store.data[b"key1"] = b"VALUE"
+    assert digest(state) != whole
+    assert brief_digest(state) == brief  # lengths are what it sees
+    state.store.data[b"another"] = b""
+    assert brief_digest(state) != brief
+
+
+def test_a_whole_digest_has_a_limit() -> None:
+    """A large state is not digested where that would take long: ask with limits below and above its size."""
+    cluster = active(1)
+    for number in range(300):
+        cluster.put(1, b"key%d" % number, bytes(1000))
+    state = cluster.state(1)
+    assert digest(state, limit=1_000) is None
+    # The log is short enough to be no reason; what is in the map shows only on the way.
+    state.log.trim(state.commit, 0)
+    assert digest(state, limit=100_000) is None
+    assert digest(state, limit=10**6) == digest(state)
+    cluster, id_ = filling(SnapshotChunk, 30)
+    assert digest(cluster.state(id_), limit=100) is None
+    assert digest(empty(), limit=1000) == digest(empty())
+
+
+def test_pieces_are_small() -> None:
+    """A large state is written in pieces, so that nobody waits for the whole of it: look at their sizes."""
+    cluster = active(1)
+    for number in range(300):
+        cluster.put(1, b"key%d" % number, bytes(1000))
+    checkpoint = Checkpoint(cluster.state(1))
+    pieces = list(checkpoint.pieces())
+    assert len(checkpoint.head) < 2_000
+    assert len(pieces) > 8
+    assert max(map(len, pieces)) < PIECE_BYTES + 2_000
+    state, names = restore(checkpoint.head, pieces)
+    assert digest(state) == digest(cluster.state(1))
+    assert names == []
+
+
+def test_origins_keep_their_order() -> None:
+    """Who is forgotten next depends on the order of origins: write and read more of them than are kept."""
+    state = empty()
+    for origin in range(MAX_ORIGINS + 10):
+        operation = next(iter(with_key(named_operations(busy_primary()))))
+        state.store.apply(operation._replace(origin=origin, idempotency_key=b""))
+    state.commit = state.store.applied
+    assert list(back(state).store.origins.items()) == list(state.store.origins.items())
+    assert back(state).store.evicted == state.store.evicted == 10
+
+
+def test_hostile_checkpoints_are_form_errors() -> None:
+    """What no writer wrote gives one error: parts that do not exist, cut off, garbled, or for nothing."""
+    checkpoint = Checkpoint(busy_primary())
+    pieces = list(checkpoint.pieces())
+    for bad in (b"", b"\x09", pieces[0][:-1], b"\x01\xff"):
+        with pytest.raises(FormError):
+            restore(checkpoint.head, [bad])
+    for cut in range(0, len(checkpoint.head), 7):
+        with pytest.raises(FormError):
+            restore(checkpoint.head[:cut], [])
+    # A tail, or a store that is put together, without a place to be put: it goes nowhere.
+    state, _ = restore(Checkpoint(empty()).head, [b"\x03" + bytes(8)])
+    assert digest(state) == digest(empty())
