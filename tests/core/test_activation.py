@@ -6,7 +6,7 @@ import pytest
 
 from pbproto import Config, InvariantError, Kind, Result
 from pbproto.activation import activate
-from pbproto.messages import Adopted, Propose, Replicate, Replicated
+from pbproto.messages import Adopted, Promise, Propose, Replicate, Replicated
 from pbproto.out import Out
 
 from .cluster import Cluster, active, of
@@ -88,3 +88,95 @@ def test_a_primary_without_the_base_does_not_lead() -> None:
     assert state.proposal is not None
     with pytest.raises(InvariantError, match="leads with the whole base"):
         activate(state, state.proposal, Out())
+
+
+def test_who_waited_for_the_view_is_answered_from_what_the_base_knows() -> None:
+    """A client that waits at the new primary repeats a key of the old view: answered as the view begins."""
+    cluster = active(1, 2)
+    cluster.put(1, b"k", b"v", b"once")
+    cluster.run()
+    cluster.start(0)
+    cluster.tell((0, 1, 2), to=(0,))
+    tokens = [cluster.put(0, b"k", b"v", b"once"), cluster.put(0, b"k", b"w", b"once")]
+    cluster.tell((0, 1, 2))
+    cluster.run()
+    assert cluster.written(tokens[0]) == Result(Kind.CREATED, 0)
+    assert cluster.rejection(tokens[1]) == ("idempotency_key_reused", True)
+
+
+def test_what_only_some_had_is_on_all_before_anybody_reads_it() -> None:
+    """Whoever reads a write may rely on it: the new primary gives it to all members before it serves.
+
+    0 dies with a write that 1 has and 2 has not. It is read at 1 once {1, 2} is active; then 1 dies as well.
+    """
+    cluster = active(0, 1, 2)
+    cluster.cut(0, 2)
+    cluster.put(0, b"k", b"v")
+    cluster.run()
+    assert [cluster.state(id_).log.end for id_ in (1, 2)] == [1, 0]
+    cluster.crash(0)
+    cluster.release()
+    cluster.mail.clear()
+    held = cluster.hold(of(Adopted))
+    cluster.tell((1, 2))
+    read = cluster.get(1, b"k")
+    cluster.run()
+    assert cluster.waits(read)
+    cluster.release(held)
+    cluster.run()
+    assert cluster.value(read) == (b"v", 1)
+    cluster.crash(1)
+    cluster.install((2,))
+    assert cluster.value(cluster.get(2, b"k")) == (b"v", 1)
+
+
+def test_a_pending_write_is_counted_anew_under_the_same_primary() -> None:
+    """Who had answered in the old view, and whom it waited for, does not matter: the new one's members do.
+
+    0's write reaches 2, which acknowledges, and not 1. {0, 1} is told: 0 leads again, without 2. Its client
+    hears of success only once 1 has the write.
+    """
+    cluster = active(0, 1, 2)
+    cluster.hold(of(Replicate, receiver=1))
+    token = cluster.put(0, b"k", b"v")
+    cluster.run()
+    assert [cluster.lead(0).backups[id_].acked for id_ in (1, 2)] == [0, 1]
+    cluster.tell((0, 1))
+    cluster.run()
+    assert list(cluster.lead(0).backups) == [1]
+    assert cluster.state(1).log.end == 0
+    assert cluster.waits(token)
+    cluster.lose(of(Replicate))
+    cluster.release()
+    cluster.advance(500)
+    assert cluster.written(token) == Result(Kind.CREATED, 0)
+    assert cluster.state(1).log.end == 1
+
+
+@pytest.mark.parametrize("node", [0, 1])
+def test_a_write_stays_unknown_while_a_view_is_only_promised(node: int) -> None:
+    """That a next view is on its way proves nothing: until it is active another one may hold the write.
+
+    A client of 0, or of 1, writes; 0 and 1 hold it, 2 does not. {0, 1, 2} is installed anew, because 2 was
+    restarted, as far as to the promise of 1. The client's time is up; {1, 2} is told: the write is there.
+    """
+    cluster = active(0, 1, 2)
+    cluster.hold(of(Replicate, receiver=2))
+    token = cluster.put(node, b"k", b"v")
+    cluster.run()
+    assert [cluster.state(id_).log.end for id_ in (0, 1, 2)] == [1, 1, 0]
+    ballot = cluster.state(0).promised
+    cluster.start(2)
+    cluster.hold(of(Promise, sender=2))
+    cluster.tell((0, 1, 2))
+    cluster.advance(10_000)
+    assert cluster.state(1).promised == cluster.state(0).promised > ballot
+    assert cluster.rejection(token) == ("timeout", False)
+    cluster.release()
+    cluster.mail.clear()
+    cluster.crash(0)
+    cluster.tell((1, 2))
+    cluster.advance(5_000)
+    read = cluster.get(2, b"k")
+    cluster.run()
+    assert cluster.value(read) == (b"v", 1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pbproto import Ballot, InvariantError, Kind, Operation, Result
+from pbproto import Ballot, InvariantError, Kind, Operation, Replica, Result
 from pbproto.commit import advance, apply_next
-from pbproto.messages import Forwarded, Replicate, Replicated, VerdictCode
+from pbproto.messages import Confirmed, Forward, Forwarded, Replicate, Replicated, VerdictCode
 from pbproto.out import Out
+from pbproto.state import FOREVER
 from pbproto.store import Store
 
 from .cluster import Cluster, active, of
@@ -246,3 +247,140 @@ def test_the_verdict_of_a_result_has_its_position() -> None:
     (mail,) = cluster.on_the_way(Forwarded)
     assert isinstance(mail.message, Forwarded)
     assert [verdict[1:] for verdict in mail.message.verdicts] == [(VerdictCode.UPDATED, 1)]
+
+
+@pytest.mark.parametrize("late", ["an old round", "an old end"])
+def test_an_answer_pays_the_debt_only_if_it_answers_all(late: str) -> None:
+    """One message asks for two things, the log and the round: late copies that say only one of them."""
+    cluster = active(0, 1)
+    cluster.put(0, b"a", b"1")
+    cluster.run()
+    backup = cluster.lead(0).backups[1]
+    cluster.hold(of(Replicated))
+    token = cluster.get(0, b"a") if late == "an old round" else cluster.put(0, b"b", b"2")
+    cluster.run()
+    cluster.now += 7
+    old = (1, backup.sent_round - 1) if late == "an old round" else (1, backup.sent_round)
+    cluster.forge(1, 0, Replicated(cluster.lead(0).ballot, *old))
+    assert backup.owed_since == cluster.now
+    assert cluster.on_the_way(Replicate) == []
+    (whole,) = cluster.on_the_way(Replicated)
+    cluster.deliver(whole)
+    assert backup.owed_since == FOREVER
+    assert not cluster.waits(token)
+
+
+def test_a_committed_key_is_not_claimed_any_more() -> None:
+    """Claims are for what has a place and no result: write with a key, and commit it."""
+    cluster = active(0, 1)
+    held = cluster.hold(of(Replicated))
+    cluster.put(0, b"k", b"v", b"once")
+    cluster.run()
+    assert list(cluster.lead(0).claimed) == [b"once"]
+    cluster.release(held)
+    cluster.run()
+    assert cluster.lead(0).claimed == {}
+
+
+def alike(*ids: int) -> Cluster:
+    """A view of nodes whose lives have drawn the same number."""
+    cluster = Cluster(ids)
+    for id_ in ids:
+        cluster.replicas[id_] = Replica(id_, 77, cluster.config)
+    cluster.install(ids)
+    return cluster
+
+
+def test_equal_numbers_of_lives_do_not_make_two_nodes_one() -> None:
+    """Lives are drawn at random; a request belongs to a node and a life: let all draw the same number.
+
+    The first write of each node has the same counter. Each client gets the answer to its own.
+    """
+    for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2)):
+        cluster = alike(0, 1, 2)
+        held = cluster.hold(of(Replicated))
+        tokens = []
+        for id_ in order:
+            tokens.append(cluster.put(id_, b"k%d" % id_, b"v"))
+            cluster.run()
+        cluster.release(held)
+        cluster.run()
+        assert [cluster.written(token).position for token in tokens] == [0, 1, 2]
+
+
+def test_a_copy_of_anothers_write_answers_no_client_here() -> None:
+    """The same with a write that was applied before: a copy of it comes while an own client waits."""
+    cluster = alike(0, 1)
+    cluster.put(1, b"theirs", b"v")
+    (copy,) = cluster.on_the_way(Forward)
+    cluster.run()
+    cluster.hold(of(Replicated))
+    token = cluster.put(0, b"ours", b"v")
+    cluster.deliver(copy)
+    assert cluster.waits(token)
+    cluster.release()
+    cluster.run()
+    assert cluster.written(token) == Result(Kind.CREATED, 1)
+
+
+def test_a_backup_answers_what_it_learns_to_be_committed() -> None:
+    """The verdict may be lost: a Replicate, or an answer for readers, that commits the write answers it."""
+    for learn in ("replicate", "confirmed"):
+        cluster = active(0, 1)
+        cluster.hold(of(Forwarded))
+        held = cluster.hold(lambda mail: isinstance(mail.message, Replicate) and not mail.message.operations)
+        token = cluster.put(1, b"k", b"v")
+        cluster.run()
+        assert cluster.waits(token)
+        if learn == "replicate":
+            cluster.release(held)
+        else:
+            (asked,) = (cluster.state(1).follow,)
+            assert asked is not None
+            asked.ask, asked.ask_resend_at = 1, cluster.now + 10**9
+            cluster.forge(0, 1, Confirmed(cluster.lead(0).ballot, 1, 1))
+        cluster.advance(1_000)
+        assert cluster.written(token) == Result(Kind.CREATED, 0)
+
+
+def test_a_write_of_a_former_life_is_not_taken_for_one_of_this_life() -> None:
+    """Counters begin anew with each life: the base holds write 0 of the one before, and write 0 waits."""
+    cluster = active(0, 1)
+    cluster.hold(of(Replicated))
+    cluster.put(0, b"old", b"1")
+    cluster.run()
+    cluster.start(0)
+    cluster.release()
+    cluster.mail.clear()
+    cluster.tell((0, 1))
+    token = cluster.put(0, b"new", b"2")
+    cluster.advance(1_000)
+    assert cluster.written(token) == Result(Kind.CREATED, 1)
+    assert cluster.state(1).store.data == {b"old": b"1", b"new": b"2"}
+
+
+def test_a_late_acknowledgement_of_a_replaced_view_tells_the_truth() -> None:
+    """What both backups held when the next view sealed them is in that view: success, said late, is true.
+
+    Both answers for a write are late; {1, 2} takes over and writes k again; then they arrive at 0, which has
+    not heard of it. Its client's write has the earlier number, and k keeps the newer value.
+    """
+    cluster = active(0, 1, 2)
+    cluster.hold(of(Replicated))
+    old = cluster.put(0, b"k", b"old")
+    cluster.run()
+    late = cluster.on_the_way(Replicated, receiver=0)
+    assert len(late) == 2
+    cluster.cut(0, 1, 2)
+    cluster.rules.pop(0)
+    cluster.install((1, 2))
+    new = cluster.put(1, b"k", b"new")
+    cluster.run()
+    assert cluster.written(new) == Result(Kind.UPDATED, 1)
+    assert cluster.waits(old)
+    for mail in late:
+        cluster.deliver(mail)
+    assert cluster.written(old) == Result(Kind.CREATED, 0)
+    read = cluster.get(2, b"k")
+    cluster.run()
+    assert cluster.value(read) == (b"new", 2)

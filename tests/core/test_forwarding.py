@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pbproto import InvariantError, Kind, Result
+from pbproto import InvariantError, Kind, Reject, Result
 from pbproto.forwarding import _send, forward
 from pbproto.messages import Confirm, Confirmed, Forward, Forwarded, Replicate, Verdict, VerdictCode
+from pbproto.ordering import MEANING
 from pbproto.out import Out
 from pbproto.state import Follow, State
 
@@ -287,3 +288,97 @@ def test_reads_are_not_forwarded() -> None:
     fresh, out = State(9, 1, cluster.config), Out()
     forward(fresh, waiter, out)
     assert out.effects == []
+
+
+def test_only_a_question_after_the_telling_proves_the_view() -> None:
+    """A question that is on its way began before: its answer proves nothing, that of the next one does."""
+    cluster = active(0, 1)
+    cluster.get(1, b"k")
+    held = cluster.hold(of(Confirm))
+    cluster.tell((0, 1), to=(1,))
+    assert cluster.status(1).status == "installing"
+    (first,) = cluster.on_the_way(Confirm)
+    cluster.deliver(first)
+    cluster.run()
+    assert not cluster.waits(0)
+    assert cluster.status(1).status == "installing"
+    (second,) = cluster.on_the_way(Confirm)
+    cluster.deliver(second)
+    cluster.run()
+    assert cluster.status(1).status == "active"
+    assert cluster.on_the_way(Confirm) == []
+    cluster.release(held)
+
+
+def test_a_verdict_of_somebody_who_left_does_not_hide_the_others() -> None:
+    """Verdicts travel together: one for nobody, one for a reader, and then the one that is waited for."""
+    cluster = active(0, 1)
+    cluster.hold(of())
+    reader, writer = cluster.get(1, b"k"), cluster.put(1, b"k", b"v")
+    verdicts = tuple(Verdict(counter, VerdictCode.CREATED, 5) for counter in (9, 0, 1))
+    cluster.forge(0, 1, Forwarded(cluster.lead(0).ballot, verdicts))
+    assert cluster.waits(reader)
+    assert cluster.written(writer) == Result(Kind.CREATED, 5)
+
+
+@pytest.mark.parametrize("code", MEANING)
+def test_a_rejecting_verdict_is_explained(code: VerdictCode) -> None:
+    """The client reads the same words at a backup as at the primary."""
+    cluster = active(0, 1)
+    cluster.hold(of())
+    token = cluster.put(1, b"k", b"v")
+    cluster.forge(0, 1, Forwarded(cluster.lead(0).ballot, (Verdict(0, code, 0),)))
+    answer = cluster.asked[token].answer
+    assert isinstance(answer, Reject)
+    assert (answer.reason, answer.certain, answer.detail) == MEANING[code]
+
+
+def test_a_backup_that_was_removed_and_not_told_serves_nobody() -> None:
+    """Its old primary leads a view without it, and refuses its questions and its writes by their ballot.
+
+    {0} is told to 0 only, which writes k; clients go on using 1, until their time is up.
+    """
+    cluster = active(0, 1)
+    cluster.put(0, b"k", b"old")
+    cluster.advance(500)
+    cluster.install((0,), to=(0,))
+    cluster.put(0, b"k", b"new")
+    read, listing, write = cluster.get(1, b"k"), cluster.get_all(1), cluster.put(1, b"k", b"lost")
+    cluster.advance(10_000)
+    assert cluster.rejection(read) == cluster.rejection(listing) == ("timeout", True)
+    assert cluster.rejection(write) == ("timeout", False)
+    assert cluster.ignored(0, "promised_higher") >= 2
+    assert cluster.value(cluster.get(0, b"k")) == (b"new", 2)
+    assert cluster.state(1).store.data == {b"k": b"old"}
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+@pytest.mark.parametrize("members", [(0, 1, 2), (0, 2)])
+def test_a_write_of_a_node_that_died_is_on_all_members_or_on_none(
+    acknowledged: bool, members: tuple[int, ...]
+) -> None:
+    """The log does not depend on who brought a write: committed if all hold it, else gone with the view.
+
+    1 forwards a write and dies, after it acknowledged it, or before. The next view is without it, or with its
+    next life; then a late copy of the forwarded message arrives.
+    """
+    cluster = active(0, 1, 2)
+    cluster.hold(of(Forwarded))
+    token = cluster.put(1, b"k", b"v")
+    (copy,) = cluster.on_the_way(Forward)
+    if not acknowledged:
+        cluster.hold(of(Replicate, receiver=1))
+    cluster.run()
+    cluster.crash(1)
+    assert cluster.asked[token].lost
+    assert (cluster.state(0).log.end, cluster.state(0).commit) == (1, int(acknowledged))
+    cluster.release()
+    if 1 in members:
+        cluster.start(1)
+    cluster.tell(members)
+    cluster.advance(3_000)
+    cluster.deliver(copy)
+    read = cluster.get(2, b"k")
+    cluster.advance(500)
+    assert cluster.value(read) == ((b"v", 1) if acknowledged else (None, 0))
+    assert [cluster.state(id_).log.end for id_ in members] == [int(acknowledged)] * len(members)

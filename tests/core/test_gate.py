@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pbproto import Ballot, Envelope, Message, Receive
+from pbproto import Ballot, Envelope, Message, Receive, TellView, View
 from pbproto.messages import (
     Adopt,
     Adopted,
@@ -19,7 +19,7 @@ from pbproto.messages import (
 )
 from pbproto.values import NO_BALLOT
 
-from .cluster import Cluster, active, view
+from .cluster import Cluster, active, address, view
 
 
 def refusals(cluster: Cluster) -> list[Refuse]:
@@ -167,3 +167,17 @@ def test_a_proposal_for_a_former_life_does_not_pass_for_a_new_one() -> None:
     ballot = cluster.state(0).promised
     cluster.forge(0, 1, Propose(ballot, view((0, 1)).members, False), receiver_life=4711)
     assert cluster.state(1).promised == NO_BALLOT
+
+
+def test_a_node_that_is_listed_under_another_id_takes_no_part() -> None:
+    """It is no member, and whoever takes it for one hears who it is: {0, 2} is told with 2 at 1's address."""
+    cluster = Cluster((0, 1))
+    wrong = View.of([(0, address(0)), (2, address(1))])
+    for id_ in (0, 1):
+        cluster.step(id_, TellView(wrong))
+    cluster.advance(3_000)
+    assert cluster.status(1).status == "outside"
+    assert cluster.state(1).promised == NO_BALLOT
+    assert cluster.ignored(1, "wrong_node") >= 1
+    assert cluster.status(0).status == "installing"
+    assert [waiting.reason for waiting in cluster.status(0).waiting_for] == ["node 1 answers at its address"]

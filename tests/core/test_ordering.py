@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pbproto import Ballot, Config, Kind, Operation, Result
+from pbproto import Ballot, Config, Kind, Operation, Reject, Result
 from pbproto import store as store_module
 from pbproto.config import MILLISECOND
 from pbproto.messages import (
@@ -17,7 +17,7 @@ from pbproto.messages import (
     Verdict,
     VerdictCode,
 )
-from pbproto.ordering import conclude, place_local
+from pbproto.ordering import MEANING, conclude, place_local
 from pbproto.out import Out
 from pbproto.values import RequestId
 
@@ -534,3 +534,110 @@ def test_who_is_gone_is_not_told() -> None:
     (waiter,) = state.waiting.clients.values()
     place_local(state, lead, waiter, out)
     assert state.log.end == 0
+
+
+def bring(
+    cluster: Cluster, counter: int, value: bytes = b"v", name: bytes = b"", patience: int = 10**9
+) -> None:
+    """Node 1 forwards a write with a key of one byte."""
+    life = cluster.state(1).incarnation
+    operation = Operation(1, life, counter, 0, b"k", value, name)
+    cluster.forge(1, 0, Forward(cluster.lead(0).ballot, 0, patience, operation))
+
+
+def test_a_write_that_is_told_overloaded_gets_no_place() -> None:
+    """The answer is certain, so nothing of it may stay: one echo more than there is room for."""
+    cluster = Cluster((0, 1))
+    cluster.config = Config(max_waiting=1)
+    cluster.start(0)
+    cluster.install((0, 1))
+    cluster.hold(of())
+    for counter in range(3):
+        bring(cluster, counter, name=b"once")
+    assert verdicts(cluster) == [Verdict(2, VerdictCode.OVERLOADED, 0)]
+    lead = cluster.lead(0)
+    assert (len(lead.echoing), cluster.state(0).log.end, lead.parked) == (1, 1, {})
+
+
+def test_the_log_is_closed_as_soon_as_its_bytes_are_used_up() -> None:
+    """An operation counts with 80 bytes and those of its key and value: at the limit nothing more goes in."""
+    for limit, placed in ((164, 2), (165, 2), (166, 3)):
+        cluster = active(0, 1, max_waiting_bytes=limit)
+        cluster.hold(of())
+        for counter in range(3):
+            bring(cluster, counter, value=b"vv" if counter else b"v")
+        assert cluster.state(0).log.end == placed, limit
+        assert cluster.lead(0).uncommitted_bytes == 82 + 83 * (placed - 1)
+
+
+def test_what_is_parked_may_use_all_bytes_there_are() -> None:
+    """Two writes of 82 bytes fit where 164 may wait, and one byte less is one write less."""
+    for limit, parked in ((163, 1), (164, 2)):
+        cluster = suspicious(max_waiting_bytes=limit)
+        cluster.hold(of())
+        for counter in range(3):
+            bring(cluster, counter)
+        assert len(cluster.lead(0).parked) == parked
+        assert cluster.lead(0).parked_bytes == 82 * parked
+        assert [verdict.code for verdict in verdicts(cluster)] == [VerdictCode.OVERLOADED] * (3 - parked)
+
+
+def test_one_parked_write_leaves_and_the_others_still_count() -> None:
+    """The bytes of a write whose time is up are given back, those of another are not."""
+    cluster = suspicious()
+    cluster.hold(of())
+    bring(cluster, 0, value=b"v" * 11, patience=10**8)
+    bring(cluster, 1, value=b"v" * 20)
+    cluster.now += 10**8
+    cluster.tick(0)
+    assert list(cluster.lead(0).parked) == [RequestId(1, cluster.state(1).incarnation, 1)]
+    assert cluster.lead(0).parked_bytes == 101
+    assert verdicts(cluster) == [Verdict(0, VerdictCode.NOT_APPLIED, 0)]
+
+
+def test_a_write_without_patience_is_turned_away_at_once() -> None:
+    """Its client does not wait any more: forward one to a primary that would park it."""
+    cluster = suspicious()
+    cluster.hold(of())
+    bring(cluster, 0, patience=0)
+    assert verdicts(cluster) == [Verdict(0, VerdictCode.NOT_APPLIED, 0)]
+    assert cluster.lead(0).parked == {}
+
+
+@pytest.mark.parametrize("code", [VerdictCode.KEY_REUSED, VerdictCode.UNKNOWN])
+def test_clients_of_the_primary_read_why_they_are_turned_away(
+    monkeypatch: pytest.MonkeyPatch, code: VerdictCode
+) -> None:
+    """The same words as at a backup: a key that was used otherwise, and an answer that may be forgotten."""
+    cluster = active(0, 1)
+    if code is VerdictCode.UNKNOWN:
+        monkeypatch.setattr(store_module.Store, "look_up", lambda *_: store_module.Known.MAYBE_FORGOTTEN)
+    else:
+        cluster.put(0, b"k", b"v", b"once")
+        cluster.run()
+    token = cluster.put(0, b"k", b"w", b"once" if code is VerdictCode.KEY_REUSED else b"")
+    answer = cluster.asked[token].answer
+    assert isinstance(answer, Reject)
+    assert (answer.reason, answer.certain, answer.detail) == MEANING[code]
+
+
+def test_a_copy_of_a_write_does_not_undo_a_later_one() -> None:
+    """One request, one effect: its copy finds its result, whatever was done to the key since.
+
+    1 forwards a PUT; 0's client deletes the key; the forwarded message arrives twice more.
+    """
+    cluster = active(0, 1)
+    token = cluster.put(1, b"k", b"v")
+    mail = forwarded(cluster)
+    cluster.run()
+    cluster.delete(0, b"k")
+    cluster.run()
+    cluster.hold(of(Forwarded))
+    for _ in range(2):
+        cluster.deliver(mail)
+    assert verdicts(cluster) == [Verdict(0, VerdictCode.CREATED, 0)] * 2
+    cluster.release()
+    cluster.advance(500)
+    assert cluster.written(token) == Result(Kind.CREATED, 0)
+    assert [cluster.state(id_).log.end for id_ in (0, 1)] == [2, 2]
+    assert [cluster.state(id_).store.data for id_ in (0, 1)] == [{}, {}]

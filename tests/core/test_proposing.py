@@ -6,11 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from pbproto import Ballot
+from pbproto import Ballot, Config
 from pbproto.config import MILLISECOND
 from pbproto.messages import (
     Adopt,
     Adopted,
+    LogChunk,
     Promise,
     Propose,
     Refusal,
@@ -397,3 +398,123 @@ def test_a_node_that_becomes_a_backup_while_it_proposes_gives_up() -> None:
     cluster.run()
     assert cluster.state(2).proposal is None
     assert cluster.noted(2, "view_learned")
+
+
+def test_the_highest_number_of_a_view_is_a_number() -> None:
+    """Install a numbered view with the last epoch that may be given."""
+    cluster = Cluster((0, 1))
+    cluster.tell((0, 1), epoch=MAX_EPOCH)
+    cluster.run()
+    assert cluster.status(1).promised.epoch == MAX_EPOCH
+
+
+def test_who_has_promised_nudges_seldom() -> None:
+    """The proposal may have been a late copy: the member goes on, after the longest of the pauses."""
+    cluster = Cluster((0, 1), Config(resend_after=100 * MILLISECOND))
+    cluster.hold(of(Promise))
+    cluster.tell((0, 1))
+    cluster.run()
+    cluster.lose(of(Told))
+    assert cluster.state(1).promised != NO_BALLOT
+    assert cluster.state(1).nudge_at == cluster.now + 800 * MILLISECOND
+
+
+def test_an_old_proposal_of_the_promised_number_is_of_another_view() -> None:
+    """Told epoch 7, promised epoch 5: a copy of the proposal of 5 is refused because of what was told."""
+    cluster = Cluster((0, 1, 2))
+    cluster.install((0, 1, 2), epoch=1)
+    cluster.tell((0, 2), to=(0,), epoch=5)
+    (proposal,) = cluster.on_the_way(Propose, receiver=2)
+    cluster.deliver(proposal)
+    assert cluster.state(2).promised.epoch == 5
+    assert tell(cluster, 2, (1, 2), 7) == ""
+    cluster.mail.clear()
+    cluster.deliver(proposal)
+    assert refusals(cluster, 2) == [Refusal.TOLD_OTHER_VIEW]
+
+
+def test_a_promise_makes_the_next_proposals_quick_again() -> None:
+    """Somebody answers, so it is worth asking: the pauses begin with the shortest."""
+    cluster = Cluster((0, 1, 2))
+    cluster.hold(of(Propose))
+    cluster.tell((0, 1, 2))
+    cluster.advance(3_000)
+    proposal = cluster.state(0).proposal
+    assert proposal is not None
+    assert proposal.resends > 2
+    cluster.deliver(cluster.on_the_way(Propose, receiver=1)[0])
+    cluster.run()
+    assert list(proposal.promises) == [0, 1]
+    assert proposal.resends == 0
+
+
+@pytest.mark.parametrize("epoch", [None, 5])
+def test_a_refused_primary_goes_above_what_it_hears_of(epoch: int | None) -> None:
+    """By an epoch, or by an attempt where the number is given: refuse with a much higher ballot."""
+    cluster = Cluster((0, 1))
+    cluster.tell((0, 1), to=(0,), epoch=epoch)
+    promised = Ballot(epoch or 40, 7, 1, cluster.state(1).incarnation)
+    cluster.forge(1, 0, Refuse(cluster.state(0).promised, Refusal.PROMISED_HIGHER, 1, promised))
+    mine = cluster.state(0).promised
+    assert (mine.epoch, mine.attempt) == ((41, 0) if epoch is None else (5, 8))
+
+
+def test_after_a_lost_number_a_plain_view_goes_above_it() -> None:
+    """A member promised epoch 9, so epoch 1 is over, whoever else promises it; and 9 is not forgotten."""
+    cluster = Cluster((0, 1))
+    cluster.tell((0, 1), to=(0,), epoch=1)
+    promised = Ballot(9, 0, 1, cluster.state(1).incarnation)
+    cluster.forge(1, 0, Refuse(cluster.state(0).promised, Refusal.PROMISED_HIGHER, 1, promised))
+    assert cluster.status(0).blocked == "a member has promised the later epoch 9"
+    cluster.forge(1, 0, Promise(cluster.state(0).promised, None, 0, 0, 0, 0, ()))
+    assert cluster.noted(0, "base_chosen") == []
+    cluster.tell((0, 1))
+    assert cluster.state(0).promised.epoch == 10
+
+
+def test_only_who_has_not_adopted_is_offered_the_base_again() -> None:
+    """Of three, one has adopted: time passes, and the offer goes to the other alone."""
+    cluster = Cluster((0, 1, 2))
+    cluster.hold(of(Adopt, receiver=2))
+    cluster.tell((0, 1, 2))
+    cluster.run()
+    cluster.mail.clear()
+    cluster.hold(of(Adopt))
+    cluster.advance(300)
+    assert [mail.receiver for mail in cluster.on_the_way(Adopt)] == [2]
+
+
+def test_a_base_that_is_still_fetched_is_not_offered() -> None:
+    """The primary has chosen and does not hold it yet: it is nudged, and time passes; nothing is given."""
+    cluster = active(1, 2)
+    cluster.put(1, b"k", b"v")
+    cluster.advance(500)
+    cluster.start(0)
+    cluster.hold(of(LogChunk))
+    cluster.tell((0, 1, 2))
+    cluster.run()
+    assert cluster.state(0).staging is not None
+    cluster.tell((0, 1, 2))
+    cluster.advance(1_000)
+    assert cluster.on_the_way(Adopt) == []
+    cluster.release()
+    cluster.advance(1_000)
+    assert cluster.status(2).status == "active"
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_two_primaries_do_not_outbid_each_other(last: int) -> None:
+    """Who refuses because it obeys another view gives no reason to go higher: no race, however long it lasts.
+
+    {0, 2} and {1, 2} are told to their members, 2 hears both; half a minute later each primary has proposed
+    once, and the one that 2 was told last is active.
+    """
+    cluster = Cluster((0, 1, 2))
+    for primary in (1 - last, last):
+        cluster.tell((primary, 2))
+    cluster.advance(30_000)
+    assert cluster.status(last).status == cluster.status(2).status == "active"
+    assert cluster.status(1 - last).status == "installing"
+    (waiting,) = cluster.status(1 - last).waiting_for
+    assert waiting.reason == "it was told another view"
+    assert [len(cluster.noted(id_, "proposed")) for id_ in (0, 1)] == [1, 1]

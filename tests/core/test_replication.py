@@ -6,6 +6,7 @@ from pbproto.config import MILLISECOND
 from pbproto.messages import Replicate, Replicated
 from pbproto.out import Out
 from pbproto.replication import suspect
+from pbproto.state import FOREVER
 
 from .cluster import Cluster, Mail, active, of
 
@@ -185,3 +186,66 @@ def test_a_silent_primary_is_not_forgotten_by_its_deadline() -> None:
         assert before < deadline <= before + 4 * RESEND * MILLISECOND
         cluster.now = deadline
         cluster.wake()
+
+
+def test_suspicion_counts_from_when_the_answer_was_owed() -> None:
+    """And not from the beginning of time: in a cluster that has run for a while, to the millisecond."""
+    cluster = active(0, 1)
+    cluster.advance(7_000)
+    cluster.hold(of())
+    cluster.lose(of())
+    while cluster.lead(0).backups[1].owed_since != FOREVER:
+        cluster.release()
+        cluster.advance(10)
+        cluster.hold(of())
+    cluster.put(0, b"k", b"v")
+    assert cluster.lead(0).backups[1].owed_since == cluster.now
+    cluster.advance(SUSPECT - 1)
+    assert not cluster.lead(0).backups[1].suspected
+    cluster.advance(1)
+    assert cluster.lead(0).backups[1].suspected
+
+
+def test_silence_never_makes_a_view_smaller() -> None:
+    """Only the outside changes a view: a primary that hears nobody keeps its members, and answers nobody.
+
+    Cut 0 off from both others for a minute, with a write and a read every ten seconds; then let them return.
+    """
+    cluster = active(0, 1, 2)
+    ballot = cluster.state(0).promised
+    cluster.cut(0, 1, 2)
+    for number in range(6):
+        write, read = cluster.put(0, b"k", b"%d" % number), cluster.get(0, b"k")
+        cluster.advance(10_000)
+        # The first write was sent to both before they were suspected.
+        assert cluster.rejection(write) == ("timeout", number > 0)
+        assert cluster.rejection(read) == ("timeout", True)
+    assert cluster.state(0).promised == ballot
+    assert list(cluster.lead(0).backups) == [1, 2]
+    assert cluster.state(0).commit == 0
+    cluster.release()
+    cluster.advance(3_000)
+    assert cluster.state(0).promised == ballot
+    assert cluster.state(2).store.data == {b"k": b"0"}
+
+
+def test_who_hears_and_is_not_heard_may_hold_a_write_that_nobody_was_told_of() -> None:
+    """A cut of one way only: 1 holds the write, 0 never learns of it, and its client hears "unknown".
+
+    Lose all that 1 says; then {1} is told. The write is there, and stays.
+    """
+    cluster = active(0, 1)
+    mute = cluster.hold(of(sender=1))
+    token = cluster.put(0, b"k", b"v")
+    cluster.advance(10_000)
+    assert cluster.rejection(token) == ("timeout", False)
+    assert cluster.state(1).log.end == 1
+    cluster.lose(of(sender=1))
+    cluster.release(mute)
+    cluster.install((1,))
+    assert cluster.value(cluster.get(1, b"k")) == (b"v", 1)
+    cluster.tell((0, 1))
+    cluster.advance(3_000)
+    read = cluster.get(0, b"k")
+    cluster.run()
+    assert cluster.value(read) == (b"v", 1)

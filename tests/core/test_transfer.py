@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from pbproto import Ballot, Config, InvariantError, Operation
+from pbproto import Ballot, Config, InvariantError, Message, Operation
 from pbproto.messages import (
     Adopt,
     Adopted,
@@ -19,6 +20,7 @@ from pbproto.messages import (
 )
 from pbproto.out import Out
 from pbproto.state import Base, Staging
+from pbproto.store import Frozen
 from pbproto.transfer import _swap, send_adopt
 
 from .cluster import Cluster, Mail, active, of, view
@@ -499,3 +501,151 @@ def staging_of(cluster: Cluster) -> Staging:
     ballot = Ballot(9, 0, 0, cluster.state(0).incarnation)
     source = view((0,)).members[0]
     return Staging(ballot, source, 1, Base(0, 1, 1, (), ()), 1)
+
+
+def ask(cluster: Cluster, snapshot: bool, position: int, end: int) -> Message | None:
+    """What node 0, a sealed source, answers to a Fetch of node 1."""
+    cluster.mail.clear()
+    cluster.forge(1, 0, Fetch(cluster.state(0).promised, snapshot, position, end))
+    mails = fetched(cluster)
+    return mails[0].message if mails else None
+
+
+def sealed(**settings: int) -> Cluster:
+    """Node 0 holds six operations, and offers them to node 1, which gets nothing."""
+    cluster = filled((0, 1), (0,), **settings)
+    cluster.hold(of(SnapshotChunk, LogChunk, Fetch))
+    cluster.tell((0, 1))
+    cluster.run()
+    return cluster
+
+
+def test_a_source_answers_at_the_very_ends() -> None:
+    """Nothing is left to send at the end of the log and of the state: an empty chunk says so."""
+    cluster = sealed()
+    answer = ask(cluster, False, 6, 6)
+    assert answer == LogChunk(cluster.state(0).promised, 6, ())
+    cluster = sealed(log_keep_bytes=0)
+    frozen = Frozen(cluster.state(0).store)
+    answer = ask(cluster, True, frozen.total, 6)
+    assert isinstance(answer, SnapshotChunk)
+    assert (answer.offset, answer.pairs, answer.origins, answer.keys) == (frozen.total, (), (), ())
+
+
+def test_a_snapshot_in_place_of_a_log_begins_at_its_first_item() -> None:
+    """A position in the log is not one in the state: ask for a tail of which the beginning was trimmed."""
+    cluster = sealed(log_keep_bytes=0)
+    answer = ask(cluster, False, 3, 6)
+    assert isinstance(answer, SnapshotChunk)
+    assert answer.offset == 0
+    assert len(answer.pairs) == 6
+
+
+def test_the_end_of_a_state_is_noted_once() -> None:
+    """When the last item goes out, also if all goes in one chunk: values, results and keys are all items."""
+    for settings in ({"log_keep_bytes": 0}, SNAPSHOT):
+        cluster = filled((0, 1), (0,), **settings)
+        cluster.install((0, 1))
+        assert cluster.noted(0, "state_sent") == [{"to": 1, "what": "snapshot", "end": 6}]
+        assert cluster.noted(1, "state_received") == [{"source": 0, "what": "snapshot", "end": 6}]
+
+
+def test_chunks_that_come_too_early_or_again_are_named() -> None:
+    """Out of order is what begins elsewhere, repeated what comes after the whole: one item, then a tail."""
+    cluster = sealed(log_keep_bytes=0)
+    ballot = cluster.state(1).promised
+    one = SnapshotChunk(ballot, 2, 0, 0, 1, ((b"k", b"v"),), (), ())
+    cluster.forge(0, 1, replace(one, offset=1))
+    assert cluster.ignored(1, "out_of_order") == 1
+    cluster.forge(0, 1, one)
+    cluster.forge(0, 1, one)
+    assert cluster.ignored(1, "repeated") == 1
+    assert staging(cluster, 1).tail_start == 2
+
+
+def test_a_state_without_items_is_one_too() -> None:
+    """Its only chunk is empty, and the tail comes after it."""
+    cluster = sealed(log_keep_bytes=0)
+    ballot = cluster.state(1).promised
+    cluster.forge(0, 1, SnapshotChunk(ballot, 2, 0, 0, 0, (), (), ()))
+    assert cluster.ignored(1, "repeated") == 0
+    assert (staging(cluster, 1).tail_start, staging(cluster, 1).refetches) == (2, 0)
+
+
+@pytest.mark.parametrize("settings", [SNAPSHOT, LOG], ids=["snapshot", "log"])
+def test_a_chunk_that_comes_makes_the_next_questions_quick_again(settings: dict[str, int]) -> None:
+    """The pauses between questions begin with the shortest: lose chunks for a while, then let one through."""
+    cluster = filled((0, 1), (0,), **settings)
+    held = cluster.hold(of(SnapshotChunk, LogChunk))
+    cluster.tell((0, 1))
+    cluster.advance(3_000)
+    assert staging(cluster, 1).refetches > 2
+    cluster.deliver(fetched(cluster)[0])
+    assert staging(cluster, 1).refetches == 0
+    cluster.release(held)
+
+
+def test_a_primary_that_has_the_base_offers_it_quickly() -> None:
+    """However long the promises took: the first offer is repeated after the shortest pause."""
+    cluster = active(1, 2)
+    cluster.put(1, b"k", b"v")
+    cluster.run()
+    cluster.start(0)
+    cluster.hold(of(LogChunk))
+    cluster.tell((0, 1, 2))
+    cluster.advance(3_000)
+    proposal = cluster.state(0).proposal
+    assert proposal is not None
+    assert proposal.resends > 2
+    cluster.deliver(fetched(cluster)[0])
+    assert cluster.state(0).synced == proposal.ballot
+    assert proposal.resends == 0
+
+
+def test_a_transfer_that_ends_late_does_not_activate_the_view_it_was_for() -> None:
+    """What belongs to a view carries its ballot: the end of an installation that was given up is ignored.
+
+    {0, 1, 2} waits for 2's last word only when {0, 2} is told; that waits for 2 as well when the word comes.
+    """
+    cluster = filled((0, 1, 2), (0, 1))
+    cluster.hold(of(Adopted, sender=2))
+    cluster.tell((0, 1, 2))
+    cluster.run()
+    (late,) = cluster.on_the_way(Adopted, sender=2)
+    cluster.hold(of(Adopt))
+    cluster.tell((0, 2))
+    cluster.run()
+    assert len(cluster.on_the_way(Adopt, receiver=2)) == 1
+    before = cluster.ignored(0, "other_ballot")
+    cluster.deliver(late)
+    assert cluster.ignored(0, "other_ballot") == before + 1
+    assert cluster.status(0).status == "installing"
+    assert [waiting.reason for waiting in cluster.status(0).waiting_for] == ["it does not hold the state yet"]
+    cluster.release()
+    cluster.run()
+    assert [cluster.status(id_).status for id_ in (0, 2)] == ["active", "active"]
+
+
+@pytest.mark.parametrize("settings", [SNAPSHOT, LOG], ids=["snapshot", "log"])
+@pytest.mark.parametrize("away", [0, 2])
+def test_a_deleted_key_does_not_come_back_with_a_member(settings: dict[str, int], away: int) -> None:
+    """A member that was away gets the state, it adds nothing of its own.
+
+    Without it two keys are deleted and one is written again; then it returns, as a backup or as the primary,
+    and serves alone.
+    """
+    cluster = filled((0, 1, 2), (0, 1, 2), **settings)
+    others = tuple(id_ for id_ in (0, 1, 2) if id_ != away)
+    cluster.install(others)
+    cluster.delete(others[1], b"key0")
+    cluster.delete(others[1], b"key1")
+    cluster.run()
+    cluster.put(others[0], b"key1", b"again")
+    cluster.run()
+    assert b"key0" in cluster.state(away).store.data
+    cluster.tell((0, 1, 2))
+    cluster.advance(5_000)
+    cluster.install((away,))
+    listing, position = cluster.listing(cluster.get_all(away))
+    kept = {b"key%d" % number: b"value" for number in range(2, 6)}
+    assert (listing, position) == ({**kept, b"key1": b"again"}, 9)
