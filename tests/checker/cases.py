@@ -162,6 +162,49 @@ GOOD: dict[str, Good] = {
     "answers that do not tell whether it existed": Good(
         (put("x", "1", (0, 1), 0, None), delete("x", (2, 3), 1, None), delete("x", (4, 5), 2, None))
     ),
+    # The put of x that was there is the one without a name: y tells that the name went to another request.
+    "not the one whose name is taken": Good(
+        (
+            unknown(put("x", "1", (0, 1), 0, name="n")),
+            unknown(put("y", "9", (0, 1), 0, name="n")),
+            unknown(put("x", "2", (1, 2), 0)),
+            put("x", "3", (5, 6), 1, True),
+            get("y", "9", (7, 8), 3),
+        )
+    ),
+    # Both deletes have names; y tells which of the names was taken by another request.
+    "the delete whose name was free": Good(
+        (
+            put("x", "1", (0, 1), 0),
+            unknown(delete("x", (2, 3), 0, name="n")),
+            unknown(put("y", "9", (2, 3), 0, name="n")),
+            unknown(delete("x", (2, 3), 0, name="m")),
+            unknown(put("z", "9", (2, 3), 0, name="m")),
+            get("x", None, (5, 6), 2),
+            get("y", "9", (7, 8), 3),
+        )
+    ),
+    # The same with a delete that has none.
+    "the delete without a name": Good(
+        (
+            put("x", "1", (0, 1), 0),
+            unknown(delete("x", (2, 3), 0, name="n")),
+            unknown(delete("x", (2, 3), 0)),
+            unknown(put("y", "9", (2, 3), 0, name="n")),
+            get("x", None, (5, 6), 2),
+            get("y", "9", (7, 8), 3),
+        )
+    ),
+    # Numbers 0 and 1 are the two puts of x, in this order, since number 2 can only be the put of y.
+    "two puts of a key in one gap": Good(
+        (
+            unknown(put("x", "1", (0, 1), 0)),
+            unknown(put("x", "2", (0, 1), 0)),
+            get("z", None, (4, 5), 2),
+            unknown(put("y", "1", (6, 7), 0)),
+            get("x", "2", (8, 9), 3),
+        )
+    ),
     "unknown reads say nothing": Good((unknown(replace(get("x", None, (0, 1), 0), value="never written")),)),
     "values written twice": Good(
         (

@@ -99,8 +99,13 @@ def save(path: Path, calls: Iterable[Call]) -> None:
 
 def load(path: Path) -> History:
     """Read a history from JSON Lines. Raises ``HistoryError``, which names the line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise HistoryError(f"not UTF-8: {error}") from error
     calls = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    # Not splitlines, which ends lines at characters that a value may hold.
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
                 calls.append(Call.from_json(line))

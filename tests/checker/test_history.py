@@ -50,7 +50,6 @@ def test_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85"])
-@pytest.mark.xfail(reason="load parts lines where only Python sees a line end", strict=True)
 def test_odd_line_ends_in_values(tmp_path: Path, odd: str) -> None:
     """Goal: a value may hold every character. Method: those at which Python, and not JSON Lines, ends a
     line."""
@@ -121,3 +120,11 @@ def test_the_checker_refuses_what_cannot_be_judged(changes: dict[str, object]) -
 def test_writes() -> None:
     """Goal: puts and deletes are writes, and nothing else. Method: ask each."""
     assert [call.writes for call in CALLS[:6]] == [True, True, True, False, False, False]
+
+
+def test_a_file_that_is_no_text_is_no_history(tmp_path: Path) -> None:
+    """Goal: one clear error. Method: bytes that are not UTF-8."""
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(b"\xff\xfe{}")
+    with pytest.raises(HistoryError, match="UTF-8"):
+        load(path)
