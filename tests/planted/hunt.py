@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,13 @@ from tests.model.scopes import SCOPES
 
 from .bugs import Bug
 from .copy import plant, run_in
+from .hints import HINTS
 
 SEEDS = 120
 """Seeds that the simulation gets for each fault, after the set pieces."""
+STATES = 40_000
+"""States that the explorer may look at in each scope: a fault can make a small scope a large one."""
+FAST = tuple(scope for scope in SCOPES if scope.startswith("fast-"))
 TIMEOUT = 900.0
 """Seconds that one program may take: for a hang."""
 
@@ -31,36 +35,33 @@ class Found:
     check: str
 
 
-def hunt(bug: Bug) -> Found | None:
-    """Look for the fault, first by simulation; ``None`` if nothing finds it."""
-    return next(finds(bug), None)
+def hunt(bug: Bug, *, hinted: bool = True) -> Found | None:
+    """Look for the fault by simulation, then by the explorer; ``None`` if neither finds it.
 
-
-def finds(bug: Bug) -> Iterator[Found]:
-    """By what the fault is found: the simulation, then the first of the explorer's fast scopes."""
+    ``hinted``: look first where it was found last time.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plant(bug, folder)
-        for found in (_by_simulation(folder), _by_explorer(folder)):
-            if found is not None:
-                yield found
+        found = by_simulation(folder, HINTS.get(bug.name, 0), 1) if hinted else None
+        return found or by_simulation(folder, 0, SEEDS) or by_explorer(folder)
 
 
-def _by_simulation(folder: Path) -> Found | None:
-    arguments = ["tests.simulation", "--seeds", str(SEEDS), "--jobs", "1", "--stop", "--json"]
-    result = _last_line(folder, arguments)
+def by_simulation(folder: Path, first: int, seeds: int) -> Found | None:
+    """Run the set pieces, then seeds, until a rule is broken."""
+    which = ["--first", str(first), "--seeds", str(seeds)]
+    result = _last_line(folder, ["tests.simulation", *which, "--jobs", "1", "--stop", "--json"])
     if not result["failed"]:
         return None
-    which, check = result["failed"][0]["seed"], result["failed"][0]["check"]
-    effort = f"set piece `{which}`" if isinstance(which, str) else f"{which + 1} seeds"
+    name, check = result["failed"][0]["seed"], result["failed"][0]["check"]
+    effort = f"set piece `{name}`" if isinstance(name, str) else f"{name + 1} seed{'s' * (name > 0)}"
     return Found("simulation", effort, check)
 
 
-def _by_explorer(folder: Path) -> Found | None:
-    for scope in SCOPES:
-        if not scope.startswith("fast-"):
-            continue
-        result = _last_line(folder, ["tests.model", "--scope", scope, "--json"])
+def by_explorer(folder: Path, scopes: Sequence[str] = FAST) -> Found | None:
+    """Search one scope after the other, until a rule is broken."""
+    for scope in scopes:
+        result = _last_line(folder, ["tests.model", "--scope", scope, "--json", "--max-states", str(STATES)])
         if result["check"]:
             return Found(scope, f"{result['states']:,} states", result["check"])
     return None

@@ -9,7 +9,7 @@ import pytest
 
 from .bugs import BUGS, Bug, Edit
 from .copy import ROOT, MisplantedError, plant
-from .hunt import hunt
+from .hunt import by_explorer, by_simulation, hunt
 
 
 @pytest.mark.timeout(600)
@@ -40,12 +40,14 @@ def test_a_fault_that_does_not_fit_the_source_is_an_error(tmp_path: Path) -> Non
         plant(Bug("nowhere", "none", (Edit("log.py", "not there", ""),)), tmp_path)
 
 
-def test_the_true_core_is_not_called_faulty() -> None:
-    """Goal: to be found, a fault has to be there. Method: hunt in a copy in which only a comment was
-    added.
+def test_the_true_core_is_not_called_faulty(tmp_path: Path) -> None:
+    """Goal: to be found, a fault has to be there. Method: hunt in a copy in which only a comment was added;
+    other tests run the true core at length.
     """
     harmless = Edit("log.py", "class Log:\n", "class Log:  # unharmed\n")
-    assert hunt(Bug("harmless", "none", (harmless,))) is None
+    plant(Bug("harmless", "none", (harmless,)), tmp_path)
+    assert by_simulation(tmp_path, 0, 10) is None
+    assert by_explorer(tmp_path, ("fast-repeat",)) is None
 
 
 def test_the_documents_name_every_fault() -> None:
