@@ -11,9 +11,9 @@ from pbproto import Config
 from .cluster import Cluster, of
 
 
-def play() -> Cluster:
-    """The script."""
-    cluster = Cluster((0, 1, 2, 3), Config(chunk_bytes=100, log_keep_bytes=800))
+def play(make: type[Cluster] = Cluster) -> Cluster:
+    """The script, with a cluster of this class."""
+    cluster = make((0, 1, 2, 3), Config(chunk_bytes=100, log_keep_bytes=800))
     cluster.trace = []
     cluster.install((0, 1, 2))
     for number in range(12):
@@ -62,7 +62,8 @@ def main() -> None:
         state = cluster.state(id_)
         print(cluster.status(id_), state.lineage, state.ignored)
         print([state.log[position] for position in range(state.log.start, state.log.end)])
-        print(state.store.data, state.store.keys, state.store.origins)
+        # As a list: Python 3.12 changed how an OrderedDict shows itself.
+        print(state.store.data, list(state.store.keys.items()), state.store.origins)
 
 
 if __name__ == "__main__":

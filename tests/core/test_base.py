@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pbproto import Ballot, Dropped
-from pbproto.base import LOST, SPLIT, choose
+from pbproto.base import LOST, SPLIT, _loss, choose
 from pbproto.lineage import MAX_LINEAGE
 from pbproto.messages import Lineage, Promise
 from pbproto.state import Base, Proposal
@@ -229,3 +229,25 @@ def test_a_member_that_was_away_for_very_long_is_not_said_to_have_lost_anything(
     away = promise(Ballot(1, 0, 0, life(0)), 3, 3, ((FIRST, 0),))
     assert base(promise(ballots[-1], 6, 6, lineage, base=5), away).dropped == ()
     assert base(promise(ballots[-1], 6, 6, lineage[1:], base=5), away).dropped == (Dropped(1, 0, 3),)
+
+
+def test_a_ballot_without_operations_is_part_of_the_base() -> None:
+    """Its members are not said to have lost what was never acknowledged: it began where the base ends.
+
+    The primary of ballot 2 had appended one operation, its backup holds it, and nothing was committed.
+    """
+    lineage = ((FIRST, 0), (SECOND, 5))
+    primary = promise(SECOND, 6, 5, lineage, base=5)
+    backup = promise(SECOND, 6, 5, lineage, base=5)
+    assert base(backup, primary) == Base(1, 5, HISTORY, lineage, ())
+
+
+@pytest.mark.parametrize(("oldest", "lost"), [(1, True), (2, False)])
+def test_a_member_of_the_oldest_ballot_that_is_remembered_may_have_lost_something(
+    oldest: int, lost: bool
+) -> None:
+    """Only what is older than all that the lineage remembers is not looked at."""
+    lineage = tuple((Ballot(oldest + number, 0, 0, 1), oldest + number) for number in range(MAX_LINEAGE))
+    away = Promise(OWN, Ballot(1, 0, 0, 1), HISTORY, 0, 9, 9, ((Ballot(1, 0, 0, 1), 1),))
+    expected = Dropped(5, 2, 9) if lost else None
+    assert _loss(5, 105, away, lineage, 900) == expected

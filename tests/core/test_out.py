@@ -71,3 +71,16 @@ def test_the_primary_that_proposed_a_ballot_is_where_it_was_then() -> None:
     assert answered_at(here, there, Ballot(3, 0, 1, 11)) == "there:1"
     assert answered_at(view(()), there, Ballot(3, 0, 1, 10)) == "there:1"
     assert answered_at(view(()), view(()), Ballot(3, 0, 1, 10)) == ""
+
+
+def test_all_who_read_everything_in_one_step_share_a_copy() -> None:
+    """A copy of the whole map costs: one for each position, not one for each reader."""
+    made, out = state(), Out()
+    made.store.data[b"k"] = b"v"
+    first = out.listing(made)
+    assert first == {b"k": b"v"}
+    assert out.listing(made) is first
+    made.store.data[b"k"] = b"w"
+    made.commit += 1
+    assert out.listing(made) == {b"k": b"w"}
+    assert first == {b"k": b"v"}

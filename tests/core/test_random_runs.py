@@ -50,8 +50,9 @@ class Run:
     late: list[tuple[int, View]] = field(default_factory=list)
     """Numbered views that will still be told to a node, in any order."""
     told_at: dict[int, int] = field(default_factory=dict)
+    issued_at: int = 0
     restarted_at: int = -1
-    """Steps at which nodes were told a view, and at which one was restarted last."""
+    """Steps at which nodes were told a view, the last view was first told, a node was restarted last."""
     loss: float = 0.0
     copies: float = 0.0
 
@@ -61,12 +62,25 @@ class Run:
         return all(status.status == "active" and status.view == self.told for status in statuses)
 
     def note_activity(self) -> None:
-        """Ask around: one member's word is enough, if it was told the view since the last restart."""
+        """Ask around: one member's word is enough, if it was told this very view since the last restart.
+
+        It may have been told an earlier one of the same members, and that may be what it calls active.
+        """
         told = self.told
         for id_ in self.members:
             status = self.cluster.status(id_)
-            if status.status == "active" and status.view == told and self.told_at[id_] > self.restarted_at:
+            if not self.restarted_at < self.told_at[id_] >= self.issued_at:
+                continue
+            if status.status == "active" and status.view == told:
                 self.keepers = self.members
+
+    def issue(self, members: tuple[int, ...]) -> None:
+        """From now on this is the view to be told; it is a new one if its members are."""
+        if members != self.members:
+            self.epoch += 1
+            self.members = members
+            self.issued_at = self.cluster.steps
+            self.keepers = tuple(id_ for id_ in self.keepers if id_ in members)
 
     @property
     def told(self) -> View:
@@ -78,10 +92,7 @@ class Run:
 
     def tell(self, members: tuple[int, ...], to: list[int]) -> None:
         """Tell a view to some nodes, or the same view again."""
-        if members != self.members:
-            self.epoch += 1
-            self.members = members
-            self.keepers = tuple(id_ for id_ in self.keepers if id_ in members)
+        self.issue(members)
         for id_ in to:
             if self.numbered and self.random.random() < 0.3:
                 self.late.append((id_, self.told))
@@ -196,14 +207,17 @@ def start(seed: int) -> Run:
     return run
 
 
-def finish(run: Run) -> None:
-    """The faults stop: the view becomes active, everybody is answered, all members are equal."""
+def finish(run: Run, writer: int | None = None) -> None:
+    """The faults stop: the view becomes active, everybody is answered, all members are equal.
+
+    The last write goes to ``writer``, or to the last member.
+    """
     cluster = run.cluster
     cluster.release()
     run.late.clear()
     for id_ in run.members:
         run.tell_one(id_, run.told)
-    last = cluster.put(run.members[-1], b"last", b"last")
+    last = cluster.put(run.members[-1] if writer is None else writer, b"last", b"last")
     cluster.advance(20_000, until=lambda: run.everywhere_active() and not cluster.waits(last))
     assert run.everywhere_active(), [cluster.status(id_) for id_ in run.members]
     cluster.written(last)

@@ -188,3 +188,38 @@ def test_two_backups_share_a_round() -> None:
     cluster.run()
     assert [cluster.value(read) for read in reads] == [(None, 0)] * 2
     assert cluster.lead(0).asks == {}
+
+
+def test_reads_that_wait_for_one_round_share_it() -> None:
+    """One round serves whoever came before it began: read three times while the first round is under way."""
+    cluster = active(0, 1)
+    cluster.hold(of())
+    begun = cluster.lead(0).round
+    for _ in range(3):
+        cluster.get(0, b"k")
+    rounds = [round_ for round_, _, _ in cluster.lead(0).reads]
+    assert rounds == [begun + 1, begun + 2, begun + 2]
+
+
+def test_a_read_that_waits_does_not_hold_a_backups_question_up() -> None:
+    """What is confirmed is answered, whoever came first: a question of one round, a read of the next."""
+    cluster = active(0, 1, 2)
+    cluster.get(1, b"k")
+    held = cluster.hold(of(Replicated, sender=2))
+    cluster.run()
+    cluster.get(0, b"k")
+    (answer,) = cluster.on_the_way(Replicated, sender=2)
+    cluster.hold(of(Confirmed))
+    cluster.deliver(answer)
+    assert len(cluster.on_the_way(Confirmed, receiver=1)) == 1
+    assert cluster.waits(1)
+    cluster.release(held)
+
+
+def test_a_view_that_is_told_again_enqueues_no_read_twice() -> None:
+    """A read that waits is on its way already: tell the same view again."""
+    cluster = active(0, 1)
+    cluster.hold(of())
+    cluster.get(0, b"k")
+    cluster.tell((0, 1))
+    assert len(cluster.lead(0).reads) == 1

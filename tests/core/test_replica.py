@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -103,7 +104,7 @@ def test_a_step_within_a_step_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     seen: list[str] = []
 
     def reenter(*_: object) -> None:
-        with pytest.raises(UsageError, match="re-entrant"):
+        with pytest.raises(UsageError, match=r"^step is not re-entrant$"):
             replica.step(Tick(), now=0)
         seen.append("refused")
 
@@ -219,3 +220,32 @@ def test_no_message_breaks_a_node() -> None:
 
     throw()
     cluster.install((0, 1, 2, 3))
+
+
+def test_misuse_is_named() -> None:
+    """The caller's mistake says what would be right: each way to misuse the door, word for word."""
+    replica = Replica(0, 1)
+    key, value = f"a key has 1 to {MAX_KEY_BYTES} bytes", b"v"
+    mistakes: list[tuple[Callable[[], object], str]] = [
+        (lambda: Replica(-1, 1), f"a node's id is between 0 and {MAX_ID}, not -1"),
+        (lambda: Replica(0, 0), "an incarnation has 64 bits and is not 0"),
+        (lambda: replica.step(Tick(), now=cast("int", 1.5)), "time is an integer number of nanoseconds"),
+        (lambda: replica.step(Put(1, b"", value), now=0), key),
+        (lambda: replica.step(cast("Event", "tick"), now=0), "'tick' is not an event"),
+        (
+            lambda: replica.step(Delete(1, b"k", b"i" * 256), now=0),
+            f"an idempotency key has at most {MAX_IDEMPOTENCY_KEY_BYTES} bytes",
+        ),
+    ]
+    for mistake, words in mistakes:
+        with pytest.raises(UsageError) as caught:
+            mistake()
+        assert str(caught.value) == words
+
+
+def test_a_node_closes_once() -> None:
+    """It says so once, however often it is asked to."""
+    cluster = active(0)
+    for _ in range(2):
+        cluster.close(0)
+        assert cluster.noted(0, "closed") == [{}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pbproto import Delete, Event, Get, GetAll, Put
+from pbproto import Delete, Event, Get, GetAll, Put, Reject
 
 from .cluster import Cluster, active, of
 
@@ -109,3 +109,67 @@ def test_events_of_clients_are_events() -> None:
     """The two unions agree: every request is an event of the door."""
     for event in REQUESTS:
         assert isinstance(event, Event)
+
+
+def refused(cluster: Cluster, token: int) -> tuple[str, str]:
+    """The reason and the words of a rejection."""
+    answer = cluster.asked[token].answer
+    assert isinstance(answer, Reject)
+    return answer.reason.value, answer.detail
+
+
+def test_a_refusal_says_in_words_why() -> None:
+    """What the client reads: no view, outside, stopping while a backup is away, and too many."""
+    cluster = Cluster((0, 1))
+    assert refused(cluster, cluster.get(0, b"k")) == (
+        "no_view",
+        "this node has not been told a view since it started",
+    )
+    cluster.tell((1,), to=(0,))
+    assert refused(cluster, cluster.get(0, b"k")) == (
+        "outside_view",
+        "this node is not a member of the view it was told",
+    )
+    cluster = active(0, 1, max_waiting=1)
+    cluster.hold(of())
+    cluster.get(0, b"k")
+    assert refused(cluster, cluster.get(0, b"k")) == ("overloaded", "too many requests wait")
+    cluster.advance(1_250)
+    cluster.close(0)
+    assert refused(cluster, 0) == ("closing", "the node is stopping")
+    assert refused(cluster, cluster.get(0, b"k")) == (
+        "closing",
+        "waiting for node 1: it does not answer, for 250 ms",
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "fits"),
+    [
+        (Get(1, b"k" * 4), True),
+        (Get(1, b"k" * 5), False),
+        (GetAll(1), True),
+        (Delete(1, b"k" * 4), True),
+        (Delete(1, b"k" * 5), False),
+        (Put(1, b"k" * 2, b"v" * 2), True),
+        (Put(1, b"k" * 3, b"v" * 2), False),
+        (Put(1, b"k" * 1, b"v" * 4), False),
+        (Put(1, b"k" * 5, b""), False),
+    ],
+)
+def test_a_request_is_as_large_as_its_key_and_value(event: Put | Delete | Get | GetAll, fits: bool) -> None:
+    """Six bytes wait where ten may: what has four bytes fits, what has five does not."""
+    cluster = active(0, 1, max_waiting_bytes=10)
+    cluster.hold(of())
+    cluster.get(0, b"k" * 6)
+    cluster.ask(0, event)
+    assert cluster.waits(1) is fits
+
+
+def test_all_bytes_that_may_wait_may_be_waited_for() -> None:
+    """At the very limit a request without a key of its own is still taken, at each kind of limit."""
+    cluster = active(0, 1, max_waiting_bytes=6)
+    cluster.hold(of())
+    cluster.get(0, b"k" * 6)
+    assert cluster.waits(cluster.get_all(0))
+    assert refused(cluster, cluster.get(0, b"k")) == ("overloaded", "too many requests wait")

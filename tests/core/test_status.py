@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pbproto.config import MILLISECOND
 from pbproto.messages import Adopt, Confirm, Fetch, Promise, Refusal, Refuse, Replicate
 from pbproto.status import _progress, _waits_while_active, _waits_while_installing, explain, waiting_for
 from pbproto.values import NO_BALLOT
 
-from .cluster import Cluster, active, of, view
+from .cluster import Cluster, active, address, of, view
 
 
 def reasons(cluster: Cluster, id_: int) -> list[tuple[int, str]]:
+    """Whom the node waits for and why; where they are has to be right as well."""
+    for waiting in cluster.status(id_).waiting_for:
+        assert waiting.address == address(waiting.id)
     return [(waiting.id, waiting.reason) for waiting in cluster.status(id_).waiting_for]
 
 
@@ -188,3 +192,64 @@ def test_every_room_can_be_looked_into() -> None:
     state = Cluster((0,)).state(0)
     assert _waits_while_active(state, 0) == ()
     assert _waits_while_installing(state) == ()
+
+
+def test_the_silence_of_a_primary_is_counted_from_its_last_word() -> None:
+    """In whole milliseconds since then: look at a cluster that ran for a while, and an idle one."""
+    cluster = active(0, 1)
+    cluster.advance(2_000)
+    follow = cluster.state(1).follow
+    assert follow is not None
+    heard_at = follow.heard_at
+    assert heard_at > 0
+    cluster.cut(0, 1)
+    cluster.advance(3_500)
+    cluster.now += 7
+    silent = (cluster.now - heard_at) // MILLISECOND
+    assert reasons(cluster, 1) == [(0, f"the primary has been silent for {silent} ms")]
+    cluster = active(0, 1)
+    cluster.advance(60_000)
+    assert reasons(cluster, 1) == []
+
+
+def test_everybody_who_is_waited_for_is_named() -> None:
+    """Two backups are away: one sentence has both."""
+    cluster = active(0, 1, 2)
+    cluster.cut(0, 1, 2)
+    cluster.advance(1_500)
+    assert told_why(cluster, 0) == (
+        "waiting for node 1: it does not answer, for 100 ms; node 2: it does not answer, for 100 ms"
+    )
+
+
+def test_a_member_of_another_view_waits_for_a_proposal() -> None:
+    """What it promised before does not matter: an active backup is told another view with a new primary."""
+    cluster = active(0, 1, 2)
+    cluster.tell((1, 2), to=(2,))
+    assert reasons(cluster, 2) == [(1, "the primary has not proposed this view yet")]
+    cluster.run()
+    assert reasons(cluster, 2) == [(1, "it was told another view")]
+
+
+def test_a_reason_that_is_over_is_not_shown_any_more() -> None:
+    """A member that refused and then promised is waited for because of the state, not of the refusal."""
+    cluster = Cluster((0, 1))
+    cluster.tell((0, 1), to=(0,))
+    cluster.run()
+    assert reasons(cluster, 0) == [(1, "it has not been told a view since it started")]
+    cluster.hold(of(Adopt))
+    cluster.tell((0, 1), to=(1,))
+    cluster.run()
+    assert reasons(cluster, 0) == [(1, "it does not hold the state yet")]
+
+
+def test_a_primary_that_fetches_the_base_names_its_source() -> None:
+    """A new primary waits for the member that holds the state, and for nobody else meanwhile."""
+    cluster = active(1, 2)
+    cluster.put(1, b"k", b"v")
+    cluster.run()
+    cluster.start(0)
+    cluster.hold(of(Fetch))
+    cluster.tell((0, 1, 2))
+    cluster.run()
+    assert reasons(cluster, 0) == [(1, "fetching the log from it: position 0 of 1")]

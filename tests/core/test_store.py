@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import pytest
 
 from pbproto import Ballot, InvariantError, Kind, Operation, Result
@@ -249,3 +251,46 @@ def test_an_origin_record_becomes_what_it_was() -> None:
     assert thaw.store.origins[(1, 7)] == Origin(
         1, 3, 6, {4: Result(Kind.CREATED, 4), 9: Result(Kind.UPDATED, 6)}
     )
+
+
+def test_a_fingerprint_is_a_digest_of_method_key_and_value() -> None:
+    """Digests travel in snapshots, between versions too, so their form is fixed: compute them by hand."""
+    for made, text in (
+        (put(0, b"key", b"value"), b"put\0\0\0\3keyvalue"),
+        (put(0, b"key", b""), b"put\0\0\0\3key"),
+        (delete(0, b"key"), b"delete\0\0\0\3key"),
+    ):
+        assert fingerprint(made) == blake2b(text, digest_size=16).digest()
+
+
+def test_the_mark_itself_is_not_forgotten() -> None:
+    """What lies below the mark is settled, the mark is not: forget among few results, far away."""
+    results = {3: "below", 100: "at", 200: "above"}
+    module.forget_below(results, 0, 100)
+    assert results == {100: "at", 200: "above"}
+
+
+def held_by(chunk: SnapshotChunk) -> tuple[int, int, int]:
+    return len(chunk.pairs), len(chunk.origins), len(chunk.keys)
+
+
+def test_a_chunk_is_as_large_as_it_may_be() -> None:
+    """It takes items while there is room, so that the last one may not fit: ask for a little less and more.
+
+    A pair is counted with its bytes and 8 more, an origin with 40 and 17 for each result, a key with 300.
+    """
+    store = Store()
+    for counter in range(3):
+        store.apply(put(counter, b"key%d" % counter, b"v" * 20, origin=counter, name=b"n%d" % counter))
+    store.apply(put(3, b"key0", b"v" * 20, origin=0))
+    frozen = Frozen(store)
+    pair, origin, key = 4 + 20 + 8, 40 + 17, 300
+    for max_bytes, count in ((2 * pair - 1, 2), (2 * pair, 2), (2 * pair + 1, 3)):
+        assert held_by(frozen.chunk(BALLOT, 0, max_bytes)) == (count, 0, 0)
+    for max_bytes, count in ((2 * origin, 2), (2 * origin + 1, 3), (2 * origin + 17, 3)):
+        assert held_by(frozen.chunk(BALLOT, 3, max_bytes)) == (0, count, 0)
+    for max_bytes, count in ((2 * key, 2), (2 * key + 1, 3)):
+        assert held_by(frozen.chunk(BALLOT, 6, max_bytes)) == (0, 0, count)
+    # The one that wrote last has two results.
+    assert held_by(frozen.chunk(BALLOT, 5, origin + 17)) == (0, 1, 0)
+    assert held_by(frozen.chunk(BALLOT, 5, origin + 18)) == (0, 1, 1)

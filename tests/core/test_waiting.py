@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pbproto import Config, Reason
+from pbproto import Config, Reason, Reject
 from pbproto.config import MILLISECOND
 from pbproto.messages import Replicate, Replicated
 from pbproto.out import Out
@@ -152,3 +152,28 @@ def test_the_time_of_a_request_is_a_setting() -> None:
     assert cluster.waits(token)
     cluster.advance(1)
     assert cluster.rejection(token) == ("timeout", True)
+
+
+def test_a_node_that_turns_everybody_away_says_why() -> None:
+    """The words reach the client as well as the note: told outside while it waits for a backup."""
+    cluster = active(0, 1)
+    cluster.cut(0, 1)
+    cluster.advance(1_500)
+    token = cluster.get(0, b"k")
+    cluster.tell((1,), to=(0,))
+    answer = cluster.asked[token].answer
+    assert isinstance(answer, Reject)
+    assert (answer.reason.value, answer.detail) == (
+        "outside_view",
+        "this node is not a member of the view it was told",
+    )
+    cluster = active(0, 1)
+    cluster.cut(0, 1)
+    token = cluster.get(0, b"k")
+    cluster.advance(10_000)
+    answer = cluster.asked[token].answer
+    assert isinstance(answer, Reject)
+    assert answer.detail == "waiting for node 1: it does not answer, for 9000 ms"
+    assert cluster.noted(0, "rejected") == [
+        {"reason": "timeout", "certain": 1, "waited_for": answer.detail},
+    ]

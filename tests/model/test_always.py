@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pbproto import Ballot, Envelope, Operation, Receive
+from pbproto import Ballot, Envelope, Operation, Receive, Send
 from pbproto.messages import Message, Promise, Replicate, Told
 from pbproto.values import Dropped, Kind, RequestId
 
@@ -178,7 +178,7 @@ def test_a_step_that_breaks_the_seal_is_found() -> None:
     nodes = Nodes(Scope("s", "", nodes=2, clients=()))
     facts = nodes.facts[promised(nodes, TWO)]
     sent = happen(nodes.replica(nodes.start(1, 0)), mail(Told(view((0, 1)).members, 0)))
-    (send,) = [effect for effect in sent if type(effect).__name__ == "Send"]
+    (send,) = [effect for effect in sent if isinstance(effect, Send)]
     promise = Promise(ONE, None, 0, 0, 0, 0, ())
     nodes._sends(facts, [replace(send, message=replace(promise, ballot=TWO))])
     with pytest.raises(ViolationError) as raised:

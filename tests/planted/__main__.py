@@ -1,4 +1,5 @@
-"""``python -m tests.planted``: plant each fault, hunt it by simulation, then by the explorer, print the table.
+"""``python -m tests.planted``: plant each fault, hunt it by simulation, then by the explorer, print the
+table.
 
     NAME …      only these faults
     --jobs N    so many at once (default: all cores)
