@@ -34,7 +34,7 @@ from .run import Outcome, run
 from .runner import Summary, run_many, summarize
 
 ROOT = Path(__file__).resolve().parents[2]
-ENOUGH = 300
+ENOUGH = 200
 """Runs from which on a hole in the matrix counts: fewer cannot be expected to meet everything."""
 
 
