@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.list:
         for scope in SCOPES.values():
             bound = "exhausted" if scope.depth is None else f"{scope.depth} actions"
-            print(f"{scope.name:20} {scope.nodes} nodes, {bound}: {scope.about}")
+            print(f"{scope.name:25} {scope.nodes} nodes, {bound}: {scope.about}")
         return 0
     names = [name for name in SCOPES if name.startswith("fast-")] if asked.all_fast else asked.scope
     return max([run(name, asked) for name in names])

@@ -317,7 +317,7 @@ BIG = (
         orders=(Order((1, 2), (1, 2)), Order((0, 2), (0, 2))),
         settings=HASTY,
         max_round=1,
-        depth=16,
+        depth=19,
         must_see=("truncated", "base_from_another", "commit_after_view_change"),
     ),
     Scope(

@@ -39,7 +39,7 @@ class Report:
         found += [f"not taken, {reason}: {name}" for name, reason in self.explained.items()]
         found += [f"HOLE: never taken: {branch.name} (line {branch.line})" for branch in self.unexplained]
         found.append(
-            f"{self.branches} branches, {self.taken} taken, {len(self.explained)} explained, "
+            f"{self.branches} branches, {self.taken} taken, {self.branches - self.taken - len(self.unexplained)} explained, "
             f"{len(self.unexplained)} not"
         )
         return found
