@@ -38,9 +38,9 @@ class Report:
         found = [*self.output.splitlines()]
         found += [f"not taken, {reason}: {name}" for name, reason in self.explained.items()]
         found += [f"HOLE: never taken: {branch.name} (line {branch.line})" for branch in self.unexplained]
+        explained = self.branches - self.taken - len(self.unexplained)
         found.append(
-            f"{self.branches} branches, {self.taken} taken, {self.branches - self.taken - len(self.unexplained)} explained, "
-            f"{len(self.unexplained)} not"
+            f"{self.branches} branches, {self.taken} taken, {explained} explained, {len(self.unexplained)} not"
         )
         return found
 
