@@ -28,6 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("pbproto", "tests/__init__.py", "tests/core", "tests/fuzz", "pyproject.toml")
 BUILDERS = ("integer", "record", "choice", "many", "optional", "structure")
 """Functions of ``codec.py`` that are called while it is imported, and whose inner functions do the work."""
+SECONDS = 120
+"""How long the codec's tests may take with a mutant; one that makes them hang is found."""
 CODEC_TESTS = ("tests/core/test_codec.py", "tests/core/test_codec_damage.py")
 HOW_TO_INSTALL = "mutmut is missing: pip install -r requirements-mutation.txt"
 
@@ -87,24 +89,18 @@ def surviving(directory: Path) -> tuple[list[str], list[str]]:
 
 def found_by_codec_tests(directory: Path, name: str) -> bool:
     """Whether the codec's tests fail in a process that imports the package with this mutant switched on."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "no:xdist",
-            "-p",
-            "no:cacheprovider",
-            "-x",
-            "-q",
-            *CODEC_TESTS,
-        ],
-        cwd=directory / "mutants",
-        env={**os.environ, "MUTANT_UNDER_TEST": name},
-        capture_output=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider", "-x", "-q"]
+    try:
+        done = subprocess.run(
+            [*command, *CODEC_TESTS],
+            cwd=directory / "mutants",
+            env={**os.environ, "MUTANT_UNDER_TEST": name},
+            capture_output=True,
+            check=False,
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return True
     return done.returncode != 0
 
 

@@ -40,7 +40,8 @@ class Report:
         found += [f"HOLE: never taken: {branch.name} (line {branch.line})" for branch in self.unexplained]
         explained = self.branches - self.taken - len(self.unexplained)
         found.append(
-            f"{self.branches} branches, {self.taken} taken, {explained} explained, {len(self.unexplained)} not"
+            f"{self.branches} branches, {self.taken} taken, {explained} explained, "
+            f"{len(self.unexplained)} not"
         )
         return found
 
