@@ -9,9 +9,9 @@ import pbproto.base
 import pbproto.lineage
 import pbproto.store
 
-MAX_ORIGINS = 1024
+MAX_ORIGINS = pbproto.store.MAX_ORIGINS
 """Origins whose results a store remembers, if nobody says otherwise."""
-MAX_LINEAGE = 256
+MAX_LINEAGE = pbproto.lineage.MAX_LINEAGE
 """Ballots that a lineage remembers, likewise."""
 
 

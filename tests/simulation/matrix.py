@@ -10,28 +10,13 @@ from pathlib import Path
 import pbproto
 from pbproto import Code
 from pbproto.messages import Refusal
+from tests.core.cluster import MESSAGES as KINDS_OF_MESSAGE
 
 from .faults import MOMENTS
 from .parameters import KINDS
 from .tally import Tally
 
-MESSAGES = (
-    "Told",
-    "Propose",
-    "Promise",
-    "Adopt",
-    "Adopted",
-    "Fetch",
-    "LogChunk",
-    "SnapshotChunk",
-    "Replicate",
-    "Replicated",
-    "Forward",
-    "Forwarded",
-    "Confirm",
-    "Confirmed",
-    "Refuse",
-)
+MESSAGES = tuple(kind.__name__ for kind in KINDS_OF_MESSAGE)
 SUFFERED = (
     "lost",
     "copied",

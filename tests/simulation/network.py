@@ -80,9 +80,6 @@ class Network:
         lost, copied, late, stale = (random.random() for _ in range(4))
         delay, much, later, more = (random.random() for _ in range(4))
         storm = 0.4 if self.storm and not world.calm else 0.0
-        if mail.address == "":
-            # The answer on a connection: it reaches whoever asked, or nobody.
-            pass
         blocked = self._blocked.get(link)
         if blocked:
             self._stop(mail, link, blocked)

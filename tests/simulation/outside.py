@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pbproto import TellView, View
+from pbproto import Member, TellView, View
 
 from .host import Host
 from .parameters import Shape
@@ -69,7 +69,7 @@ class Outside:
         for place, id_ in enumerate(sorted(ids, key=lambda id_: (id_ != restarted) == bool(delay % 2))):
             self._put(id_, delay * place)
 
-    def _addressed(self, members: tuple[int, ...]) -> tuple[object, ...]:
+    def _addressed(self, members: tuple[int, ...]) -> tuple[Member, ...]:
         return View.of([(id_, self._world.hosts[id_].address) for id_ in members]).members
 
     def _order(self, members: tuple[int, ...]) -> None:
@@ -77,7 +77,7 @@ class Outside:
         self._sent += 1
         self._epoch += 1
         epoch = self._epoch if world.parameters.numbered else None
-        self.told = View.of([(id_, world.hosts[id_].address) for id_ in members], epoch)
+        self.told = View(self._addressed(members), epoch)
         self.keepers = tuple(id_ for id_ in self.keepers if id_ in members)
         world.tally.faults["view_numbered" if epoch else "view_unnumbered"] += 1
         world.note("view", f"the outside sends {members}", *members)

@@ -13,6 +13,7 @@ from pbproto import Config
 from pbproto.config import MILLISECOND, SECOND
 
 from .chance import between, chance, pick, stream
+from .limits import MAX_LINEAGE, MAX_ORIGINS
 
 KINDS = (
     "cut",
@@ -149,7 +150,7 @@ def draw(seed: int) -> Parameters:
         delay=pick(random, (1, 5, 30)) * MILLISECOND,
         late=pick(random, (0.0, 0.02, 0.1)),
         stale=pick(random, (0.0, 0.05, 0.2)),
-        origins=pick(random, (1024, 1024, 3)),
-        ballots=pick(random, (256, 4)) if shape is Shape.USUAL else 256,
+        origins=pick(random, (MAX_ORIGINS, MAX_ORIGINS, 3)),
+        ballots=pick(random, (MAX_LINEAGE, 4)) if shape is Shape.USUAL else MAX_LINEAGE,
         config=config,
     )
