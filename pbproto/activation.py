@@ -18,7 +18,6 @@ def activate(state: State, proposal: Proposal, out: Out) -> None:
     ensure(state.synced == proposal.ballot, "a primary leads with the whole base")
     lead = Lead(
         proposal.ballot,
-        proposal.view,
         {
             member.id: Backup(member, proposal.adopted[member.id], state.log.end)
             for member in proposal.view.others(state.id)

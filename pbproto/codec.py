@@ -6,9 +6,11 @@ Layout, big-endian throughout::
     section = envelope (5 x u64) | count u32 | message*
     message = kind u8 | its fields in the order of the class
 
-Lengths are u32, ids, epochs, positions and times u64. Bytes are read into integers, byte strings, text and
-the closed set of classes below and into nothing else: reading a message executes nothing it says. Whatever
-is not exactly this raises ``CodecError``; another version raises ``VersionError``, which names both.
+Lengths are u32, all other numbers u64; of these only incarnations and histories, which are random bits, use
+the top bit: what is counted (ids, epochs, positions, rounds, times) ends at 2**63 - 1. Bytes are read into
+integers, byte strings, text and the closed set of classes below and into nothing else: reading a message
+executes nothing it says. Whatever is not exactly this raises ``CodecError``; another version raises
+``VersionError``, which names both.
 """
 
 from __future__ import annotations
@@ -202,6 +204,7 @@ def _read_operation(reader: _Reader) -> Operation:
         raise CodecError("an operation has a key of a bad length")
     if settled > counter:
         raise CodecError("an operation is settled before it begins")
+    _check_counts(origin, counter)
     name = reader.take(name_length)
     key = reader.take(key_length)
     value = None if length == _NO_VALUE else reader.take(length)
@@ -232,11 +235,36 @@ def _read_members(reader: _Reader) -> tuple[Member, ...]:
     return members
 
 
+def _check_counts(*counts: int) -> None:
+    # Nobody has counted that far, and one more than the largest u64 would fit into no message of ours.
+    if max(counts) > MAX_ID:
+        raise CodecError("a number is larger than anybody counts")
+
+
+def _read_count(reader: _Reader) -> int:
+    count: int = reader.unpack(_U64)[0]
+    _check_counts(count)
+    return count
+
+
 def _make_ballot(epoch: int, attempt: int, primary: int, incarnation: int) -> Ballot:
-    # Room to count on: an epoch at the very end of the range could not be gone above.
-    if max(epoch, attempt, primary) > MAX_ID:
-        raise CodecError("a ballot has a number out of range")
+    _check_counts(epoch, attempt, primary)
     return Ballot(epoch, attempt, primary, incarnation)
+
+
+def _make_result(kind: int, position: int) -> Result:
+    _check_counts(position)
+    return Result(Kind(kind), position)
+
+
+def _make_dropped(id_: int, first: int, end: int) -> Dropped:
+    _check_counts(id_, first, end)
+    return Dropped(id_, first, end)
+
+
+def _make_verdict(counter: int, code: int, position: int) -> Verdict:
+    _check_counts(counter, position)
+    return Verdict(counter, VerdictCode(code), position)
 
 
 def _read_lineage(reader: _Reader) -> Lineage:
@@ -247,41 +275,43 @@ def _read_lineage(reader: _Reader) -> Lineage:
     return lineage
 
 
-_NUMBER = _integer(_U64)
+_BITS = _integer(_U64)
+_COUNT = _Field(_BITS.write, _read_count)
 _FLAG = _Field(lambda parts, value: parts.append(b"\x01" if value else b"\x00"), _read_flag)
 _BLOB = _Field(_write_blob, _Reader.blob)
 _A_BALLOT = _record(_BALLOT, _make_ballot)
-_A_RESULT = _record(_RESULT, lambda kind, position: Result(Kind(kind), position))
-_STRETCHES = _many(_structure(lambda *pair: pair, _A_BALLOT, _NUMBER))
+_A_RESULT = _record(_RESULT, _make_result)
+_STRETCHES = _many(_structure(lambda *pair: pair, _A_BALLOT, _COUNT))
 _LINEAGE = _Field(_STRETCHES.write, _read_lineage)
 _OPERATIONS = _many(_Field(_write_operation, _read_operation))
 _MEMBER_LIST = _many(_Field(_write_member, _read_member))
 _MEMBERS = _Field(_MEMBER_LIST.write, _read_members)
-_A_VERDICT = _record(_VERDICT, lambda counter, code, position: Verdict(counter, VerdictCode(code), position))
+_A_VERDICT = _record(_VERDICT, _make_verdict)
+_LOSS = _record(_DROPPED, _make_dropped)
 _PAIR = _structure(lambda *pair: pair, _BLOB, _BLOB)
-_RESULTS = _many(_structure(lambda *pair: pair, _NUMBER, _A_RESULT))
-_ORIGIN = _structure(OriginRecord, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _RESULTS)
+_RESULTS = _many(_structure(lambda *pair: pair, _COUNT, _A_RESULT))
+_ORIGIN = _structure(OriginRecord, _COUNT, _BITS, _COUNT, _COUNT, _COUNT, _RESULTS)
 _KEY = _structure(KeyRecord, _BLOB, _BLOB, _A_RESULT)
 
 _MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
-    (Told, (_MEMBERS, _NUMBER)),
+    (Told, (_MEMBERS, _COUNT)),
     (Propose, (_A_BALLOT, _MEMBERS, _FLAG)),
-    (Promise, (_A_BALLOT, _optional(_A_BALLOT), _NUMBER, _NUMBER, _NUMBER, _NUMBER, _LINEAGE)),
-    (Adopt, (_A_BALLOT, _NUMBER, _NUMBER, _LINEAGE, _many(_record(_DROPPED, Dropped)))),
+    (Promise, (_A_BALLOT, _optional(_A_BALLOT), _BITS, _COUNT, _COUNT, _COUNT, _LINEAGE)),
+    (Adopt, (_A_BALLOT, _BITS, _COUNT, _LINEAGE, _many(_LOSS))),
     (Adopted, (_A_BALLOT,)),
-    (Fetch, (_A_BALLOT, _FLAG, _NUMBER, _NUMBER)),
-    (LogChunk, (_A_BALLOT, _NUMBER, _OPERATIONS)),
+    (Fetch, (_A_BALLOT, _FLAG, _COUNT, _COUNT)),
+    (LogChunk, (_A_BALLOT, _COUNT, _OPERATIONS)),
     (
         SnapshotChunk,
-        (_A_BALLOT, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _many(_PAIR), _many(_ORIGIN), _many(_KEY)),
+        (_A_BALLOT, _COUNT, _COUNT, _COUNT, _COUNT, _many(_PAIR), _many(_ORIGIN), _many(_KEY)),
     ),
-    (Replicate, (_A_BALLOT, _NUMBER, _OPERATIONS, _NUMBER, _NUMBER)),
-    (Replicated, (_A_BALLOT, _NUMBER, _NUMBER)),
-    (Forward, (_A_BALLOT, _NUMBER, _NUMBER, _Field(_write_operation, _read_operation))),
+    (Replicate, (_A_BALLOT, _COUNT, _OPERATIONS, _COUNT, _COUNT)),
+    (Replicated, (_A_BALLOT, _COUNT, _COUNT)),
+    (Forward, (_A_BALLOT, _COUNT, _COUNT, _Field(_write_operation, _read_operation))),
     (Forwarded, (_A_BALLOT, _many(_A_VERDICT))),
-    (Confirm, (_A_BALLOT, _NUMBER)),
-    (Confirmed, (_A_BALLOT, _NUMBER, _NUMBER)),
-    (Refuse, (_A_BALLOT, _choice(Refusal), _NUMBER, _A_BALLOT)),
+    (Confirm, (_A_BALLOT, _COUNT)),
+    (Confirmed, (_A_BALLOT, _COUNT, _COUNT)),
+    (Refuse, (_A_BALLOT, _choice(Refusal), _COUNT, _A_BALLOT)),
 )
 """The place in this table is the kind on the wire: new messages go to the end."""
 

@@ -116,7 +116,7 @@ def on_propose(state: State, envelope: Envelope, message: Propose, out: Out) -> 
     if state.lead is not None:
         out.note(Code.STOPPED_SERVING, reason=f"promised {ballot}")
     _seal(state, ballot, view)
-    state.follow = Follow(ballot, view.primary, heard_at=state.now)
+    state.follow = Follow(view.primary, heard_at=state.now)
     # The nudging goes on until the view is active: this may have been a late copy of a proposal made to
     # this node's former life, and then nobody waits for the promise.
     state.nudges = MAX_DOUBLINGS

@@ -100,7 +100,6 @@ class Lead:
     """What an active primary keeps. Exists only while ``promised == synced == ballot``."""
 
     ballot: Ballot
-    view: View
     backups: dict[int, Backup]
     round: int = 0
     round_sent: bool = False
@@ -137,7 +136,6 @@ class Lead:
 class Follow:
     """What a backup keeps about the ballot that it has promised."""
 
-    ballot: Ballot
     primary: Member
     heard_at: int = 0
     ask: int = 0

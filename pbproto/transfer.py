@@ -205,7 +205,6 @@ def on_adopted(state: State, envelope: Envelope, message: Adopted, out: Out) -> 
     if promised is None or promised[0] != envelope.sender_incarnation:
         return ignore(state, out, "not_a_member", envelope, message)
     proposal.adopted[envelope.sender] = envelope.sender_incarnation
-    proposal.refusals.pop(envelope.sender, None)
     return _activate_if_all_adopted(state, proposal, out)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pbproto import (
     Ballot,
@@ -19,7 +20,6 @@ from pbproto import (
     Operation,
     Result,
     VersionError,
-    View,
     decode,
     encode,
 )
@@ -33,11 +33,9 @@ from pbproto.messages import (
     Forward,
     Forwarded,
     KeyRecord,
-    Lineage,
     LogChunk,
     OriginRecord,
     Promise,
-    Propose,
     Refusal,
     Refuse,
     Replicate,
@@ -47,100 +45,22 @@ from pbproto.messages import (
     Verdict,
     VerdictCode,
 )
-from pbproto.values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES
+from pbproto.values import MAX_ID
 
 from ..fuzz.codec import run as check_bytes
 from .cluster import MESSAGES
-
-EDGES = (0, 1, 2**8 - 1, 2**16 - 1, 2**16, 2**32 - 1, 2**32, MAX_ID, 2**63, 2**64 - 1)
-"""Where the ranges of lengths and numbers begin and end."""
-
-numbers = st.integers(0, 2**64 - 1) | st.integers(0, 5) | st.sampled_from(EDGES)
-blobs = st.binary(max_size=20) | st.sampled_from((b"", b"\0", b"v" * 2**8, b"v" * (2**16 - 1), b"v" * 2**16))
-ids = st.integers(0, MAX_ID) | st.integers(0, 5) | st.sampled_from([edge for edge in EDGES if edge <= MAX_ID])
-ballots = st.builds(Ballot, ids, ids, ids, numbers)
-results = st.builds(Result, st.sampled_from(Kind), numbers)
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10)
-member_lists = st.lists(
-    st.builds(Member, ids, texts), max_size=4, unique_by=(lambda m: m.id, lambda m: m.address)
-).map(lambda members: View(tuple(members)).members)
-counters = st.tuples(numbers, numbers).map(sorted)
-operations = counters.flatmap(
-    lambda pair: st.builds(
-        Operation,
-        numbers,
-        numbers,
-        st.just(pair[1]),
-        st.just(pair[0]),
-        st.binary(min_size=1, max_size=20) | st.sampled_from((b"k", b"k" * MAX_KEY_BYTES)),
-        st.none() | blobs,
-        st.binary(max_size=20) | st.sampled_from((b"", b"n" * MAX_IDEMPOTENCY_KEY_BYTES)),
-    )
+from .wire import (
+    BALLOT,
+    BALLOT_BYTES,
+    BY_CLASS,
+    ENVELOPE,
+    QUICK,
+    batches,
+    envelopes,
+    section,
+    u32,
+    u64,
 )
-
-
-def tuples(items: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, ...]]:
-    return st.lists(items, max_size=4).map(tuple)
-
-
-lineages = st.builds(
-    lambda names, starts: tuple(zip(sorted(names), sorted(starts), strict=False)),
-    st.lists(ballots, max_size=4, unique=True),
-    st.lists(numbers, min_size=4, max_size=4),
-)
-verdicts = st.builds(Verdict, numbers, st.sampled_from(VerdictCode), numbers)
-origin_records = st.builds(
-    OriginRecord, numbers, numbers, numbers, numbers, numbers, tuples(st.tuples(numbers, results))
-)
-key_records = st.builds(KeyRecord, blobs, blobs, results)
-pairs = st.tuples(blobs, blobs)
-
-
-def _end(lineage: Lineage, *positions: int) -> int:
-    """A log end that lies above everything that the log is said to hold."""
-    return max(*(start for _, start in lineage), *positions, 0)
-
-
-BY_CLASS: dict[type[Message], st.SearchStrategy[Message]] = {
-    Told: st.builds(Told, member_lists, numbers),
-    Propose: st.builds(Propose, ballots, member_lists, st.booleans()),
-    Promise: st.builds(
-        Promise, ballots, st.none() | ballots, numbers, numbers, numbers, numbers, lineages
-    ).map(lambda made: replace(made, log_end=_end(made.lineage, made.base, made.log_end, made.commit))),
-    Adopt: st.builds(
-        Adopt, ballots, numbers, numbers, lineages, tuples(st.builds(Dropped, numbers, numbers, numbers))
-    ).map(lambda made: replace(made, end=_end(made.lineage, made.end))),
-    Adopted: st.builds(Adopted, ballots),
-    Fetch: st.builds(Fetch, ballots, st.booleans(), numbers, numbers),
-    LogChunk: st.builds(LogChunk, ballots, numbers, tuples(operations)),
-    SnapshotChunk: st.builds(
-        SnapshotChunk,
-        ballots,
-        numbers,
-        numbers,
-        numbers,
-        numbers,
-        tuples(pairs),
-        tuples(origin_records),
-        tuples(key_records),
-    ),
-    Replicate: st.builds(Replicate, ballots, numbers, tuples(operations), numbers, numbers),
-    Replicated: st.builds(Replicated, ballots, numbers, numbers),
-    Forward: st.builds(Forward, ballots, numbers, numbers, operations),
-    Forwarded: st.builds(Forwarded, ballots, tuples(verdicts)),
-    Confirm: st.builds(Confirm, ballots, numbers),
-    Confirmed: st.builds(Confirmed, ballots, numbers, numbers),
-    Refuse: st.builds(Refuse, ballots, st.sampled_from(Refusal), numbers, ballots),
-}
-messages = st.one_of(*BY_CLASS.values())
-envelopes = st.builds(Envelope, numbers, numbers, numbers, numbers, numbers)
-batches = st.lists(st.tuples(envelopes, messages), max_size=5)
-
-QUICK = settings(max_examples=100, deadline=None, database=None, derandomize=True)
-"""The same examples in every run: whoever looks for new ones takes this away for an hour."""
-
-ENVELOPE = Envelope(1, 2, 3, 4, 5)
-BALLOT = Ballot(1, 0, 1, 2)
 
 
 def test_every_message_is_tried() -> None:
@@ -180,23 +100,6 @@ def test_sections_that_could_be_one_mean_the_same(batch: list[tuple[Envelope, Me
     data = MAGIC + VERSION.to_bytes(2, "big") + b"".join(encode([pair])[6:] for pair in doubled)
     assert check_bytes(data) == doubled
     assert len(encode(doubled)) <= len(data)
-
-
-def section(*body: bytes, count: int = 1) -> bytes:
-    """A batch with one envelope and a handwritten body."""
-    envelope = b"".join(number.to_bytes(8, "big") for number in ENVELOPE)
-    return MAGIC + VERSION.to_bytes(2, "big") + envelope + count.to_bytes(4, "big") + b"".join(body)
-
-
-def u32(number: int) -> bytes:
-    return number.to_bytes(4, "big")
-
-
-def u64(number: int) -> bytes:
-    return number.to_bytes(8, "big")
-
-
-BALLOT_BYTES = b"".join(u64(number) for number in BALLOT)
 
 
 @pytest.mark.parametrize("version", [0, 2, 65535])
@@ -258,7 +161,7 @@ SENTENCES = (
     "an operation has a key of a bad length",
     "an operation is settled before it begins",
     "the members of a view are not in order",
-    "a ballot has a number out of range",
+    "a number is larger than anybody counts",
     "a lineage is not in order",
     "a log is said to hold what lies beyond its end",
 )
@@ -288,9 +191,9 @@ SENTENCES = (
         (section(told(member(1, b""))), "bad length"),
         (section(told(member(1, b"\xff"))), "cannot have"),
         (section(b"\x01" + BALLOT_BYTES + u32(0) + b"\x02"), "flag is neither"),
-        (section(b"\x04" + u64(2**63) + u64(0) * 3), "ballot has a number out of range"),
-        (section(b"\x04" + u64(0) + u64(2**63) + u64(0) * 2), "ballot has a number out of range"),
-        (section(b"\x04" + u64(0) * 2 + u64(2**63) + u64(0)), "ballot has a number out of range"),
+        (section(b"\x04" + u64(2**63) + u64(0) * 3), "larger than anybody counts"),
+        (section(b"\x04" + u64(0) + u64(2**63) + u64(0) * 2), "larger than anybody counts"),
+        (section(b"\x04" + u64(0) * 2 + u64(2**63) + u64(0)), "larger than anybody counts"),
         (section(adopt((1, 10))), "beyond its end"),
         (section(promise(base=9, commit=10)), "beyond its end"),
         (section(promise(base=10, commit=9)), "beyond its end"),
@@ -308,6 +211,58 @@ def test_what_a_field_cannot_be_is_named(data: bytes, what: str) -> None:
         decode(data)
     sentence = str(caught.value)
     assert sentence in SENTENCES or sentence.startswith("a field has a value that it cannot have: ")
+
+
+ORIGIN = OriginRecord(0, 0, 0, 0, 0, ((0, Result(Kind.CREATED, 0)),))
+KEY_RECORD = KeyRecord(b"n", b"f", Result(Kind.CREATED, 0))
+ZERO = Ballot(0, 0, 0, 0)
+WITH_NUMBERS: tuple[Message, ...] = (
+    Told((Member(0, "h:1"),), 0),
+    Promise(ZERO, None, 0, 0, MAX_ID, 0, ((ZERO, 0),)),
+    Adopt(ZERO, 0, MAX_ID, ((ZERO, 0),), (Dropped(0, 0, 0),)),
+    Fetch(ZERO, False, 0, 0),
+    LogChunk(ZERO, 0, (Operation(0, 0, MAX_ID, 0, b"k", None, b""),)),
+    SnapshotChunk(ZERO, 0, 0, 0, 0, (), (ORIGIN,), (KEY_RECORD,)),
+    Replicate(ZERO, 0, (), 0, 0),
+    Replicated(ZERO, 0, 0),
+    Forward(ZERO, 0, 0, Operation(0, 0, MAX_ID, 0, b"k", None, b"")),
+    Forwarded(ZERO, (Verdict(0, VerdictCode.UNKNOWN, 0),)),
+    Confirm(ZERO, 0),
+    Confirmed(ZERO, 0, 0),
+    Refuse(ZERO, Refusal.NOT_TOLD, 0, ZERO),
+)
+"""Every number that a message can have, once at least."""
+
+
+def with_number(value: Any, number: int) -> Iterator[tuple[str, Any]]:
+    """The value with ``number`` in place of one of its plain integers, for each of them; and its name."""
+    if is_dataclass(value) and not isinstance(value, type):
+        for known in fields(value):
+            old = getattr(value, known.name)
+            for name, new in with_number(old, number):
+                yield name or known.name, replace(value, **{known.name: new})
+    elif isinstance(value, tuple):
+        names = getattr(value, "_fields", ("",) * len(value))
+        for at, old in enumerate(value):
+            for name, new in with_number(old, number):
+                items = (*value[:at], new, *value[at + 1 :])
+                yield name or names[at], type(value)(*items) if names[at] else items
+    elif type(value) is int:
+        yield "", number
+
+
+@pytest.mark.parametrize("message", WITH_NUMBERS, ids=lambda message: type(message).__name__)
+def test_what_is_counted_ends_where_one_more_still_fits(message: Message) -> None:
+    """Random bits use the whole of 64, counts half: put the largest of both into each number in turn."""
+    for _, largest in with_number(message, MAX_ID):
+        if not isinstance(message, Promise | Adopt):  # there a position must not lie beyond the log's end
+            assert decode(encode([(ENVELOPE, largest)])) == [(ENVELOPE, largest)]
+    for name, beyond in with_number(message, MAX_ID + 1):
+        if name in ("incarnation", "history"):
+            assert decode(encode([(ENVELOPE, beyond)])) == [(ENVELOPE, beyond)]
+        else:
+            with pytest.raises(CodecError, match=r"larger than anybody counts|cannot have|before it begins"):
+                decode(encode([(ENVELOPE, beyond)]))
 
 
 def test_an_idempotency_key_has_the_length_that_the_edge_allows() -> None:

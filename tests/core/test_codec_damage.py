@@ -37,7 +37,7 @@ from pbproto.messages import (
 from pbproto.values import MAX_ID, MAX_MEMBERS
 
 from ..fuzz.codec import run as check_bytes
-from .test_codec import (
+from .wire import (
     BALLOT,
     BALLOT_BYTES,
     EDGES,

@@ -96,7 +96,7 @@ def _be_active_and_not_synced(state: State) -> None:
 
 
 def _have_two_roles(state: State) -> None:
-    state.follow = Follow(state.promised, state.promised_view.primary)
+    state.follow = Follow(state.promised_view.primary)
     check(state)
 
 
@@ -107,7 +107,7 @@ def _lead_and_propose(state: State) -> None:
 
 def _follow_and_propose(state: State) -> None:
     state.lead, state.active = None, False
-    state.follow = Follow(state.promised, state.promised_view.primary)
+    state.follow = Follow(state.promised_view.primary)
     state.proposal = proposing(state)
     check(state)
 
@@ -189,7 +189,7 @@ def _give_a_base_that_is_not_here(state: State) -> None:
 
 
 def _forward_a_read(state: State) -> None:
-    _send(state, Follow(ABOVE, state.promised_view.primary), Waiter(0, 0, 0, None, b"k", 0), Out())
+    _send(state, Follow(state.promised_view.primary), Waiter(0, 0, 0, None, b"k", 0), Out())
 
 
 def _apply_a_request_twice(_: State) -> None:

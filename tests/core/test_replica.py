@@ -29,7 +29,7 @@ from pbproto.out import Out
 from pbproto.values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES
 
 from .cluster import Cluster, active, of, view
-from .test_codec import BY_CLASS, QUICK
+from .wire import BY_CLASS, QUICK
 
 
 @pytest.mark.parametrize(("id_", "incarnation"), [(-1, 1), (MAX_ID + 1, 1), (0, 0), (0, 2**64), (0, -1)])

@@ -44,7 +44,7 @@ def _active_and_not_synced(state: State) -> None:
 
 
 def _two_roles(state: State) -> None:
-    state.follow = Follow(state.promised, view((0, 1)).primary)
+    state.follow = Follow(view((0, 1)).primary)
 
 
 def _lead_an_old_ballot(state: State) -> None:

@@ -40,7 +40,7 @@ KNOWN = (
     "no request is applied twice",
     "no settled request is applied",
     "no idempotency key is applied twice",
-    "a ballot has a number out of range",
+    "a number is larger than anybody counts",
 )
 """How a run may end. A node stops rather than apply a log that no primary writes: what it was sent for one
 was a lie. And whoever says that it has promised the highest ballot there is leaves no room above it."""

@@ -22,7 +22,7 @@ from pbproto.out import Out
 from pbproto.state import State
 
 from ..core.cluster import MESSAGES
-from ..core.test_codec import QUICK
+from ..core.wire import QUICK
 from . import codec, replica, seeds
 from .__main__ import HOW_TO_INSTALL, main
 from .choices import Choices

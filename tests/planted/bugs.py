@@ -105,7 +105,7 @@ BUGS: tuple[Bug, ...] = (
             "    ):\n"
             "        state.promised = state.synced = message.ballot\n"
             "        state.promised_view = View(state.told.members)\n"
-            "        state.follow = Follow(message.ballot, state.told.primary)\n"
+            "        state.follow = Follow(state.told.primary)\n"
             "        state.log, state.store = Log(message.first), Store()\n"
             "        state.store.applied = state.commit = message.first\n"
             "        state.history = envelope.history\n"

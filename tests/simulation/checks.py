@@ -192,9 +192,9 @@ class Checks:
         }
         ordered = self.orders.get(life, [])
         demand(
-            any(view.members == lead.view.members for view in ordered),
+            any(view.members == state.promised_view.members for view in ordered),
             "obedience",
-            f"node {host.id} leads {lead.view.members}, which nobody ordered of it",
+            f"node {host.id} leads {state.promised_view.members}, which nobody ordered of it",
         )
         if self.watch.one_history:
             # A later ballot may be ahead already: then this one starts, but can never commit anything.
