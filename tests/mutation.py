@@ -29,7 +29,15 @@ COPIED = ("pbproto", "tests/__init__.py", "tests/core", "tests/fuzz", "pyproject
 BUILDERS = ("integer", "record", "choice", "many", "optional", "structure")
 """Functions of ``codec.py`` that are called while it is imported, and whose inner functions do the work."""
 SECONDS = 120
-"""How long the codec's tests may take with a mutant; one that makes them hang is found."""
+MEMORY = 4 * 2**30
+"""What the codec's tests may take with a mutant, in time and bytes of address space: one that makes them hang
+or swell is found."""
+LIMITED = f"""
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))
+import pytest
+sys.exit(pytest.main(sys.argv[1:]))
+"""
 CODEC_TESTS = ("tests/core/test_codec.py", "tests/core/test_codec_damage.py")
 HOW_TO_INSTALL = "mutmut is missing: pip install -r requirements-mutation.txt"
 
@@ -89,7 +97,7 @@ def surviving(directory: Path) -> tuple[list[str], list[str]]:
 
 def found_by_codec_tests(directory: Path, name: str) -> bool:
     """Whether the codec's tests fail in a process that imports the package with this mutant switched on."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider", "-x", "-q"]
+    command = [sys.executable, "-c", LIMITED, "-p", "no:xdist", "-p", "no:cacheprovider", "-x", "-q"]
     try:
         done = subprocess.run(
             [*command, *CODEC_TESTS],

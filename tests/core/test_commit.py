@@ -123,6 +123,21 @@ def test_copies_of_an_answer_change_nothing() -> None:
     assert cluster.lead(0).backups[1].acked == 1
 
 
+def test_a_late_answer_makes_no_debt() -> None:
+    """A backup that has answered everything owes nothing: deliver an old answer of it much later."""
+    cluster = active(0, 1)
+    cluster.put(0, b"k", b"1")
+    cluster.run(until=lambda: cluster.on_the_way(Replicated))
+    (old,) = cluster.on_the_way(Replicated)
+    cluster.run()
+    cluster.put(0, b"k", b"2")
+    cluster.run()
+    cluster.advance(500)
+    cluster.deliver(old)
+    backup = cluster.lead(0).backups[1]
+    assert (backup.owed_since, backup.acked) == (FOREVER, 2)
+
+
 def test_a_late_answer_shows_life_and_leaves_the_debt() -> None:
     """An old answer says that the backup is alive, not that it holds the last message.
 
