@@ -1,7 +1,8 @@
-"""What becomes of messages: most arrive soon, and each of the others has a name by which it can be spared.
+"""What becomes of messages: most arrive soon, and what happens to each of the others has a name.
 
-Every message draws the same number of times from the stream of its link, whatever becomes of it, so that to
-spare one message changes as little as possible for the rest.
+By these names a plan can say what is to happen instead of leaving it to chance. Every message draws the same
+number of times from the stream of its link, whatever becomes of it, so that to spare one message changes as
+little as possible for the rest.
 """
 
 from __future__ import annotations
@@ -96,12 +97,11 @@ class Network:
             self._fly(mail, int(more * 5 * SECOND))
 
     def _hit(self, what: str, happens: bool, mail: Mail) -> bool:
-        """Whether this fault happens to this message: not in the calm, and not if it was muted by name."""
+        """Whether this fault happens to this message: never in the calm; as the plan says, if it does."""
         world = self._world
-        if not happens or world.calm or world.plan.quiet:
-            return False
         name = f"{what} {mail.name}"
-        if name in world.plan.muted:
+        wanted = world.plan.message_faults
+        if world.calm or not (happens if wanted is None else name in wanted):
             return False
         world.tally.suffered(what, mail.kind)
         world.tally.message_faults.append(name)

@@ -76,10 +76,8 @@ class Plan:
     seed: int
     parameters: Parameters
     items: tuple[Item, ...]
-    muted: frozenset[str] = frozenset()
-    """Faults of single messages that do not happen, by name."""
-    quiet: bool = False
-    """No single message is lost, copied or held up."""
+    message_faults: frozenset[str] | None = None
+    """What happens to single messages, by name: these faults and no others. ``None``: as chance has it."""
     limit: int | None = None
     """End after this many steps, without the calm phase."""
 

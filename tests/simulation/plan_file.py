@@ -11,7 +11,7 @@ from pbproto import Config
 from .parameters import Parameters, Shape
 from .plan import Ask, Change, Fault, Item, Plan, Told
 
-FORMAT = 1
+FORMAT = 2
 
 
 class PlanFileError(ValueError):
@@ -21,11 +21,14 @@ class PlanFileError(ValueError):
 def plan_to_json(plan: Plan) -> str:
     """The plan as text, an item a line."""
     parameters = asdict(plan.parameters) | {"shape": plan.parameters.shape.value}
-    head = {"format": FORMAT, "seed": plan.seed, "quiet": plan.quiet, "limit": plan.limit}
+    head = {"format": FORMAT, "seed": plan.seed, "limit": plan.limit}
     lines = [f"{json.dumps(name)}: {_line(value)}" for name, value in head.items()]
     lines.append(f'"parameters": {_line(parameters)}')
     lines.append(_several("items", [_line(_item_to_json(item)) for item in plan.items]))
-    lines.append(_several("muted", [_line(name) for name in sorted(plan.muted)]))
+    if plan.message_faults is None:
+        lines.append('"message_faults": null')
+    else:
+        lines.append(_several("message_faults", [_line(name) for name in sorted(plan.message_faults)]))
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
@@ -55,14 +58,17 @@ def plan_from_json(text: str) -> Plan:
             seed=int(document["seed"]),
             parameters=_parameters(document["parameters"]),
             items=tuple(_item(each) for each in document["items"]),
-            muted=frozenset(map(str, document["muted"])),
-            quiet=bool(document["quiet"]),
+            message_faults=_names(document["message_faults"]),
             limit=None if document["limit"] is None else int(document["limit"]),
         )
     except PlanFileError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise PlanFileError(f"not a plan: {error!r}") from error
+
+
+def _names(document: list[str] | None) -> frozenset[str] | None:
+    return None if document is None else frozenset(map(str, document))
 
 
 def _tuples(document: dict[str, Any]) -> dict[str, Any]:

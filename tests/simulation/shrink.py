@@ -71,6 +71,18 @@ def nature(violation: Violation) -> str:
     return f"{violation.check} {re.sub(r'[0-9]+', '#', detail)}"
 
 
+FEW = 3
+"""Of so many named faults of messages the numbers are varied."""
+
+
+def _lower(name: str) -> Iterator[str]:
+    """The same fault of earlier messages of the kind and link."""
+    head, number = name.rsplit("#", 1)
+    for lower in dict.fromkeys((int(number) - 1, int(number) - 2, int(number) // 2)):
+        if lower > 0:
+            yield f"{head}#{lower}"
+
+
 class _UsedUpError(Exception):
     """The budget is used up."""
 
@@ -113,6 +125,29 @@ class _Search:
             self.progress(Progress(self.runs, self.budget, self.doing, size_of(self.best)))
         return same
 
+    def attempt_renamed(self, plan: Plan) -> bool:
+        """``attempt``, and if what happens to single messages is named, also under other names.
+
+        The names count the messages of a link: where there are fewer, they have come to mean others. So try
+        what chance would do, and, if they are few, lower numbers.
+        """
+        names = plan.message_faults
+        if self.attempt(plan):
+            return True
+        if names is None:
+            return False
+        if self.attempt(replace(plan, message_faults=None)):
+            self.name_message_faults()
+            return True
+        lower = ((name, other) for name in sorted(names) for other in _lower(name))
+        return len(names) <= FEW and any(
+            self.attempt(replace(plan, message_faults=names - {name} | {other})) for name, other in lower
+        )
+
+    def name_message_faults(self) -> None:
+        """What happened to single messages is what is to happen; chance has no say any more."""
+        self.change(message_faults=frozenset(self.best.tally.message_faults))
+
     def change(self, *, strictly: bool = False, **changes: object) -> bool:
         return self.attempt(replace(self.best.plan, **changes), strictly=strictly)  # type: ignore[arg-type]
 
@@ -138,6 +173,7 @@ def shrink(
             for name, stage in _STAGES:
                 search.doing = name
                 stage(search)
+        _drop_rates(search)
     except _UsedUpError:
         pass
     return search.best
@@ -164,21 +200,28 @@ def _cut_tail(search: _Search) -> None:
     search.change(items=items, parameters=parameters, limit=best.steps)
 
 
+def _drop_rates(search: _Search) -> None:
+    """Rates mean nothing where message faults are named."""
+    if search.best.plan.message_faults is not None:
+        parameters = replace(search.best.plan.parameters, loss=0.0, copies=0.0, late=0.0, stale=0.0)
+        search.change(parameters=parameters)
+
+
 def _shorten(search: _Search) -> None:
     """The prefix ends with the failure, and the calm begins when nothing is planned any more."""
     _cut_tail(search)
 
 
-def _quiet(search: _Search) -> None:
-    if not search.best.plan.quiet:
-        search.change(quiet=True, muted=frozenset())
+def _undisturbed(search: _Search) -> None:
+    """Nothing happens to any single message."""
+    search.change(message_faults=frozenset())
 
 
 def _nodes(search: _Search) -> None:
     for node in search.best.plan.parameters.ids[::-1]:
         plan = without_node(search.best.plan, node)
         if plan is not None:
-            search.attempt(plan)
+            search.attempt_renamed(plan)
 
 
 def _items(search: _Search, kind: type[Ask] | type[Fault] | type[Change]) -> None:
@@ -189,28 +232,18 @@ def _items(search: _Search, kind: type[Ask] | type[Fault] | type[Change]) -> Non
 
     def fails(numbers: tuple[int, ...]) -> bool:
         kept: Sequence[Item] = [items[number] for number in sorted({*numbers, *others})]
-        return search.change(items=tuple(kept)) or tuple(kept) == search.best.plan.items
+        plan = replace(search.best.plan, items=tuple(kept))
+        return search.attempt_renamed(plan) or plan.items == search.best.plan.items
 
     reduce([number for number in range(len(items)) if number not in others], fails)
 
 
 def _message_faults(search: _Search) -> None:
-    """Spare single messages; to spare one may bring up others, so again until no more is spared."""
-    plan = search.best.plan
-    if plan.quiet:
-        return
-    for rate in ("stale", "copies", "late", "loss"):
-        if getattr(plan.parameters, rate):
-            parameters = search.best.plan.parameters
-            search.change(parameters=replace(parameters, **{rate: 0.0}))  # type: ignore[arg-type]
-    names = tuple(dict.fromkeys(search.best.tally.message_faults))
-    muted = search.best.plan.muted
-
-    def fails(kept: tuple[str, ...]) -> bool:
-        return search.change(muted=muted | (set(names) - set(kept)), strictly=False)
-
-    reduce(names, fails)
-    search.change(muted=frozenset(), strictly=True)
+    """Leave out what happens to single messages, as far as it can be."""
+    search.name_message_faults()
+    names = search.best.plan.message_faults
+    if names is not None:
+        reduce(sorted(names), lambda kept: search.change(message_faults=frozenset(kept)))
 
 
 def _simplify(search: _Search) -> None:
@@ -244,7 +277,7 @@ def _squeeze(search: _Search) -> None:
 
 
 _STAGES: tuple[tuple[str, Callable[[_Search], None]], ...] = (
-    ("quiet", _quiet),
+    ("undisturbed messages", _undisturbed),
     ("faults", lambda search: _items(search, Fault)),
     ("views", lambda search: _items(search, Change)),
     ("asks", lambda search: _items(search, Ask)),

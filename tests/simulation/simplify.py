@@ -56,10 +56,6 @@ def simpler(plan: Plan) -> Iterator[tuple[str, Plan]]:
         ("origins", MAX_ORIGINS),
         ("ballots", MAX_LINEAGE),
         ("delay", MILLISECOND),
-        ("stale", 0.0),
-        ("copies", 0.0),
-        ("late", 0.0),
-        ("loss", 0.0),
     ):
         yield name, replace(plan, parameters=replace(parameters, **{name: value}))  # type: ignore[arg-type]
     for each in fields(Config):
