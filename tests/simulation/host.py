@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from pbproto import Event, Replica
+from pbproto.status import Status
 
 from .trace import Mail
 
@@ -68,3 +69,7 @@ class Host:
     @property
     def up(self) -> bool:
         return self.replica is not None
+
+    def status(self, now: int) -> Status | None:
+        """What ``GET /view`` would say at true time ``now``; ``None`` while the node is down."""
+        return None if self.replica is None else self.replica.status(self.clock.read(now))

@@ -112,9 +112,9 @@ class Outside:
         """
         for member in self.told.members:
             host = self._world.hosts[member.id]
-            if host.replica is None or host.inbox:
+            status = host.status(self._world.now)
+            if status is None or host.inbox:
                 continue
-            status = host.replica.status(host.clock.read(self._world.now))
             number, step, _ = self._told_at.get(member.id, (0, 0, 0))
             fresh = number == self._sent and step > self._restarted_at
             if fresh and status.status == "active" and status.view == self.told:
@@ -129,11 +129,8 @@ class Outside:
     def everywhere_active(self) -> bool:
         """Whether every member says that the view sent last is active."""
         for member in self.told.members:
-            host = self._world.hosts[member.id]
-            if host.replica is None:
-                return False
-            status = host.replica.status(host.clock.read(self._world.now))
-            if status.status != "active" or status.view != self.told:
+            status = self._world.hosts[member.id].status(self._world.now)
+            if status is None or status.status != "active" or status.view != self.told:
                 return False
         return True
 

@@ -125,8 +125,8 @@ def _last_words(world: World) -> None:
 def _stuck(world: World) -> str:
     words = [f"nothing moves any more by {world.now // MILLISECOND} ms"]
     for host in world.hosts.values():
-        if host.replica is not None:
-            status = host.replica.status(host.clock.read(world.now))
+        status = host.status(world.now)
+        if status is not None:
             waits = "; ".join(f"{wait.id}: {wait.reason}" for wait in status.waiting_for)
             words.append(f"node {host.id} {status.status} ({waits or status.blocked or 'nobody'})")
     words += [f"({attempt.token}) waits at {attempt.node}" for attempt in world.clients.waiting]

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
@@ -86,19 +87,16 @@ def run_many(seeds: Iterable[int | str], jobs: int, *, first_failure: bool = Fal
 
     ``first_failure``: end with the first run that fails.
     """
-    if jobs == 1:
-        for seed in seeds:
-            run = run_short(seed)
+    with ExitStack() as stack:
+        runs: Iterator[Short] = map(run_short, seeds)
+        if jobs > 1:
+            # Spawned, not forked: the same as any other process, whatever this one has loaded.
+            pool = stack.enter_context(ProcessPoolExecutor(jobs, mp_context=get_context("spawn")))
+            stack.callback(pool.shutdown, cancel_futures=True)
+            runs = pool.map(run_short, seeds, chunksize=CHUNK)
+        for run in runs:
             yield run
             if first_failure and run.check:
-                return
-        return
-    # Spawned, not forked: the same as any other process, whatever this one has loaded.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for run in pool.map(run_short, seeds, chunksize=CHUNK):
-            yield run
-            if first_failure and run.check:
-                pool.shutdown(cancel_futures=True)
                 return
 
 
