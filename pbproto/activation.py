@@ -36,10 +36,6 @@ def activate(state: State, proposal: Proposal, out: Out) -> None:
     if proposal.told_again:
         # The last to adopt may have been restarted since, before the outside told the view again.
         reads.verify(lead)
-    for waiter in state.waiting.clients.values():
-        # What the base holds is answered: just now, or below from the results that came with it. The rest
-        # stands in no log that this view, or one after it, can begin with: it is as if it had only arrived.
-        waiter.exposed = False
     ensure(state.serving, "who leads was told this view")
     drive_all(state, out)
 

@@ -62,11 +62,17 @@ def _admit(state: State, lead: Lead, write: Parked, out: Out) -> None:
     known = state.store.look_up(operation, write.since)
     if isinstance(known, Result):
         conclude(state, lead, request, known, out)
-    elif known is Known.MAYBE_FORGOTTEN:
-        if not (operation.idempotency_key and _repeats(state, lead, operation, out)):
-            _turn_away(state, lead, request, VerdictCode.UNKNOWN, out)
-    elif known is Known.NEW:
+    elif known is Known.NEW or (known is Known.MAYBE_FORGOTTEN and _never_left(state, request)):
+        waiter = _local_waiter(state, request)
+        if waiter is not None:
+            # What the base holds was answered, from the log or from the results. This stands in no log that
+            # the view, or one after it, can begin with: it is as if it had only arrived.
+            waiter.exposed = False
         _order(state, lead, write, out)
+    elif known is Known.MAYBE_FORGOTTEN and not (
+        operation.idempotency_key and _repeats(state, lead, operation, out)
+    ):
+        _turn_away(state, lead, request, VerdictCode.UNKNOWN, out)
 
 
 def _order(state: State, lead: Lead, write: Parked, out: Out) -> None:
@@ -189,6 +195,12 @@ def _tell(state: State, lead: Lead, request: RequestId, code: VerdictCode, posit
 
 def _is_local(state: State, request: RequestId) -> bool:
     return request.origin == state.id and request.incarnation == state.incarnation
+
+
+def _never_left(state: State, request: RequestId) -> bool:
+    """Whether a client of this node brought the request and nobody else has ever seen it."""
+    waiter = _local_waiter(state, request)
+    return waiter is not None and not waiter.exposed
 
 
 def _local_waiter(state: State, request: RequestId) -> Waiter | None:

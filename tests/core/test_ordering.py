@@ -604,21 +604,48 @@ def test_a_write_without_patience_is_turned_away_at_once() -> None:
     assert cluster.lead(0).parked == {}
 
 
-@pytest.mark.parametrize("code", [VerdictCode.KEY_REUSED, VerdictCode.UNKNOWN])
-def test_clients_of_the_primary_read_why_they_are_turned_away(
-    monkeypatch: pytest.MonkeyPatch, code: VerdictCode
-) -> None:
-    """The same words as at a backup: a key that was used otherwise, and an answer that may be forgotten."""
+def test_clients_of_the_primary_read_that_their_key_was_used() -> None:
+    """The same words as at a backup: use a key twice, for different requests."""
     cluster = active(0, 1)
-    if code is VerdictCode.UNKNOWN:
-        monkeypatch.setattr(store_module.Store, "look_up", lambda *_: store_module.Known.MAYBE_FORGOTTEN)
-    else:
-        cluster.put(0, b"k", b"v", b"once")
-        cluster.run()
-    token = cluster.put(0, b"k", b"w", b"once" if code is VerdictCode.KEY_REUSED else b"")
+    cluster.put(0, b"k", b"v", b"once")
+    cluster.run()
+    answer = cluster.asked[cluster.put(0, b"k", b"w", b"once")].answer
+    assert isinstance(answer, Reject)
+    assert (answer.reason, answer.certain, answer.detail) == MEANING[VerdictCode.KEY_REUSED]
+
+
+def _promoted(cluster: Cluster) -> None:
+    """Node 0 is gone, and 1 is the primary."""
+    cluster.lose(of())
+    cluster.tell((1, 2))
+    cluster.run()
+
+
+def test_clients_of_the_primary_read_that_their_answer_may_be_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same words as at a backup: it was one when it sent the write on, and nobody knows the outcome."""
+    cluster = active(0, 1, 2)
+    token = cluster.put(1, b"k", b"v")
+    assert cluster.lose(of(Forward)) == 1
+    monkeypatch.setattr(store_module.Store, "look_up", lambda *_: store_module.Known.MAYBE_FORGOTTEN)
+    _promoted(cluster)
     answer = cluster.asked[token].answer
     assert isinstance(answer, Reject)
-    assert (answer.reason, answer.certain, answer.detail) == MEANING[code]
+    assert (answer.reason, answer.certain, answer.detail) == MEANING[VerdictCode.UNKNOWN]
+
+
+def test_a_write_that_never_left_its_node_cannot_have_been_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It waited for its view, and was nowhere else: forget all origins meanwhile; it is written nevertheless."""
+    cluster = active(0, 1, 2)
+    cluster.tell((1, 2), to=(1,))
+    token = cluster.put(1, b"k", b"v")
+    assert cluster.waits(token)
+    monkeypatch.setattr(store_module.Store, "look_up", lambda *_: store_module.Known.MAYBE_FORGOTTEN)
+    _promoted(cluster)
+    assert cluster.written(token) == Result(Kind.CREATED, 0)
 
 
 def test_a_copy_of_a_write_does_not_undo_a_later_one() -> None:

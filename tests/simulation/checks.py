@@ -35,27 +35,15 @@ from pbproto.values import RequestId, View
 from tests.core.watch import Watch
 
 from . import tap
+from .answers import Answers, Earlier, look
 from .host import Host
 from .truth import Truth
+from .violation import Violation, demand
 
 if TYPE_CHECKING:
     from .world import World
 
 Life = tuple[int, int]
-
-
-class Violation(Exception):  # noqa: N818 - the word for what it is
-    """A rule is broken: which check says so, and how."""
-
-    def __init__(self, check: str, detail: str) -> None:
-        super().__init__(f"{check}: {detail}")
-        self.check = check
-        self.detail = detail
-
-
-def demand(condition: bool, check: str, detail: str) -> None:
-    if not condition:
-        raise Violation(check, detail)
 
 
 @dataclass(slots=True)
@@ -68,7 +56,7 @@ class Before:
     synced: Ballot | None
     lead: Ballot | None
     suspected: bool
-    next_counter: int
+    node: Earlier
 
 
 @dataclass(slots=True)
@@ -109,8 +97,12 @@ class Checks:
     """Per node the store it uses, and what must be in it."""
     answered: list[tuple[int, Ballot, int]] = field(default_factory=list)
     """Writes that clients were told of since halves served: node, the ballot that ordered it, position."""
+    parted_at: int | None = None
+    """When two halves began to write on their own."""
     losses: list[tuple[int, int]] = field(default_factory=list)
     """Positions, from and to, that some node noted as dropped."""
+    answers: dict[Life, Answers] = field(default_factory=dict)
+    """Who waits at each node that is up."""
     digests: dict[int, tuple[bytes, int]] = field(default_factory=dict)
     """Per position the digest of a store that had applied everything below, and the node it was seen at."""
 
@@ -124,6 +116,8 @@ class Checks:
     def histories_part(self) -> None:
         """Two halves are ordered to write on their own: there is no one history any more."""
         self.watch.one_history = False
+        if self.parted_at is None:
+            self.parted_at = self.world.now
 
     # Steps.
 
@@ -137,7 +131,7 @@ class Checks:
             state.synced,
             lead.ballot if lead is not None else None,
             lead is not None and any(backup.suspected for backup in lead.backups.values()),
-            state.waiting.next_counter,
+            look(state),
         )
 
     def after(self, host: Host, event: Event, effects: tuple[Effect, ...], before: Before) -> None:
@@ -145,8 +139,8 @@ class Checks:
         state = self.state(host.id)
         if isinstance(event, Put | Delete | Get | GetAll):
             # Whoever is turned away at the door gets no number.
-            entered = state.waiting.next_counter > before.next_counter
-            request = RequestId(host.id, host.life, before.next_counter) if entered else None
+            entered = state.waiting.next_counter > before.node.next_counter
+            request = RequestId(host.id, host.life, before.node.next_counter) if entered else None
             self.asked[event.token] = Asked(event, self.world.steps, self.floor, request)
         if isinstance(event, TellView) and any(isinstance(effect, ViewAccepted) for effect in effects):
             self.orders.setdefault((host.id, host.life), []).append(event.view)
@@ -157,6 +151,7 @@ class Checks:
         self._ballots(host, state, before)
         self._obeys(state, effects)
         self._keeps_out(host, state, before)
+        _trimmed(state, before)
         applied = tap.take()
         self._in_place(host, state, applied)
         if self.watch.one_history:
@@ -170,7 +165,8 @@ class Checks:
             elif isinstance(effect, Note) and effect.code is Code.DROPPED:
                 fields = dict(effect.fields)
                 self.losses.append((int(fields["first"]), int(fields["end"])))
-        deadline = self.world.hosts[host.id].replica.deadline  # type: ignore[union-attr]
+        self.answers.setdefault((host.id, host.life), Answers()).after(host, event, effects, before.node)
+        deadline = host.replica.deadline  # type: ignore[union-attr]
         demand(deadline is None or deadline > state.now, "deadline", f"node {host.id} spins at {state.now}")
 
     def _ballots(self, host: Host, state: State, before: Before) -> None:
@@ -190,6 +186,11 @@ class Checks:
         self.lives[lead.ballot] = {host.id: host.life} | {
             id_: backup.incarnation for id_, backup in lead.backups.items()
         }
+        for id_, incarnation in self.lives[lead.ballot].items():
+            # Whoever has gone on before the primary knew that all had come is no member of it any more.
+            other = self.world.hosts[id_]
+            if other.life != incarnation or not other.up or self.state(id_).promised != lead.ballot:
+                self.left.setdefault(((id_, incarnation), lead.ballot), self.world.steps)
         ordered = self.orders.get(life, [])
         demand(
             any(view.members == state.promised_view.members for view in ordered),
@@ -284,6 +285,7 @@ class Checks:
     def ended(self, host: Host) -> None:
         """A life is over: it holds nothing any more."""
         state = self.state(host.id)
+        self.answers.pop((host.id, host.life), None)
         if state.promised in self.lives:
             self.left.setdefault(((host.id, host.life), state.promised), self.world.steps)
 
@@ -337,7 +339,8 @@ class Checks:
     def _on_all(self, host: Host, state: State, position: int) -> None:
         """Invariant 2: what a client was told succeeded is in the log of every member."""
         ballot = state.promised
-        for id_, life in self.lives.get(ballot, {}).items():
+        demand(ballot in self.lives, "commit is everywhere", f"node {host.id} answers in no active ballot")
+        for id_, life in self.lives[ballot].items():
             end = self.reached.get(((id_, life), ballot), 0)
             demand(
                 end > position,
@@ -425,6 +428,17 @@ class Checks:
                 "silent loss",
                 f"the write at {position} in {ballot}, answered at node {node}, is gone and nobody says so",
             )
+
+
+def _trimmed(state: State, before: Before) -> None:
+    """What is committed is kept in the log up to a bound: memory does not grow with the number of writes."""
+    if state.commit > before.commit:
+        kept = sum(state.log[position].size for position in range(state.log.start, state.commit))
+        demand(
+            kept <= state.config.log_keep_bytes,
+            "memory",
+            f"node {state.id} keeps {kept} bytes of committed operations",
+        )
 
 
 def digest_of(store: Store) -> bytes:

@@ -56,6 +56,14 @@ MOMENTS: dict[str, Moment] = {
 """What an ambush waits for at any node, and whom it then hits."""
 
 
+CONSEQUENCES = ("crash", "crash", "cut", "cut", "another view")
+"""What an ambush does."""
+
+
+def _consequence(fault: Fault) -> str:
+    return CONSEQUENCES[fault.amount // len(MOMENTS) % len(CONSEQUENCES)]
+
+
 class Faults:
     """Begins faults, and undoes those that are not over when the calm begins."""
 
@@ -99,7 +107,7 @@ class Faults:
             case "crash" | "stop" | "move":
                 return self._crash(host, fault)
             case "pause":
-                return self._pause(host)
+                return self._pause(host, asleep=fault.amount % 3 == 0)
             case "slow":
                 return self._slow(host, fault.amount * MILLISECOND // 20)
             case "drift":
@@ -142,8 +150,10 @@ class Faults:
 
     def _crash(self, host: Host, fault: Fault) -> Undo | None:
         world = self._world
-        if not host.up or host.paused or not world.outside.may_restart(host.id):
+        if not host.up or not world.outside.may_restart(host.id):
             return None
+        if host.paused:
+            world.tally.faults["crash_while_paused"] += 1
         replica = host.replica
         assert replica is not None
         if replica.state.staging is not None:
@@ -168,6 +178,9 @@ class Faults:
 
         return undo
 
+    def _may_crash(self, node: int) -> bool:
+        return self._world.hosts[node].up and self._world.outside.may_restart(node)
+
     def _end_of_life(self, host: Host, life: int) -> None:
         if host.life == life:
             self._world.crash(host)
@@ -180,11 +193,19 @@ class Faults:
         else:
             host.address = f"{host.address.partition(':')[0]}:{81 + self._begun}"
 
-    def _pause(self, host: Host) -> Undo:
+    def _pause(self, host: Host, *, asleep: bool) -> Undo:
+        """The process stands still. If the whole machine sleeps, so does its clock."""
+        life, clock, began = host.life, host.clock, host.clock.read(self._world.now)
         host.paused += 1
+        self._world.tally.faults["asleep"] += asleep
 
         def undo() -> None:
+            if host.life != life or not host.up:
+                return  # it was killed meanwhile, and what runs there now does not stand still
             host.paused -= 1
+            if asleep:
+                clock.change(self._world.now, clock.rate, began - clock.read(self._world.now))
+                self._world.clock_changed(host)
             self._world.drain(host)
 
         return undo
@@ -231,7 +252,7 @@ class Faults:
             names = list(MOMENTS)
             moment = names[fault.amount % len(names)]
             victim = MOMENTS[moment](self._world.state(host.id)) if host.up else None
-            if victim is not None:
+            if victim is not None and (_consequence(fault) != "crash" or self._may_crash(victim)):
                 self._ambushes.remove(fault)
                 # Not within this step: what it has sent is on its way first.
                 self._world.at(self._world.now, self._spring, victim, moment, fault)
@@ -241,15 +262,16 @@ class Faults:
         world = self._world
         if world.calm:
             return
-        world.tally.faults[f"ambush: {moment}"] += 1
+        consequence = _consequence(fault)
+        world.tally.faults[f"ambush: {moment}, {consequence}"] += 1
         now, others = world.now, [each for each in world.parameters.ids if each != id_]
         until = now + (1 + fault.amount % 20) * MILLISECOND
-        match fault.amount // len(MOMENTS) % 5:
-            case 0 | 1:
+        match consequence:
+            case "crash":
                 # Told again in no time: what was said to its former life is still on its way.
                 self.begin(Fault(now, now + 300 * MILLISECOND, "storm", (id_,)))
                 self.begin(Fault(now, until, "crash", (id_,), 1))
-            case 2 | 3:
+            case "cut":
                 kind = "cut_one_way" if fault.amount % 2 else "hold_one_way"
                 for other in others:
                     link = (id_, other) if fault.amount & 2 else (other, id_)

@@ -4,29 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pbproto.base
 import pbproto.lineage
 import pbproto.store
 
-MAX_ORIGINS = pbproto.store.MAX_ORIGINS
-"""Origins whose results a store remembers, if nobody says otherwise."""
-MAX_LINEAGE = pbproto.lineage.MAX_LINEAGE
-"""Ballots that a lineage remembers, likewise."""
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is remembered. The same for all replicas of a run."""
+
+    origins: int = pbproto.store.MAX_ORIGINS
+    """Origins whose results a store remembers."""
+    names: int = pbproto.store.MAX_IDEMPOTENCY_KEYS
+    """Idempotency keys that a store remembers."""
+    ballots: int = pbproto.lineage.MAX_LINEAGE
+    """Ballots that a lineage remembers."""
+
+
+USUAL = Limits()
 
 
 @contextmanager
-def limits(origins: int, ballots: int) -> Iterator[None]:
-    """All replicas of this process remember so much, for as long as this lasts."""
-    before = (pbproto.store.MAX_ORIGINS, pbproto.lineage.MAX_LINEAGE)
-    _set(origins, ballots)
+def in_force(limits: Limits) -> Iterator[None]:
+    """All replicas of this process have these limits, for as long as this lasts."""
+    before = Limits(
+        pbproto.store.MAX_ORIGINS, pbproto.store.MAX_IDEMPOTENCY_KEYS, pbproto.lineage.MAX_LINEAGE
+    )
+    _set(limits)
     try:
         yield
     finally:
-        _set(*before)
+        _set(before)
 
 
-def _set(origins: int, ballots: int) -> None:
-    pbproto.store.MAX_ORIGINS = origins
+def _set(limits: Limits) -> None:
+    pbproto.store.MAX_ORIGINS = limits.origins
+    pbproto.store.MAX_IDEMPOTENCY_KEYS = limits.names
     for module in (pbproto.lineage, pbproto.base):
-        module.MAX_LINEAGE = ballots  # type: ignore[attr-defined]
+        module.MAX_LINEAGE = limits.ballots  # type: ignore[attr-defined]

@@ -9,13 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pbproto import Member, TellView, View
+from pbproto.config import MILLISECOND
 
+from .chance import between, pick, some, stream
 from .host import Host
 from .parameters import Shape
 from .plan import Change
 
 if TYPE_CHECKING:
     from .world import World
+
+
+LATE = 100 * MILLISECOND
+"""A PUT that takes longer is counted as late."""
 
 
 class Outside:
@@ -27,12 +33,15 @@ class Outside:
         self._epoch = 0
         self.keepers: tuple[int, ...] = ()
         self._told_at: dict[int, tuple[int, int, int]] = {}
-        """Per node which view it was told last, by number, at which step, and in which life."""
+        """Per node which view it was told last and has accepted, by number, at which step, in which life."""
         self._sent = 0
         """The number of the last view; a PUT of an unnumbered one that was overtaken is called off."""
         self._restarted_at = -1
         self.split = False
         """Two halves serve at the moment (only where the plan's shape says so)."""
+        self._joined = False
+        """They have served, and are one again, or on the way to it."""
+        self._chance = stream(world.plan.seed, "outside")
         self._ever_active = False
 
     # Sending views.
@@ -55,13 +64,16 @@ class Outside:
             self._order(members)
         for put in change.puts:
             member = self.told.member(put.node) is not None
-            if member or put.node % 2 == self._sent % 2:  # some of those outside hear of it, too
+            if put.empty and self.told.epoch is None:
+                world.tally.faults["view_empty"] += 1
+                self._put(put.node, put.delay, View(()))
+            elif member or put.node % 2 == self._sent % 2:  # some of those outside hear of it, too
                 self._put(put.node, put.delay)
                 if put.again:
                     world.tally.faults["view_told_twice"] += 1
                     self._put(put.node, put.delay + put.again)
-        if len(change.puts) < len(world.hosts):
-            world.tally.faults["view_lost"] += 1
+        told = {put.node for put in change.puts}
+        world.tally.faults["view_lost"] += any(member.id not in told for member in self.told.members)
 
     def retell(self, restarted: int, delay: int) -> None:
         """A node is back: the members hear the present view again, the restarted one first or last."""
@@ -82,13 +94,13 @@ class Outside:
         world.tally.faults["view_numbered" if epoch else "view_unnumbered"] += 1
         world.note("view", f"the outside sends {members}", *members)
 
-    def _put(self, node: int, delay: int) -> None:
+    def _put(self, node: int, delay: int, view: View | None = None) -> None:
+        """Tell a node a view, which is the present one unless said otherwise."""
         world = self._world
         host = world.hosts[node]
         if host.up:
-            world.at(world.now + delay, self._arrive, host, host.life, self.told, self._sent)
-            if delay:
-                world.tally.faults["view_late"] += 1
+            world.at(world.now + delay, self._arrive, host, host.life, view or self.told, self._sent)
+            world.tally.faults["view_late"] += delay > LATE
 
     def _arrive(self, host: Host, life: int, told: View, sent: int) -> None:
         # A PUT is said to one life of a node: to its next life an old view would be an order.
@@ -100,8 +112,12 @@ class Outside:
             return
         if sent != self._sent:
             self._world.tally.faults["view_out_of_order"] += 1
-        self._told_at[host.id] = (sent, self._world.steps, life)
         self._world.deliver(host, TellView(told), life)
+
+    def accepted(self, host: Host, view: View) -> None:
+        """A node says 202."""
+        number = view.epoch or (self._sent if view == self.told else 0)
+        self._told_at[host.id] = (number, self._world.steps, host.life)
 
     # What the outside knows.
 
@@ -139,8 +155,8 @@ class Outside:
         self._note_activity()
         if self.told.epoch is not None and not self._ever_active:
             return False  # the first numbered view must become active as it is, at these addresses
-        if self._world.parameters.shape is Shape.HALVES:
-            return False
+        if self.split or self._joined:
+            return False  # what only one half holds would be lost
         return any(id_ != node for id_ in self.keepers)
 
     def gone(self, node: int) -> None:
@@ -160,18 +176,23 @@ class Outside:
             world.tally.faults["halves"] += 1
             for half in (change.members, tuple(id_ for id_ in ids if id_ not in change.members)):
                 self._order(half)
-                for id_ in half:
-                    self._put(id_, 0)
+                self._tell_all(half)
         else:
             self._join()
 
     def _join(self) -> None:
         self.keepers = self._world.parameters.ids
-        if len(self.told.members) < len(self._world.hosts):
+        if self._addressed(self._world.parameters.ids) != self.told.members:
             self._order(self._world.parameters.ids)
+        self._joined = self._joined or self.split
         self.split = False
-        for id_ in self._world.parameters.ids:
-            self._put(id_, 0)
+        self._tell_all(self._world.parameters.ids)
+
+    def _tell_all(self, ids: tuple[int, ...]) -> None:
+        """Each node once, in any order, at once or over a moment."""
+        apart = pick(self._chance, (0, MILLISECOND, 300 * MILLISECOND))
+        for id_ in some(self._chance, ids, len(ids)):
+            self._put(id_, between(self._chance, 0, apart))
 
     # The end.
 
@@ -187,14 +208,12 @@ class Outside:
         missing = [id_ for id_ in self._world.hosts if not self._was_told(id_)]
         moved = self._addressed(tuple(member.id for member in self.told.members)) != self.told.members
         if self._world.plan.seed % 2 and self.told.members and not moved:
-            for id_ in missing:
-                self._put(id_, 0)
+            self._tell_all(tuple(missing))
             return
         first = self.told.epoch is not None and not self._ever_active
         if not first and self._addressed(self._world.parameters.ids) != self.told.members:
             self._order(self._world.parameters.ids)
-        for member in self.told.members:
-            self._put(member.id, 0)
+        self._tell_all(tuple(member.id for member in self.told.members))
 
     def _was_told(self, node: int) -> bool:
         """Whether a PUT of the last view has reached the life that this node has now."""

@@ -6,14 +6,14 @@ many of them out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 
 from pbproto import Config
 from pbproto.config import MILLISECOND, SECOND
 
 from .chance import between, chance, pick, stream
-from .limits import MAX_LINEAGE, MAX_ORIGINS
+from .limits import USUAL, Limits
 
 KINDS = (
     "cut",
@@ -33,9 +33,9 @@ KINDS = (
     "ambush",
 )
 """The faults that last: links cut (what is sent is lost) or held (it arrives afterwards), both ways or one; a
-node crashed or stopped in order, and started again empty, perhaps at another address; paused; slow; with a
-clock that runs fast or slow, or jumps; a storm in which most messages suffer; an
-ambush, which waits for a moment at which a crash or another view hurts most."""
+node crashed or stopped in order, and started again empty, perhaps at another address; paused, its clock
+going on or standing still; slow; with a clock that runs fast or slow, or jumps; a storm in which most of the
+messages suffer; an ambush, which waits for a moment at which a crash or another view hurts most."""
 
 
 class Shape(Enum):
@@ -82,10 +82,9 @@ class Parameters:
     """This share takes up to a second."""
     stale: float
     """Of this share a copy comes again up to five seconds later."""
-    origins: int
-    """How many origins' results a store remembers: a constant of the protocol, made small to be reached."""
-    ballots: int
-    """How many ballots a lineage remembers; the same."""
+    limits: Limits
+    """Where few idempotency keys are remembered, clients use each once: a repeat that comes after its key was
+    forgotten is another write."""
     config: Config
 
     def lines(self) -> list[str]:
@@ -93,7 +92,7 @@ class Parameters:
         found = []
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, Config):
+            if isinstance(value, Config | Limits):
                 value = ", ".join(f"{each.name}={getattr(value, each.name)}" for each in fields(value))
             elif isinstance(value, Enum):
                 value = value.value
@@ -122,7 +121,16 @@ def draw(seed: int) -> Parameters:
         chunk_bytes=pick(random, (1, 100, 400, 10**6)),
         log_keep_bytes=pick(random, (0, 0, 600, 10**6)),
     )
-    large = chance(random, 0.15)
+    prefill = pick(random, (100, 200, 1000)) if chance(random, 0.15) else 0
+    if prefill:
+        # Room for those who fill it, and a log that does not hold it all: it has to go over in pieces.
+        config = replace(
+            config,
+            max_waiting=10_000,
+            max_waiting_bytes=2**28,
+            chunk_bytes=pick(random, (1, 100, 400)) if prefill < 1000 else 400,
+            log_keep_bytes=pick(random, (0, 600)),
+        )
     first = tuple(id_ for id_ in ids if shape is Shape.HALVES or chance(random, 0.8)) or ids
     return Parameters(
         shape=shape,
@@ -133,7 +141,7 @@ def draw(seed: int) -> Parameters:
         asks=between(random, 60, 220),
         clients=between(random, 1, 12),
         keys=tuple(f"k{number}" for number in range(pick(random, (1, 2, 5)))),
-        prefill=between(random, 60, 160) if large else 0,
+        prefill=prefill,
         value_bytes=pick(random, (0, 50, 400)),
         bursts=pick(random, (0, 0, 2, 5)),
         puts=pick(random, (0.3, 0.5, 0.7)),
@@ -150,7 +158,10 @@ def draw(seed: int) -> Parameters:
         delay=pick(random, (1, 5, 30)) * MILLISECOND,
         late=pick(random, (0.0, 0.02, 0.1)),
         stale=pick(random, (0.0, 0.05, 0.2)),
-        origins=pick(random, (MAX_ORIGINS, MAX_ORIGINS, 3)),
-        ballots=pick(random, (MAX_LINEAGE, 4)) if shape is Shape.USUAL else MAX_LINEAGE,
+        limits=Limits(
+            origins=pick(random, (USUAL.origins, USUAL.origins, 3)),
+            names=USUAL.names if chance(random, 0.8) else 3,
+            ballots=pick(random, (USUAL.ballots, 4)) if shape is Shape.USUAL else USUAL.ballots,
+        ),
         config=config,
     )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pbproto import Config
 from pbproto.config import MILLISECOND, SECOND
 
-from .limits import MAX_LINEAGE, MAX_ORIGINS
+from .limits import USUAL
 from .parameters import Parameters, Shape
 from .plan import Ask, Change, Fault, Item, Plan, Told
 
@@ -42,8 +42,7 @@ _CALM = Parameters(
     delay=MILLISECOND,
     late=0.0,
     stale=0.0,
-    origins=MAX_ORIGINS,
-    ballots=MAX_LINEAGE,
+    limits=USUAL,
     config=Config(request_timeout=3 * SECOND),
 )
 

@@ -14,6 +14,7 @@ from pbproto.config import MILLISECOND, SECOND
 from tests.checker.history import What
 
 from .chance import between, chance, pick, some, steep, stream
+from .limits import USUAL
 from .parameters import Parameters, draw
 
 
@@ -55,6 +56,8 @@ class Told:
     node: int
     delay: int
     again: int = 0
+    empty: bool = False
+    """This node alone is told the empty view, where views are not numbered: to stop serving."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,8 @@ def _asks(seed: int, parameters: Parameters) -> list[Ask]:
         key = f"p{number}"
         at = 50 * MILLISECOND + number * MILLISECOND // 4
         value = f"prefill{number}" + "x" * steep(random, 40)
-        asks.append(Ask(at, -1 - number % 16, pick(random, parameters.ids), "put", key, value))
+        node, patience = pick(random, parameters.first), 2 * parameters.patience
+        asks.append(Ask(at, -1 - number % 64, node, "put", key, value, patience=patience))
     for number in range(parameters.asks):
         at = between(random, 100 * MILLISECOND, parameters.length)
         client = between(random, 0, parameters.clients - 1)
@@ -113,9 +117,11 @@ def _asks(seed: int, parameters: Parameters) -> list[Ask]:
         named, hurry, lost = random.random(), random.random(), random.random()
         if ask.what in ("put", "delete") and named < parameters.named:
             # A few names are used by several clients, some of them for different requests.
-            name = f"n{number}" if named < parameters.named * 0.7 else f"shared{number % 5}"
+            few = parameters.limits.names < USUAL.names
+            name = f"n{number}" if few or named < parameters.named * 0.7 else f"shared{number % 5}"
             value = "" if ask.what == "delete" else f"{name}{'b' if chance(random, 0.2) else ''}"
             repeats = tuple(pick(random, parameters.ids) for _ in range(between(random, 1, 6)))
+            repeats = () if few else repeats
             ask = replace(ask, name=name, value=value, repeats=repeats)
         patience = steep(random, parameters.patience) if hurry < 0.3 else 2 * parameters.patience
         asks.append(replace(ask, patience=max(MILLISECOND, patience), answer_lost=lost < 0.03))
@@ -159,7 +165,9 @@ def _faults(seed: int, parameters: Parameters) -> list[Fault]:
 
 def _changes(seed: int, parameters: Parameters) -> list[Change]:
     random = stream(seed, "views")
-    first = Change(0, parameters.first, tuple(Told(id_, 0) for id_ in parameters.first))
+    told = some(random, parameters.first, len(parameters.first))
+    apart = 20 * MILLISECOND if chance(random, 0.5) else 0
+    first = Change(0, parameters.first, tuple(Told(id_, steep(random, apart)) for id_ in told))
     changes = [first]
     at = 300 * MILLISECOND
     end = parameters.length - (SECOND if parameters.aftershock else 0)
@@ -182,5 +190,5 @@ def _change(random: Random, parameters: Parameters, at: int) -> Change:
             continue  # lost, or never sent
         delay = steep(random, 2 * SECOND) if chance(random, 0.3) else between(random, 0, 5 * MILLISECOND)
         again = between(random, MILLISECOND, 3 * SECOND) if chance(random, 0.15) else 0
-        puts.append(Told(id_, delay, again))
+        puts.append(Told(id_, delay, again, empty=chance(random, 0.02)))
     return Change(at, members, tuple(puts))

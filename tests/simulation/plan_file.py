@@ -8,6 +8,7 @@ from typing import Any
 
 from pbproto import Config
 
+from .limits import Limits
 from .parameters import Parameters, Shape
 from .plan import Ask, Change, Fault, Item, Plan, Told
 
@@ -76,7 +77,11 @@ def _tuples(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parameters(document: dict[str, Any]) -> Parameters:
-    settings = {"shape": Shape(document["shape"]), "config": Config(**document["config"])}
+    settings = {
+        "shape": Shape(document["shape"]),
+        "limits": Limits(**document["limits"]),
+        "config": Config(**document["config"]),
+    }
     return Parameters(**_tuples(document) | settings)
 
 

@@ -68,8 +68,7 @@ def _write(outcome: Outcome, records: list[Record], title: str, rule: str) -> St
         rule or "docs/protocol.md",
         parameters.ids,
         parameters.config,
-        parameters.origins,
-        parameters.ballots,
+        parameters.limits,
         outcome.world is not None and not outcome.world.checks.watch.one_history,
     )
     lives, begun, local = lives_of(records), set[int](), dict[int, int]()

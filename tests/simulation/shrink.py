@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from .checks import Violation
 from .plan import Ask, Change, Fault, Item, Plan
 from .reduce import reduce
 from .run import Outcome, run
 from .simplify import simpler, squeezed, without_node
+from .violation import Violation
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pbproto import Config
 from pbproto.config import MILLISECOND, SECOND
 
-from .limits import MAX_LINEAGE, MAX_ORIGINS
+from .limits import USUAL
 from .parameters import Shape
 from .plan import Ask, Change, Fault, Item, Plan, Told
 
@@ -53,8 +53,7 @@ def simpler(plan: Plan) -> Iterator[tuple[str, Plan]]:
     for name, value in (
         ("shape", Shape.USUAL),
         ("numbered", False),
-        ("origins", MAX_ORIGINS),
-        ("ballots", MAX_LINEAGE),
+        ("limits", USUAL),
         ("delay", MILLISECOND),
     ):
         yield name, replace(plan, parameters=replace(parameters, **{name: value}))  # type: ignore[arg-type]

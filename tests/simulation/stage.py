@@ -36,7 +36,7 @@ from tests.checker.history import Call
 from tests.checker.linearizability import check
 from tests.core.watch import Watch
 
-from .limits import limits
+from .limits import in_force
 from .story import Client, Command, Crashes, Passage, Receives, Shows, Starts, Story, StoryError
 from .words import effect_text, life_text, view_text
 
@@ -229,7 +229,7 @@ def play(story: Story) -> Played:
     """The same commands with the effects that the replicas have now. Raises ``StoryError``."""
     stage = Stage(story)
     passages = []
-    with limits(story.origins, story.ballots):
+    with in_force(story.limits):
         for passage in story.passages:
             try:
                 effects = stage.do(passage.command)

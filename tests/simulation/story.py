@@ -19,11 +19,11 @@ effects say is not read back: it is compared. So a change of the replicas' behav
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 
 from pbproto import Close, Config, Delete, Get, GetAll, Put, TellView, Tick
 
-from .limits import MAX_LINEAGE, MAX_ORIGINS
+from .limits import USUAL, Limits
 from .words import event_text, milliseconds
 
 INDENT = "    "
@@ -93,9 +93,7 @@ class Story:
     rule: str
     nodes: tuple[int, ...]
     config: Config = field(default_factory=Config)
-    origins: int = MAX_ORIGINS
-    ballots: int = MAX_LINEAGE
-    """How much a store and a lineage remember (``limits:``)."""
+    limits: Limits = USUAL
     parted: bool = False
     """Two halves were ordered to write on their own: there is no one history."""
     preface: list[str] = field(default_factory=list)
@@ -129,8 +127,8 @@ def dump(story: Story) -> str:
     settings = [_setting(story.config, each.name) for each in fields(Config)]
     if any(settings):
         lines.append("config: " + " ".join(filter(None, settings)))
-    if (story.origins, story.ballots) != (MAX_ORIGINS, MAX_LINEAGE):
-        lines.append(f"limits: origins={story.origins} ballots={story.ballots}")
+    if story.limits != USUAL:
+        lines.append("limits: " + " ".join(f"{name}={value}" for name, value in asdict(story.limits).items()))
     if story.parted:
         lines.append("histories: parted")
     for passage in story.passages:

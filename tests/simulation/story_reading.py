@@ -10,7 +10,7 @@ from dataclasses import fields
 from pbproto import Close, Config, Delete, Get, GetAll, Put, TellView, Tick, View
 from pbproto.config import MILLISECOND
 
-from .limits import MAX_LINEAGE, MAX_ORIGINS
+from .limits import Limits
 from .story import (
     HEAD,
     INDENT,
@@ -78,8 +78,8 @@ def _take_head(story: Story, head: dict[str, str]) -> None:
     story.nodes = tuple(_number(word) for word in head["nodes"].split())
     story.config = _config(head.get("config", "").split())
     settings = dict(word.partition("=")[::2] for word in head.get("limits", "").split())
-    story.origins = _number(settings.pop("origins", str(MAX_ORIGINS)))
-    story.ballots = _number(settings.pop("ballots", str(MAX_LINEAGE)))
+    limits = {each.name: settings.pop(each.name, str(each.default)) for each in fields(Limits)}
+    story.limits = Limits(**{name: _number(word) for name, word in limits.items()})
     story.parted = head.get("histories") == "parted"
     if settings:
         raise StoryError(f"there is no limit {next(iter(settings))!r}")

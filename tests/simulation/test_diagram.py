@@ -12,12 +12,12 @@ from pbproto import Put
 from pbproto.events import Receive
 
 from . import broken_cores
-from .checks import Violation
 from .diagram import MOST, diagram
 from .plan import make
 from .run import Outcome, run
 from .svg import clean, tag
 from .trace import Happening, Record, Step
+from .violation import Violation
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from . import broken_cores
-from .checks import Violation
 from .explain import explain
 from .plan import Change, Plan, make
 from .plan_file import PlanFileError, plan_from_json, plan_to_json
@@ -18,6 +17,7 @@ from .shrink import Progress, nature, report, shrink, size_of
 from .simplify import simpler, squeezed, without_node
 from .stage import play
 from .story_reading import load
+from .violation import Violation
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.planted.bugs import BUGS, Bug, Edit
 from tests.planted.copy import plant, run_in
 
 from . import stories
-from .limits import MAX_LINEAGE, limits
+from .limits import Limits, in_force
 from .stage import NEVER_SENT, STOPPED, play
 from .stories import differences, files
 from .story import Command, Passage, Shows, Starts, Story, StoryError, dump
@@ -115,12 +115,13 @@ def test_commands_are_written_as_they_are_read() -> None:
         "at 3 node 1: crashes",
     ]
     assert [str(parse(line)) for line in lines] == lines
-    text = HEAD + "config: heartbeat=12.5ms max_waiting=2\nlimits: origins=3 ballots=256\nhistories: parted\n"
+    text = HEAD + "config: heartbeat=12.5ms max_waiting=2\nlimits: origins=3 names=65536 ballots=256\n"
+    text += "histories: parted\n"
     text += "\n# why\n" + "\n".join(lines) + "\n    an effect\n# the end\n"
     story = load(text)
     assert dump(story) == text
     assert (story.config, story.parted) == (Config(heartbeat=12_500_000, max_waiting=2), True)
-    assert (story.origins, story.ballots) == (3, MAX_LINEAGE)
+    assert story.limits == Limits(origins=3)
 
 
 @pytest.mark.parametrize(
@@ -214,15 +215,19 @@ def test_the_judge_sees_a_node_that_stops(monkeypatch: pytest.MonkeyPatch) -> No
 
 def _known() -> list[int]:
     """The limits that are in force."""
-    return [store.MAX_ORIGINS, *(vars(module)["MAX_LINEAGE"] for module in (lineage, base))]
+    return [
+        store.MAX_ORIGINS,
+        store.MAX_IDEMPOTENCY_KEYS,
+        *(vars(module)["MAX_LINEAGE"] for module in (lineage, base)),
+    ]
 
 
 def test_limits_end_with_the_story() -> None:
     """Goal: a story that remembers little changes nothing for others. Method: look at them around it."""
     before = _known()
-    with limits(3, 4):
-        play(replace(_alone(), origins=1, ballots=2))
-        assert _known() == [3, 4, 4]
+    with in_force(Limits(3, 5, 4)):
+        play(replace(_alone(), limits=Limits(1, 1, 2)))
+        assert _known() == [3, 5, 4, 4]
     assert _known() == before
 
 

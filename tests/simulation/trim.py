@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from .limits import limits
+from .limits import in_force
 from .reduce import reduce
 from .stage import NEVER_SENT, Stage, play
 from .story import Command, Passage, Receives, Story, StoryError
@@ -31,7 +31,7 @@ def trimmed(story: Story) -> Story:
 
     def fails(kept: tuple[int, ...]) -> bool:
         nonlocal best
-        with limits(story.origins, story.ballots):
+        with in_force(story.limits):
             candidate = _only(story, _closed(story, senders, {*kept, last}), senders)
         if candidate is None:
             return False

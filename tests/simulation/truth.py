@@ -14,10 +14,7 @@ from pbproto import Kind, Operation
 from pbproto.values import RequestId
 
 from .tap import Applied
-
-
-class UntrueError(AssertionError):
-    """The operations themselves break a rule."""
+from .violation import demand
 
 
 @dataclass(slots=True)
@@ -34,31 +31,43 @@ class Truth:
     """Per key, from which position on it had which value."""
 
     def learn(self, applied: Iterable[Applied]) -> None:
-        """Take in what replicas have applied. Raises ``UntrueError`` where one strays from the one
-        history.
-        """
+        """Take in what replicas have applied. Raises ``Violation`` where one strays from the one history."""
         for _, position, operation, result in applied:
             if position == len(self.operations):
                 self._apply(position, operation)
-            elif position > len(self.operations):
-                raise UntrueError(f"{operation} is applied at {position}, and nothing before it")
-            elif self.operations[position] != operation:
-                known = self.operations[position]
-                raise UntrueError(f"at {position} one replica has applied {known}, another {operation}")
-            if result != (self.kinds[position], position):
-                kind = self.kinds[position]
-                raise UntrueError(f"{operation} at {position}: in truth {kind!r}, a replica has {result}")
+            known = self.operations[position] if position < len(self.operations) else None
+            demand(known is not None, "gap", f"{operation} is applied at {position}, and nothing before it")
+            demand(
+                known == operation,
+                "one history",
+                f"at {position} one replica has applied {known}, another {operation}",
+            )
+            kind = self.kinds[position]
+            demand(
+                result == (kind, position),
+                "result",
+                f"{operation} at {position}: in truth {kind!r}, a replica has {result}",
+            )
 
     def _apply(self, position: int, operation: Operation) -> None:
         request = operation.request
-        if request in self.requests:
-            raise UntrueError(f"{request} is committed at {self.requests[request]} and at {position}")
-        if request in self.refused:
-            raise UntrueError(f"({self.refused[request]}), certainly not applied, is committed at {position}")
+        demand(
+            request not in self.requests,
+            "exactly once",
+            f"{request} is committed at {self.requests.get(request)} and at {position}",
+        )
+        demand(
+            request not in self.refused,
+            "not applied",
+            f"({self.refused.get(request)}), certainly not applied, is committed at {position}",
+        )
         if operation.idempotency_key:
             first = self.names.setdefault(operation.idempotency_key, position)
-            if first != position:
-                raise UntrueError(f"{operation.idempotency_key!r} took effect at {first} and at {position}")
+            demand(
+                first == position,
+                "exactly once",
+                f"{operation.idempotency_key!r} took effect at {first} and at {position}",
+            )
         before = self.value(operation.key, position)
         if operation.value is None:
             kind = Kind.MISSING if before is None else Kind.DELETED

@@ -11,11 +11,13 @@ from heapq import heappop, heappush
 
 from pbproto import Effect, Event, InvariantError, Reject, Replica, Reply, Send, Tick
 from pbproto.config import MILLISECOND
+from pbproto.effects import ViewAccepted
+from pbproto.events import TellView
 from pbproto.state import State
 
 from . import tap
 from .chance import between, stream
-from .checks import Checks, Violation
+from .checks import Checks
 from .clients import Clients
 from .faults import Faults
 from .host import Host, Input
@@ -24,6 +26,7 @@ from .outside import Outside
 from .plan import Ask, Change, Fault, Plan
 from .tally import Tally
 from .trace import Happening, Mail, Step, Trace
+from .violation import Violation
 
 
 class StoppedError(Exception):
@@ -98,6 +101,7 @@ class World:
         host.life = self._lives.getrandbits(64) | 1
         host.replica = Replica(host.id, host.life, self.parameters.config)
         host.wake_at = -1
+        host.paused = 0
         host.busy_until = self.now
         self.note("start", f"node {host.id} starts at {host.address}", host.id)
 
@@ -167,16 +171,20 @@ class World:
         if self.trace.keep:
             self._record(host, local, event, mail, effects, sent)
         self.checks.after(host, event, effects, before)
-        self._carry_out(host, effects, sent)
+        self._carry_out(host, event, effects, sent)
         self._arrange_wake(host)
         self.faults.after_step(host)
 
-    def _carry_out(self, host: Host, effects: tuple[Effect, ...], sent: tuple[Mail, ...]) -> None:
+    def _carry_out(
+        self, host: Host, event: Event, effects: tuple[Effect, ...], sent: tuple[Mail, ...]
+    ) -> None:
         for mail in sent:
             self.network.post(host, mail)
         for effect in effects:
             if isinstance(effect, Reply | Reject):
                 self.clients.answered(host, effect)
+            elif isinstance(effect, ViewAccepted) and isinstance(event, TellView):
+                self.outside.accepted(host, event.view)
 
     def _arrange_wake(self, host: Host) -> None:
         replica = host.replica

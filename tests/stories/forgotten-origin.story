@@ -2,7 +2,7 @@ title: A write whose origin was forgotten, and came back, is not applied twice
 rule: docs/protocol.md, "Exactly once"; found by checking, 5
 nodes: 1 2
 config: log_keep_bytes=0
-limits: origins=1 ballots=256
+limits: origins=1 names=65536 ballots=256
 
 at 0 node 1: starts as life 1
 at 0 node 2: starts as life 2
