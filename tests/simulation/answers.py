@@ -1,7 +1,7 @@
 """Whoever asks a node is answered by it: once, in time, and with no more doubt than there is.
 
-Looked at from the node's side, by its own clock: what the clients make of it (they hang up, or lose the answer)
-is another matter.
+Looked at from the node's side, by its own clock: what the clients make of it (they hang up, or lose the
+answer) is another matter.
 """
 
 from __future__ import annotations

@@ -113,14 +113,10 @@ class Clients:
 
     def reset(self, host: Host) -> None:
         """A node is gone: its clients see their connections end."""
-        forwarded = False
         for client in list(self._clients.values()):
             attempt = client.attempt
             if attempt is not None and attempt.node == host.id and attempt.entered and not attempt.over:
-                forwarded = forwarded or attempt.event.__class__ in (Put, Delete)
                 self._finish(attempt, "unknown", None)
-        if forwarded:
-            self._world.tally.faults["crash_with_writers_waiting"] += 1
 
     def answered(self, host: Host, answer: Reply | Reject) -> None:
         """The node has answered; the client hears of it soon, or never."""

@@ -160,6 +160,8 @@ class Faults:
             world.tally.faults["crash_while_fetching"] += 1
         if replica.state.frozen is not None:
             world.tally.faults["crash_of_a_source"] += 1
+        if replica.state.follow is not None and replica.state.follow.forwarded:
+            world.tally.faults["crash_of_a_forwarder"] += 1
         if fault.kind == "stop":
             world.outside.gone(host.id)  # it counts on this node no more
             world.step(host, Close())

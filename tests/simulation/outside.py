@@ -181,7 +181,8 @@ class Outside:
             self._join()
 
     def _join(self) -> None:
-        self.keepers = self._world.parameters.ids
+        if self.split:
+            self.keepers = self._world.parameters.ids
         if self._addressed(self._world.parameters.ids) != self.told.members:
             self._order(self._world.parameters.ids)
         self._joined = self._joined or self.split

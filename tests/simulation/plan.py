@@ -153,6 +153,11 @@ def _faults(seed: int, parameters: Parameters) -> list[Fault]:
         nodes = some(random, parameters.ids, size)
         amount = between(random, 1, 1000)
         faults.append(Fault(at, until, kind, nodes, amount))
+    for _ in range(6 if "ambush" in parameters.kinds and parameters.faults else 0):
+        # Most moments come seldom, and a crash is not always allowed: more of these lie in wait than strike.
+        at = between(random, 200 * MILLISECOND, parameters.length)
+        node = pick(random, parameters.ids)
+        faults.append(Fault(at, at + 8 * SECOND, "ambush", (node,), between(random, 1, 1000)))
     if parameters.aftershock:
         # The last thing that happens before the calm: a restart, told at once, while little gets through.
         end = parameters.length

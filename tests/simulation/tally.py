@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from pbproto import Code, Effect, Event, Note, Reject, Reply
+from pbproto.effects import ViewRefused
 from pbproto.events import Receive
 
 
@@ -20,7 +21,7 @@ class Tally:
     ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(reason, message kind) of the messages that changed nothing."""
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(reason, certain or unknown)."""
+    """(reason, certain or unknown); ``view`` for a PUT of a view."""
     faults: Counter[str] = field(default_factory=Counter)
     """Faults that lasted, views, and what else the run did to the cluster."""
     answers: Counter[str] = field(default_factory=Counter)
@@ -41,6 +42,8 @@ class Tally:
                     self.ignored[(str(fields["reason"]), str(fields["message"]))] += 1
             elif isinstance(effect, Reject):
                 self.rejected[(effect.reason.value, "certain" if effect.certain else "unknown")] += 1
+            elif isinstance(effect, ViewRefused):
+                self.rejected[(effect.reason.value, "view")] += 1
             elif isinstance(effect, Reply):
                 self.answers[type(effect.outcome).__name__] += 1
 
