@@ -22,7 +22,7 @@ from pbproto import Effect, Event
 from pbproto.config import MIB
 from pbproto.recording import Writer
 from pbproto.redaction import Redactor
-from pbproto.replay import code_digest
+from pbproto.source import code_digest
 from pbproto.state import State
 
 from .logs import LOGGER, logfmt

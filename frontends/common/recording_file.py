@@ -16,7 +16,8 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from pbproto.recording import MAGIC, RecordingError, read_header
+from pbproto.frames import MAGIC, RecordingError
+from pbproto.recorded import read_header
 
 LIVES = 4
 """Earlier lives whose recordings are kept."""

@@ -19,7 +19,7 @@ from frontends.common.recorder import check_or_exit, finish_all, path_of
 from frontends.common.recording_file import LIVES, RecordingFileError, beside, check
 from frontends.common.settings import Settings
 from pbproto import Get, InvariantError, Operation, Put, Result, View
-from pbproto.recording import Recording, read
+from pbproto.recorded import Recording, read
 from pbproto.rerun import Replay, continues
 from pbproto.store import Store
 
