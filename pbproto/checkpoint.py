@@ -72,8 +72,12 @@ _ORIGIN = _FORMS.of(OriginRecord)
 _KEY = _FORMS.of(KeyRecord)
 _OPERATION = _FORMS.of(Operation)
 
-_BY_HAND = [f"{class_.__name__}: {class_.__slots__}" for class_ in (Store, Thaw, Log, Frozen)]
-SHAPE = blake2b("\n".join([*_BY_HAND, *_FORMS.declared]).encode(), digest_size=8).digest()
+DECLARED = (
+    *(f"{class_.__name__}{class_.__slots__}" for class_ in (Store, Thaw, Log, Frozen)),
+    *_FORMS.declared,
+)
+"""The classes of which a state consists, as text; of those that are written by hand, what they have."""
+SHAPE = blake2b("\n".join(DECLARED).encode(), digest_size=8).digest()
 """Names the classes that a state consists of, field by field: states of another shape cannot be read."""
 
 
