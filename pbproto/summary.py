@@ -16,7 +16,7 @@ from .forms import BYTES, STR, Form, FormError, Forms, Parts, Reader
 from .messages import Message
 from .redaction import Redactor
 
-LISTED = 1024
+LISTED = 256
 LISTED_BYTES = 2**20
 """A listing of more keys or bytes is digested by its length and position: what is in it is in the state."""
 KEPT_BYTES = 200
