@@ -134,8 +134,14 @@ class Checkpoint:
             names = (hide(fingerprint(each)) for each in with_key(named_operations(state)))
             operations = [map(redactor.operation, each) for each in operations]
             state = redactor.state(state)
-        self.head = _STATE.dump(state)
+        self._head: Parts = []
+        _STATE.write(self._head, state)
         self._parts = [*parts, *operations, names]
+
+    @property
+    def head(self) -> bytes:
+        """All but the large parts. What waits may be long, so that it is put together when it is asked for."""
+        return b"".join(self._head)
 
     def pieces(self) -> Iterator[bytes]:
         """The large parts: each piece is the number of its part and some of its items."""

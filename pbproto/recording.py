@@ -189,9 +189,13 @@ class Writer:
         parts.append(_U32.pack(len(effects)))
         for effect in effects:
             write_did(parts, effect, self._redactor)
-        self.steps += 1
         data = frame(b"S", b"".join(parts))
-        return data if self.steps % DIGEST_EVERY else data + self._digest(state)
+        number = self.steps + 1
+        if number % DIGEST_EVERY == 0:
+            whole = number % (DIGEST_EVERY * WHOLE_EVERY) == 0
+            data += frame(b"D", DIGESTS.dump(self._digests(state, WHOLE_BYTES if whole else 0)))
+        self.steps = number
+        return data
 
     def _input(self, event: Event, now: int) -> Parts:
         redactor = self._redactor
@@ -202,19 +206,15 @@ class Writer:
         parts += names
         return parts
 
-    def _digest(self, state: State) -> bytes:
-        whole = self.steps % (DIGEST_EVERY * WHOLE_EVERY) == 0
-        return frame(b"D", DIGESTS.dump(self._digests(state, WHOLE_BYTES if whole else 0)))
-
     def _digests(self, state: State, limit: int) -> Digests:
         whole = checkpoint.digest(state, self._redactor, limit) if limit else None
         return Digests(checkpoint.brief_digest(state), whole)
 
     def failure(self, event: Event, now: int, error: BaseException) -> bytes:
         """The step in which the replica found itself in a state that must not be."""
-        self.steps += 1
         parts = self._input(event, now)
         STR.write(parts, self.error_text(error))
+        self.steps += 1
         return frame(b"F", b"".join(parts))
 
     def end(self, reason: str, state: State | None = None) -> bytes:
@@ -229,8 +229,9 @@ class Writer:
 
 def _beginning(begin: bytes, taken: checkpoint.Checkpoint) -> Iterator[bytes]:
     yield begin
-    whole = checkpoint.Digest(taken.head)
-    yield frame(b"C", taken.head)
+    head = taken.head
+    whole = checkpoint.Digest(head)
+    yield frame(b"C", head)
     for piece in taken.pieces():
         whole.add(piece)
         yield frame(b"P", piece)

@@ -1,7 +1,8 @@
 """Records a live node: whoever steps the replica leaves the bytes here, a thread of its own writes them.
 
-Recording never harms the node. What waits to be written is bounded; where the disk fails, is full or too
-slow, or the bound of the file is reached, the recording ends with one line in the log, and the node goes on.
+Recording never harms the node. What waits to be written is bounded, and of the state there is one copy at
+most; where the disk fails, is full or too slow, or the bound of the file is reached, the recording ends with
+one line in the log, and the node goes on.
 """
 
 from __future__ import annotations

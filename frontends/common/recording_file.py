@@ -197,10 +197,10 @@ class RecordingFile:
                     _discard(new, descriptor)
                     return False
                 _write(descriptor, piece)
+            self.append(last)
         except Exception:
             _discard(new, descriptor)
             raise
-        self.append(last)
         self.path.rename(beside(self.path, "1"))
         new.rename(self.path)
         os.close(self._descriptor)
