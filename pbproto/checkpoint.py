@@ -140,7 +140,7 @@ class Checkpoint:
 
     @property
     def head(self) -> bytes:
-        """All but the large parts. What waits may be long, so that it is put together when it is asked for."""
+        """All but the large parts. What waits may be long, so it is put together when it is asked for."""
         return b"".join(self._head)
 
     def pieces(self) -> Iterator[bytes]:
