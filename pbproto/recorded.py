@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from . import checkpoint
 from .config import Config
-from .events import Event
+from .events import Close, Event
 from .forms import STR, Reader
 from .frames import START, Found, RecordingError, body_at, check_format, find, kind_at, last_frame, whole_at
 from .recording import (
@@ -35,6 +35,7 @@ from .state import State
 from .summary import Did, read_did
 
 _U64 = Struct(">Q")
+_CLOSE = EVENT.dump(Close())
 _FOLLOWS = {b"C": b"H", b"P": b"CP", b"E": b"CP", b"S": b"HESD", b"F": b"HESD", b"D": b"S", b"X": b"HESDF"}
 """Which kinds of frame each kind may follow."""
 
@@ -194,10 +195,16 @@ def read_header(data: bytes) -> Header:
     return header
 
 
-def has_steps(beginning: bytes) -> bool:
-    """Whether anything happened in the life whose recording begins with these bytes."""
-    header = whole_at(beginning, START)
-    return header > 0 and kind_at(beginning, START + header) not in (b"", b"X")
+def is_eventful(beginning: bytes) -> bool:
+    """Whether more happened in the life whose recording begins with these bytes than that it was closed."""
+    at = START + whole_at(beginning, START)
+    while at > START and (kind := kind_at(beginning, at)):
+        length = whole_at(beginning, at)
+        closed = kind == b"S" and length > 0 and body_at(beginning, at)[8 : 8 + len(_CLOSE)] == _CLOSE
+        if not closed:
+            return kind != b"X"
+        at += length
+    return False
 
 
 def ends_in_failure(tail: bytes) -> bool:

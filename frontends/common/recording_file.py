@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pbproto.frames import MAGIC, RecordingError
-from pbproto.recorded import ends_in_failure, has_steps, read_header
+from pbproto.recorded import ends_in_failure, is_eventful, read_header
 
 LIVES = 4
 """Earlier lives whose recordings are kept."""
@@ -121,15 +121,15 @@ def _forget_old_lives(path: Path) -> None:
         lives.values(), key=lambda files: max(file.stat().st_mtime_ns for file in files), reverse=True
     )
     failed = next((files for files in newest_first if any(map(_ends_in_failure, files))), None)
-    ranked = sorted(newest_first, key=lambda files: (files is not failed, not any(map(_has_steps, files))))
+    ranked = sorted(newest_first, key=lambda files: (files is not failed, not any(map(_is_eventful, files))))
     for files in ranked[LIVES:]:
         for file in files:
             file.unlink()
 
 
-def _has_steps(path: Path) -> bool:
+def _is_eventful(path: Path) -> bool:
     with path.open("rb") as file:
-        return has_steps(file.read(_HEAD_BYTES))
+        return is_eventful(file.read(_HEAD_BYTES))
 
 
 def _ends_in_failure(path: Path) -> bool:

@@ -7,9 +7,9 @@ from struct import pack
 
 import pytest
 
-from pbproto import Config, InvariantError, Tick
+from pbproto import Close, Config, InvariantError, Tick
 from pbproto.frames import MAGIC, VERSION, RecordingError, frame
-from pbproto.recorded import Recording, ends_in_failure, has_steps, read, read_header
+from pbproto.recorded import Recording, ends_in_failure, is_eventful, read, read_header
 from pbproto.recording import BROKE, VOCABULARY, Writer
 from pbproto.redaction import Redactor
 
@@ -254,16 +254,16 @@ def test_no_bytes_at_all_do_more_than_an_error() -> None:
 # Which recordings are worth keeping.
 
 
-def test_a_recording_of_nothing_has_no_steps() -> None:
+def test_a_life_that_was_only_closed_is_not_eventful() -> None:
     """A life in which nothing happened proves nothing: look at beginnings, whole and cut off."""
     replica, writer, _ = record(EVENTS[:1], end="")
     again = b"".join(writer.begin_again(replica.state))
-    assert not has_steps(BEGIN)
-    assert not has_steps(BEGIN[:-1])
-    assert not has_steps(BEGIN + Writer(7, 5, Config()).end("done"))
-    assert has_steps(BEGIN + STEP)
-    assert has_steps(BEGIN + STEP[:-1])
-    assert has_steps(again)
+    closed = b"".join(record([Close(), Close()], end="")[2])
+    end = Writer(7, 5, Config()).end("done")
+    for nothing in (BEGIN, BEGIN[:-1], BEGIN + end, closed, closed + end):
+        assert not is_eventful(nothing)
+    for something in (BEGIN + STEP, BEGIN + STEP[:-1], closed + STEP, again):
+        assert is_eventful(something)
 
 
 def test_a_recording_says_in_its_end_that_its_life_failed() -> None:

@@ -549,6 +549,8 @@ def test_evidence_is_kept_longer_than_lives_in_which_nothing_happened(
             node.tell_view(VIEW)
         if how == "broke":
             recorder.failure(Get(1, b"k"), 5, InvariantError("a rule"))
+        else:
+            node.close()
         node.end_recording()
         os.utime(path, ns=(number * 10**9, number * 10**9))
         return f"rec.{node.status().incarnation:016x}"
