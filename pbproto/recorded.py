@@ -182,7 +182,8 @@ def read(data: bytes) -> Recording:
         raise RecordingError(f"it is damaged at byte {found.end}")
     header = read_header(data)
     if header.vocabulary != VOCABULARY:
-        raise RecordingError("it was recorded by code with other events, messages or effects than this has")
+        by = ", ".join(f"{name} {text}" for name, text in header.about)
+        raise RecordingError(f"code with other events, messages or effects than this recorded it: {by}")
     return Recording(data, header, found)
 
 

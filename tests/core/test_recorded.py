@@ -173,7 +173,9 @@ def test_a_digest_that_is_none_is_named() -> None:
 
 def test_other_words_are_refused() -> None:
     """Events and effects of other code are not taken for others of this code: change what names them."""
-    with pytest.raises(RecordingError, match="other events, messages or effects"):
+    with pytest.raises(
+        RecordingError, match="other events, messages or effects than this recorded it: who a test"
+    ):
         changed(b"".join(record(EVENTS)[2]), VOCABULARY, b"another!")
 
 
