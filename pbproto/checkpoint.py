@@ -12,19 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
-from typing import Any
+from struct import Struct
+from typing import Any, get_type_hints
+from zlib import crc32
 
 from .forms import BYTES, INT, Form, FormError, Forms, Parts, Reader, write_bytes
 from .log import Log
 from .messages import KeyRecord, OriginRecord, SnapshotChunk
 from .redaction import Redactor
 from .state import State
-from .store import Frozen, Origin, Store, Thaw, fingerprint
+from .store import Frozen, Origin, Store, Thaw, fingerprint, origin_records
 from .values import NO_BALLOT, Operation
 
 PIECE_BYTES = 65_536
 """About how large a piece is, unless a single item is larger."""
 DIGEST_BYTES = 16
+_U32 = Struct(">I")
 
 
 # The form of all but the large parts.
@@ -69,7 +72,12 @@ _ORIGIN = _FORMS.of(OriginRecord)
 _KEY = _FORMS.of(KeyRecord)
 _OPERATION = _FORMS.of(Operation)
 
-SHAPE = blake2b("\n".join(_FORMS.declared).encode(), digest_size=8).digest()
+DECLARED = (
+    *(f"{class_.__name__}{class_.__slots__}" for class_ in (Store, Thaw, Log, Frozen)),
+    *_FORMS.declared,
+)
+"""The classes of which a state consists, as text; of those that are written by hand, what they have."""
+SHAPE = blake2b("\n".join(DECLARED).encode(), digest_size=8).digest()
 """Names the classes that a state consists of, field by field: states of another shape cannot be read."""
 
 
@@ -80,15 +88,6 @@ _PARTS = (_PAIR, _ORIGIN, _KEY, _PAIR, _ORIGIN, _KEY, _OPERATION, _OPERATION, BY
 _NAMES = len(_PARTS) - 1
 
 
-def _origins(store: Store) -> list[OriginRecord]:
-    return [
-        OriginRecord(
-            *name, known.first_position, known.settled, known.last_position, tuple(known.results.items())
-        )
-        for name, known in store.origins.items()
-    ]
-
-
 def _store_parts(store: Store, redactor: Redactor | None) -> list[Iterable[Any]]:
     """The items of a store; the containers are copied here, the items made later."""
     pairs: Iterable[Any] = dict(store.data).items()
@@ -97,7 +96,7 @@ def _store_parts(store: Store, redactor: Redactor | None) -> list[Iterable[Any]]
     if redactor is not None:
         pairs = map(redactor.pair, pairs)
         keys = map(redactor.key_record, keys)
-    return [pairs, _origins(store), keys]
+    return [pairs, origin_records(store), keys]
 
 
 def named_operations(state: State) -> Iterator[Operation]:
@@ -135,8 +134,14 @@ class Checkpoint:
             names = (hide(fingerprint(each)) for each in with_key(named_operations(state)))
             operations = [map(redactor.operation, each) for each in operations]
             state = redactor.state(state)
-        self.head = _STATE.dump(state)
+        self._head: Parts = []
+        _STATE.write(self._head, state)
         self._parts = [*parts, *operations, names]
+
+    @property
+    def head(self) -> bytes:
+        """All but the large parts. What waits may be long, so it is put together when it is asked for."""
+        return b"".join(self._head)
 
     def pieces(self) -> Iterator[bytes]:
         """The large parts: each piece is the number of its part and some of its items."""
@@ -206,11 +211,6 @@ def _thawing(state: State) -> Store | None:
     return staging.thaw.store if staging is not None and staging.thaw is not None else None
 
 
-def brief_digest(state: State) -> bytes:
-    """The brief digest of a state; the same for a redacted one, since lengths are what it has."""
-    return blake2b(_BRIEF.dump(state), digest_size=DIGEST_BYTES).digest()
-
-
 def _write_brief_store(parts: Parts, store: Store) -> None:
     _write_store(parts, store)
     for items in (store.data, store.origins, store.keys):
@@ -222,7 +222,7 @@ def _write_brief_log(parts: Parts, log: Log) -> None:
         INT.write(parts, number)
 
 
-_BRIEF = Forms(
+_BRIEF_FORMS = Forms(
     {
         Store: Form(_write_brief_store, _read_store),
         Thaw: Form(_write_thaw, _read_thaw),
@@ -230,7 +230,20 @@ _BRIEF = Forms(
         Frozen: Form(lambda _parts, _frozen: None, lambda reader: reader),
     },
     brief=True,
-).of(State)
+)
+_BRIEF = [(name, _BRIEF_FORMS.of(hint)) for name, hint in get_type_hints(State).items()]
+
+
+def brief_digest(state: State) -> bytes:
+    """The brief digest of a state, four bytes for each of its fields; the same for a redacted one, since
+    lengths are what it has."""
+    return b"".join([_U32.pack(crc32(form.dump(getattr(state, name)))) for name, form in _BRIEF])
+
+
+def different_fields(one: bytes, other: bytes) -> list[str]:
+    """The fields of the state in which two brief digests differ."""
+    places = [slice(at, at + _U32.size) for at in range(0, len(_BRIEF) * _U32.size, _U32.size)]
+    return [name for (name, _), at in zip(_BRIEF, places, strict=True) if one[at] != other[at]]
 
 
 # And back.

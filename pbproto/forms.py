@@ -159,7 +159,7 @@ class Forms:
             **special,
         }
         self.declared: list[str] = []
-        """The classes met so far, as text: equal texts read each other's bytes."""
+        """The classes and unions met so far, as text: equal texts read each other's bytes."""
 
     def of(self, hint: Any) -> Form:
         """The form of the values of a type. Raises ``TypeError`` for one that has none."""
@@ -217,6 +217,7 @@ class Forms:
 
     def _union(self, alternatives: tuple[Any, ...]) -> Form:
         classes = [get_origin(each) or each for each in alternatives]
+        self.declared.append(" | ".join([_text(class_) for class_ in classes]))
         forms = [self.of(each) for each in alternatives]
         writers = [form.write for form in forms]
         numbers: dict[type, int] = {class_: number for number, class_ in enumerate(classes)}
@@ -260,8 +261,8 @@ class Forms:
 
 
 def _text(hint: Any) -> str:
-    """An annotation as it stands in the source."""
-    return str(getattr(hint, "__forward_arg__", hint))
+    """An annotation as it stands in the source, or the name of a class."""
+    return str(getattr(hint, "__forward_arg__", getattr(hint, "__name__", hint)))
 
 
 def _fixed(make: Callable[[Any], Any], forms: list[Form]) -> Form:

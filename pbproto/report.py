@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
 from typing import Any
 
 from .config import SECOND
-from .recording import Recording
+from .recorded import Recording
 from .rerun import Done, Replay
 from .showing import did_text, effect_text, event_text, plain, plain_did
 from .summary import summary
@@ -30,6 +31,7 @@ def about_plain(recording: Recording, code: str) -> dict[str, Any]:
         "steps": recording.count,
         "checkpoint_bytes": recording.checkpoint_bytes,
         "left_out_bytes": recording.left_out,
+        "damage": recording.damage,
         "end": end.reason if end is not None else None,
     }
 
@@ -58,6 +60,8 @@ def about_lines(recording: Recording, code: str, path: str) -> list[str]:
 def _end_text(recording: Recording) -> str:
     if recording.end is not None:
         return f"ended: {recording.end.reason}"
+    if recording.damage:
+        return f"then {recording.damage}"
     torn = (
         f", {recording.left_out} bytes of a step that was cut off are left out" if recording.left_out else ""
     )
@@ -89,45 +93,54 @@ def step_lines(done: Done, begin: int) -> list[str]:
     lines = [f"step {step.number}  +{(step.now - begin) / SECOND:.6f} s  {event_text(step.event)}"]
     now = [effect_text(effect) for effect in done.effects]
     now += [f"stops with {done.error}"] * bool(done.error)
-    if not done.difference:
+    did: list[object] = [*step.did, *[step.failure] * bool(step.failure)]
+    does: list[object] = [*map(summary, done.effects), *[done.error] * bool(done.error)]
+    if did == does:  # but the state may be another, as is said in the end
         return lines + [f"    {line}" for line in now]
-    then = [did_text(did) for did in step.did]
+    then = [did_text(each) for each in step.did]
     then += [f"stops with {step.failure}"] * bool(step.failure)
-    same = [one == other for one, other in zip(map(summary, done.effects), step.did, strict=False)]
+    blocks = SequenceMatcher(None, did, does, autojunk=False).get_matching_blocks()
     lines.append("  the node did:")
-    lines += _marked(then, same)
+    lines += _marked(then, [at for begin, _, size in blocks for at in range(begin, begin + size)])
     lines.append("  the code does:")
-    return lines + _marked(now, same)
+    return lines + _marked(now, [at for _, begin, size in blocks for at in range(begin, begin + size)])
 
 
-def _marked(lines: list[str], same: list[bool]) -> list[str]:
+def _marked(lines: list[str], same: list[int]) -> list[str]:
     """What is not the same is marked."""
-    marks = same + [False] * len(lines)
-    return [f"  {' ' if mark else '!'} {line}" for mark, line in zip(marks, lines, strict=False)] or [
-        "  ! nothing"
-    ]
+    marked = [f"  {' ' if at in same else '!'} {line}" for at, line in enumerate(lines)]
+    return marked or ["  ! nothing"]
 
 
-def verdict_plain(replay: Replay, failure: str, gap: str) -> dict[str, Any]:
-    """What came out. ``gap``: why this does not follow the recording before it."""
+def verdict_plain(replay: Replay, gap: str, unreadable: str) -> dict[str, Any]:
+    """What came out. ``gap``: why this does not follow the recording before it; ``unreadable``: why the rest
+    of it was not executed."""
+    different = bool(replay.difference or gap)
     return {
-        "verdict": "different" if replay.difference or gap else "same",
+        "verdict": "different" if different else "unreadable" if unreadable else "same",
         "step": replay.number,
         "difference": replay.difference,
         "gap": gap,
-        "failure": failure,
+        "failure": replay.failure,
+        "unreadable": unreadable,
+        "states_compared_after": replay.compared,
     }
 
 
-def verdict_lines(replay: Replay, failure: str, gap: str) -> list[str]:
+def verdict_lines(replay: Replay, gap: str, unreadable: str) -> list[str]:
     """The same in words."""
     lines = []
     if gap:
         lines.append(f"it does not follow the recording before it: {gap}")
     if replay.difference:
         lines.append(f"first difference, at step {replay.number}: {replay.difference}")
-    elif failure:
-        lines.append(f"the code stops at step {replay.number} as the node did: {failure}")
+        return lines
+    if unreadable:
+        lines.append(f"up to step {replay.number} the code does what the node did; then {unreadable}")
+    elif replay.failure:
+        lines.append(f"the code stops at step {replay.number} as the node did: {replay.failure}")
     else:
         lines.append("the code does what the node did")
+    compared = "never compared" if replay.compared is None else f"last compared after step {replay.compared}"
+    lines.append(f"  states were {compared}")
     return lines

@@ -8,7 +8,9 @@ from dataclasses import dataclass, fields
 from . import checkpoint, ordering, store
 from .effects import Effect
 from .errors import UsageError
-from .recording import Names, Recording, RecordingError, Step, error_text, name_them
+from .frames import RecordingError
+from .recorded import Recording
+from .recording import Digests, Names, Step, error_text, name_them
 from .redaction import operations_of
 from .replica import Replica
 from .showing import plain
@@ -50,11 +52,14 @@ class Replay:
             raise RecordingError(f"it is of no node: {error}") from error
         for field in fields(state):
             setattr(self._replica.state, field.name, getattr(state, field.name))
-        self._equal_until = recording.header.first - 1
-        self.number = self._equal_until
+        self.number = recording.header.first - 1
         """The last step that was executed."""
         self.difference = ""
         """The first difference, if any so far."""
+        self.failure = ""
+        """How the code broke in the last step that was executed, or nothing."""
+        self.compared: int | None = None
+        """The last step after which the states were compared and equal."""
 
     @property
     def state(self) -> State:
@@ -64,13 +69,13 @@ class Replay:
         for step in self.recording.steps():
             done = self._step(step)
             self.number = step.number
-            self.difference = done.difference
+            self.difference, self.failure = done.difference, done.error
             yield done
             if done.difference:
                 return
         end = self.recording.end
-        if end is not None and end.digest is not None:
-            self.difference = self._compare_state(True, end.digest)
+        if end is not None and end.digests is not None:
+            self.difference = self._compare_state(end.digests, self.number)
 
     def _step(self, step: Step) -> Done:
         effects: tuple[Effect, ...] = ()
@@ -94,21 +99,22 @@ class Replay:
             return f"the node stopped with {step.failure}; the code stops with {error}"
         if tuple(map(summary, effects)) != step.did:
             return "the code does something else than the node did"
-        if step.digest is None:
-            return ""
-        difference = self._compare_state(*step.digest)
-        self._equal_until = step.number
-        return difference
+        return "" if step.digests is None else self._compare_state(step.digests, step.number)
 
-    def _compare_state(self, whole: bool, digest: bytes) -> str:
+    def _compare_state(self, digests: Digests, number: int) -> str:
+        """What differs in the state after this step."""
         if not self.recording.same_shape:
             return ""
-        now = checkpoint.digest(self.state) if whole else checkpoint.brief_digest(self.state)
-        if now == digest:
+        state = self.state
+        names = checkpoint.different_fields(checkpoint.brief_digest(state), digests.brief)
+        if not names and digests.whole not in (None, checkpoint.digest(state)):
+            names = ["the contents of byte strings or long collections"]
+        if not names:
+            self.compared = number
             return ""
-        return (
-            f"the code is in another state than the node was; after step {self._equal_until} they were equal"
-        )
+        first = self.recording.header.first if self.compared is None else self.compared + 1
+        since = f"since some step from {first} to {number}" if first < number else f"since step {number}"
+        return f"the code is in another state than the node was, {since}; what differs: {', '.join(names)}"
 
 
 def _step_hidden(replica: Replica, step: Step, names: Names) -> tuple[Effect, ...]:
@@ -135,8 +141,11 @@ def continues(before: Replay, after: Recording) -> str:
     one, other = before.recording.header, after.header
     if (one.id, one.incarnation, one.redaction) != (other.id, other.incarnation, other.redaction):
         return "it is of another life"
-    if other.first != before.number + 1:
-        return f"it begins with step {other.first}, not {before.number + 1}"
+    last = before.recording.last
+    if other.first != last + 1:
+        return f"it begins with step {other.first}, not {last + 1}"
+    if before.difference or before.number < last:
+        return ""  # the state that it should begin with is not known
     if after.state_digest != checkpoint.digest(before.state):
         begun, _ = after.state()
         names = [

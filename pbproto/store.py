@@ -130,6 +130,16 @@ class Store:
         return Known.NEW if result is None else result
 
 
+def origin_records(store: Store) -> list[OriginRecord]:
+    """The origins of a store as they are sent and recorded, in order."""
+    return [
+        OriginRecord(
+            *name, known.first_position, known.settled, known.last_position, tuple(known.results.items())
+        )
+        for name, known in store.origins.items()
+    ]
+
+
 class Frozen:
     """A store's items in transfer order. Valid while the store holds still: its holder is sealed."""
 
@@ -138,12 +148,7 @@ class Frozen:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._pairs = list(store.data.items())
-        self._origins = [
-            OriginRecord(
-                *name, known.first_position, known.settled, known.last_position, tuple(known.results.items())
-            )
-            for name, known in store.origins.items()
-        ]
+        self._origins = origin_records(store)
         self._keys = [KeyRecord(key, digest, result) for key, (digest, result) in store.keys.items()]
         self.total = len(self._pairs) + len(self._origins) + len(self._keys)
 

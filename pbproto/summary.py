@@ -1,7 +1,7 @@
 """What a recording keeps of an effect: small ones whole, of the others a digest of their bytes.
 
 A digest is enough to see that the code does now what the node did; what it was shows the kind, and what the
-code does now.
+code does now. Of answers to reads only digests are kept: those have the size of what is stored.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import NamedTuple, get_args
 
-from .codec import encode
-from .effects import Effect, Listing, Note, Reject, Reply, Send, Value, ViewAccepted, ViewRefused
-from .forms import FormError, Forms, Parts, Reader
+from .codec import decode, encode
+from .effects import Effect, Listing, Reply, Send, Value
+from .forms import BYTES, STR, Form, FormError, Forms, Parts, Reader
 from .messages import Message
+from .redaction import Redactor
 
-LISTED = 1024
+LISTED = 256
 LISTED_BYTES = 2**20
 """A listing of more keys or bytes is digested by its length and position: what is in it is in the state."""
 KEPT_BYTES = 200
@@ -32,31 +33,48 @@ class Did(NamedTuple):
 
 
 _MESSAGES: tuple[type, ...] = get_args(Message)
-_KINDS = (
+KINDS = (
     *(f"Send {kind.__name__}" for kind in _MESSAGES),
     *("Reply Written", "Reply Value", "Reply Listing", "Reject", "ViewAccepted", "ViewRefused", "Note"),
 )
-_NUMBERS = {name: number for number, name in enumerate(_KINDS)}
+_NUMBERS = {name: number for number, name in enumerate(KINDS)}
 _SENDS = {kind: number for number, kind in enumerate(_MESSAGES)}
-_KEPT = Forms({}).of(Reply | Reject | ViewAccepted | ViewRefused | Note)
 
 
-def _summary(effect: Effect) -> tuple[int, bool, bytes]:
+def _write_send(parts: Parts, effect: Send) -> None:
+    STR.write(parts, effect.address)
+    BYTES.write(parts, encode([(effect.envelope, effect.message)]))
+
+
+def _read_send(reader: Reader) -> Send:
+    address = STR.read(reader)
+    batch = decode(BYTES.read(reader))
+    if len(batch) != 1:
+        raise FormError("an effect is not one message")
+    return Send(address, *batch[0])
+
+
+_KEPT = Forms({Send: Form(_write_send, _read_send)}).of(Effect)
+
+
+def _summary(effect: Effect, redactor: Redactor | None) -> tuple[int, bool, bytes]:
+    digested = False
     if isinstance(effect, Send):
-        data = encode([(effect.envelope, effect.message)])
-        address = effect.address.encode()
-        return _SENDS[type(effect.message)], True, _digest(b"%d %b%b" % (len(address), address, data))
-    name, digested = type(effect).__name__, False
-    if isinstance(effect, Reply):
+        number = _SENDS[type(effect.message)]
+    elif isinstance(effect, Reply):
         outcome = effect.outcome
-        name, digested = f"Reply {type(outcome).__name__}", isinstance(outcome, Value | Listing)
+        number = _NUMBERS[f"Reply {type(outcome).__name__}"]
+        digested = isinstance(outcome, Value | Listing)
         if isinstance(outcome, Listing) and not _is_listed(outcome.items):
+            # Before anything of it is hidden, which would take long.
             short = f"{effect.token} {outcome.position} {len(outcome.items)}"
-            return _NUMBERS[name], True, _digest(short.encode())
-    data = _KEPT.dump(effect)
+            return number, True, _digest(short.encode())
+    else:
+        number = _NUMBERS[type(effect).__name__]
+    data = _KEPT.dump(effect if redactor is None else redactor.effect(effect))
     if digested or len(data) > KEPT_BYTES:
-        return _NUMBERS[name], True, _digest(data)
-    return _NUMBERS[name], False, data
+        return number, True, _digest(data)
+    return number, False, data
 
 
 def _is_listed(items: Mapping[bytes, bytes]) -> bool:
@@ -69,8 +87,8 @@ def _digest(data: bytes) -> bytes:
 
 def summary(effect: Effect) -> Did:
     """What is kept of an effect."""
-    number, digested, body = _summary(effect)
-    return Did(_KINDS[number], digested, body)
+    number, digested, body = _summary(effect, None)
+    return Did(KINDS[number], digested, body)
 
 
 def kept(did: Did) -> Effect | None:
@@ -79,9 +97,9 @@ def kept(did: Did) -> Effect | None:
     return effect
 
 
-def write_did(parts: Parts, effect: Effect) -> None:
-    """Write what is kept of an effect: the number of its kind, a length and the bytes."""
-    number, digested, body = _summary(effect)
+def write_did(parts: Parts, effect: Effect, redactor: Redactor | None = None) -> None:
+    """Write what is kept of an effect, hidden: the number of its kind, a length and the bytes."""
+    number, digested, body = _summary(effect, redactor)
     parts.append(bytes((number | _DIGESTED if digested else number, len(body))))
     parts.append(body)
 
@@ -90,6 +108,6 @@ def read_did(reader: Reader) -> Did:
     """Read what ``write_did`` wrote. Raises ``FormError``."""
     mark, length = reader.u8(), reader.u8()
     number = mark & ~_DIGESTED
-    if number >= len(_KINDS):
+    if number >= len(KINDS):
         raise FormError(f"there is no effect of kind {number}")
-    return Did(_KINDS[number], mark >= _DIGESTED, reader.take(length))
+    return Did(KINDS[number], mark >= _DIGESTED, reader.take(length))

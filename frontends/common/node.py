@@ -130,7 +130,7 @@ def _size(message: Message) -> int:
 class Node:
     """One replica with its waiting clients and its outgoing mail; safe to use from any thread.
 
-    Raises ``RecordingFileError`` if it is to be recorded where that cannot be done.
+    Raises ``RecordingFileError`` if it is to be recorded at a path where that cannot be done.
 
     ``wake_peer(address)`` is called when there is mail for an address, ``wake_timer(deadline)`` with the
     time (nanoseconds of ``time.monotonic_ns``) of the next tick; both outside the lock.
@@ -223,6 +223,7 @@ class Node:
             self._lock.release()
         if ended is not None:
             ended.join()
+            recorder.forget(self.end_recording)
 
     def status(self) -> Status:
         """What this node can say about itself."""

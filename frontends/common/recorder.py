@@ -1,7 +1,8 @@
 """Records a live node: whoever steps the replica leaves the bytes here, a thread of its own writes them.
 
-Recording never harms the node. What waits to be written is bounded; where the disk fails, is full or too
-slow, or the bound of the file is reached, the recording ends with one line in the log, and the node goes on.
+Recording never harms the node. What waits to be written is bounded, and of the state there is one copy at
+most; where the disk fails, is full or too slow, or the bound of the file is reached, the recording ends with
+one line in the log, and the node goes on.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from pathlib import Path
 
 from pbproto import Effect, Event
 from pbproto.config import MIB
-from pbproto.recording import Writer
+from pbproto.recording import BROKE, Writer
 from pbproto.redaction import Redactor
-from pbproto.replay import code_digest
+from pbproto.source import code_digest
 from pbproto.state import State
 
 from .logs import LOGGER, logfmt
@@ -37,7 +38,6 @@ PATIENCE = 5.0
 """Seconds that a node which ends waits for the disk."""
 END_BYTES = 1024
 """Kept free for the end of a segment."""
-NEVER = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,6 @@ class _Last:
     """Nothing follows."""
 
     data: bytes
-    warning: str
 
 
 class Recorder:
@@ -59,14 +58,23 @@ class Recorder:
         self._lock = threading.Lock()
         self._queue: list[bytes | Iterator[bytes] | _Last] = []
         self._queued = 0
+        """Bytes of steps that are not written yet."""
         self._over = False
-        self._since = 0
-        """Bytes of steps since this segment began."""
+        self._said = False
+        """Whether the log has the line that the recording ended."""
+        self._bytes = 0
+        """Bytes of steps so far, written or not."""
         self._segment_bytes = bound // 2 - 8 * END_BYTES
         """About how large a segment gets: a little less than half, so that a last step more does no harm."""
-        self._limit = self._segment_bytes
-        """From how many of them on a new segment begins. The thread sets it when it has begun one, and knows
-        how many bytes the state took: a quarter of the bound at most."""
+        self._next = self._segment_bytes
+        """With how many bytes of steps another segment begins."""
+        self._beginning = False
+        """Whether another segment is queued or being written: until it is, ``_next`` is the thread's, and no
+        second copy of the state is made."""
+        self._steps = 0
+        """Steps that are in the files, or were in a segment that is gone."""
+        self._filling = False
+        """Whether the log has the line that no state fits."""
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pbproto-recorder", daemon=True)
@@ -81,32 +89,35 @@ class Recorder:
         try:
             data = self._writer.step(event, now, effects, state)
             self._add(data)
-            self._since += len(data)
-            if self._since >= self._limit:
-                self._since, self._limit = 0, self._bound // 4
+            self._bytes += len(data)
+            if self._bytes >= self._next and not self._beginning:
+                self._beginning, self._next = True, self._bytes
                 self._add(self._writer.begin_again(state))
+                self._hurry.set()  # what comes meanwhile has to fit in
         except Exception as error:
-            self._stop(f"the recorder failed: {type(error).__name__}: {error}")
+            self._fail(error)
         if self._queued > QUEUE_BYTES and not self._over:
-            self._stop(f"the disk is too slow: {self._queued} bytes wait to be written")
+            with self._lock:
+                self._queue.clear()  # a disk that hangs takes no memory for ever
+            self._finish(f"the disk is too slow: {self._queued} bytes wait to be written", self._steps)
 
     def failure(self, event: Event, now: int, error: Exception) -> None:
         """The replica broke in this step, and the process is about to end: wait until all is written."""
         if not self._over:
             try:
                 self._add(self._writer.failure(event, now, error))
-                self._finish(_Last(self._writer.end("the replica broke"), ""))
+                self._add_last(_Last(self._writer.end(BROKE)))
             except Exception as problem:  # the process has to end, whatever becomes of the recording
-                self._stop(f"the recorder failed: {type(problem).__name__}: {problem}")
+                self._fail(problem)
         self.join()
 
     def end(self, reason: str, state: State) -> None:
         """The node ends in order. ``join`` waits until all is written."""
         if not self._over:
             try:
-                self._finish(_Last(self._writer.end(reason, state), ""))
+                self._add_last(_Last(self._writer.end(reason, state)))
             except Exception as error:  # a node that stops in order still does
-                self._stop(f"the recorder failed: {type(error).__name__}: {error}")
+                self._fail(error)
 
     def _add(self, item: bytes | Iterator[bytes] | _Last) -> None:
         with self._lock:
@@ -116,13 +127,22 @@ class Recorder:
             if isinstance(item, bytes):
                 self._queued += len(item)
 
-    def _stop(self, reason: str) -> None:
-        self._finish(_Last(self._writer.end(reason), reason))
-
-    def _finish(self, last: _Last) -> None:
+    def _add_last(self, last: _Last) -> None:
         self._over = True
         self._add(last)
         self._hurry.set()
+
+    def _fail(self, error: Exception) -> None:
+        self._finish(self._failed(error), self._writer.steps)
+
+    def _failed(self, error: Exception) -> str:
+        return f"the recorder failed: {self._writer.error_text(error)}"
+
+    def _finish(self, reason: str, steps: int) -> None:
+        """End the recording before the node, with what is queued."""
+        self._add_last(_Last(self._writer.end(reason)))
+        # Not from the thread: it may hang in a write. Once in a life, so that the lock is no matter.
+        self._say_ended(reason, steps)
 
     def join(self) -> None:
         """Wait until all is written, but not for ever."""
@@ -137,67 +157,79 @@ class Recorder:
                 self._wake.wait()
                 self._hurry.wait(GATHER)
                 self._wake.clear()
+                if not self._over:
+                    self._hurry.clear()
                 with self._lock:
-                    items, self._queue, self._queued = self._queue, [], 0
+                    items, self._queue, size = self._queue, [], self._queued
                 more = self._write(items)
+                with self._lock:
+                    self._queued -= size
         except BoundError:
             self._give_up(f"the bound of {self._bound} bytes is reached")
         except OSError as error:
             self._give_up(f"the file cannot be written: {error.strerror or error}")
         except Exception as error:
-            self._give_up(f"the recorder failed: {type(error).__name__}: {error}")
+            self._give_up(self._failed(error))
         with contextlib.suppress(OSError):
             self._file.close()
 
     def _write(self, items: list[bytes | Iterator[bytes] | _Last]) -> bool:
         """Write what was queued; whether more may follow."""
-        data: list[bytes] = []
+        steps: list[bytes] = []
         for item in items:
             if isinstance(item, bytes):
-                data.append(item)
+                steps.append(item)
                 continue
-            self._append(data)
-            data = []
+            self._append(steps)
+            steps = []
             if isinstance(item, _Last):
                 self._file.append(item.data)
-                if item.warning:
-                    self._warn(item.warning)
                 return False
             self._begin_again(item)
-        self._append(data)
+        self._append(steps)
         return True
 
-    def _append(self, data: list[bytes]) -> None:
+    def _append(self, steps: list[bytes]) -> None:
         if not self._file.is_there():
             raise FileNotFoundError(0, "it was removed")
-        whole = b"".join(data)
         try:
-            self._file.append(whole, END_BYTES)
-        except BoundError:
-            for each in data:  # as much of it as there is room for
+            self._file.append(b"".join(steps), END_BYTES)
+            self._steps += len(steps)
+        except (BoundError, OSError):
+            for each in steps:  # as many as there is room for
                 self._file.append(each, END_BYTES)
+                self._steps += 1
+            raise
 
     def _begin_again(self, beginning: Iterator[bytes]) -> None:
         last = self._writer.end("the life goes on in another segment")
-        if self._file.begin_again(beginning, self._bound // 4, last):
-            self._limit = self._segment_bytes - self._file.size
-        else:
-            self._limit = NEVER  # then this one goes on to the bound, and the recording ends there
+        most = min(self._bound // 4, self._bound - self._file.size - END_BYTES)
+        if self._file.begin_again(beginning, most, last):
+            self._next += self._segment_bytes - self._file.size
+        else:  # this one goes on, to the bound if no later state fits
+            self._next += self._bound // 16
+            if not self._filling:
+                self._filling = True
+                self._say("recording_fills_up", self._steps, "the state is too large for another segment")
+        self._beginning = False
 
     def _give_up(self, reason: str) -> None:
         self._over = True
         with self._lock:
             self._queue.clear()
-        try:
-            self._file.cut_to_size()
+        self._say_ended(reason, self._steps)
+        with contextlib.suppress(OSError, BoundError):  # then it just stops
             self._file.append(self._writer.end(reason))
-        except (OSError, BoundError):
-            pass  # then it just stops
-        self._warn(reason)
 
-    def _warn(self, reason: str) -> None:
-        path, steps = self._file.path, self._writer.steps
-        LOGGER.warning("%s", logfmt(self._node, "recording_ended", file=path, steps=steps, reason=reason))
+    def _say_ended(self, reason: str, steps: int) -> None:
+        with self._lock:
+            first, self._said = not self._said, True
+        if first:
+            self._say("recording_ended", steps, reason)
+
+    def _say(self, event: str, steps: int, reason: str) -> None:
+        line = logfmt(self._node, event, file=self._file.path, steps=steps, reason=reason)
+        LOGGER.warning("%s", line)
 
 
 def path_of(settings: Settings) -> Path:
@@ -216,7 +248,7 @@ def check_or_exit(settings: Settings, program: str) -> None:
 
 
 def start(settings: Settings, incarnation: int) -> Recorder | None:
-    """Begin to record, if it is asked for. Raises ``RecordingFileError``."""
+    """Begin to record, if it is asked for and the disk can. Raises ``RecordingFileError`` for a bad path."""
     if not settings.record:
         return None
     path = path_of(settings)
@@ -229,7 +261,12 @@ def start(settings: Settings, incarnation: int) -> Recorder | None:
         ("started", datetime.now(UTC).isoformat(timespec="milliseconds")),
     )
     writer = Writer(settings.id, incarnation, settings.core, redactor, about)
-    file = RecordingFile(path, settings.record_bytes, writer.begin())
+    try:
+        file = RecordingFile(path, settings.record_bytes, writer.begin())
+    except OSError as error:
+        reason = f"the file cannot be written: {error.strerror or error}"
+        LOGGER.warning("%s", logfmt(settings.id, "recording_ended", file=path, steps=0, reason=reason))
+        return None
     recorder = Recorder(file, writer, settings.id, settings.record_bytes)
     LOGGER.info("%s", logfmt(settings.id, "recording", file=path, bytes=settings.record_bytes, redact=redact))
     return recorder
@@ -239,7 +276,7 @@ def _version() -> str:
     try:
         return metadata.version("pbproto")
     except metadata.PackageNotFoundError:
-        return "not installed"
+        return "from its sources"
 
 
 _FINISHERS: list[Callable[[], None]] = []
@@ -247,12 +284,18 @@ _FINISHERS: list[Callable[[], None]] = []
 
 def at_exit(finish: Callable[[], None]) -> None:
     """Have ``finish`` called before the process ends, in order or by ``finish_all``."""
-    if not _FINISHERS:
-        atexit.register(finish_all)
+    atexit.unregister(finish_all)
+    atexit.register(finish_all)
     _FINISHERS.append(finish)
+
+
+def forget(finish: Callable[[], None]) -> None:
+    """What was given to ``at_exit`` is done, or need not be."""
+    with contextlib.suppress(ValueError):
+        _FINISHERS.remove(finish)
 
 
 def finish_all() -> None:
     """End all recordings of this process; for whoever ends it without running exit handlers."""
-    for finish in _FINISHERS:
+    for finish in list(_FINISHERS):
         finish()

@@ -9,10 +9,12 @@ import pytest
 
 from pbproto import Replica
 from pbproto.checkpoint import (
+    DECLARED,
     PIECE_BYTES,
     Checkpoint,
     Digest,
     brief_digest,
+    different_fields,
     digest,
     named_operations,
     restore,
@@ -215,6 +217,21 @@ def test_digests_tell_states_apart() -> None:
     assert brief_digest(state) == brief  # lengths are what it sees
     state.store.data[b"another"] = b""
     assert brief_digest(state) != brief
+
+
+def test_a_brief_digest_names_the_fields_that_differ() -> None:
+    """Who looks for a bug wants to know where: change two fields, and compare."""
+    state = busy_primary()
+    other = replace(state, nudges=state.nudges + 1, closing=True)
+    assert different_fields(brief_digest(state), brief_digest(other)) == ["nudges", "closing"]
+    assert different_fields(brief_digest(state), brief_digest(state)) == []
+
+
+def test_all_of_a_state_is_named_in_its_form() -> None:
+    """Code with other fields reads no state: look for those that are declared, and for those by hand."""
+    text = "\n".join(DECLARED)
+    for words in ("State(id: int, ", "Lead(", "Log('_bytes', ", "Store('applied', ", "Thaw(", "Frozen("):
+        assert f"\n{words}" in f"\n{text}"
 
 
 def test_a_whole_digest_has_a_limit() -> None:

@@ -114,6 +114,14 @@ def test_forms_name_the_classes_that_they_write() -> None:
     ]
 
 
+def test_forms_name_the_alternatives_that_they_number() -> None:
+    """The number of an alternative means nothing without the others: read the text of some unions."""
+    forms = Forms({})
+    forms.of(dict[str | None, Point | Shelf | tuple[int, ...]])
+    assert forms.declared[0] == "str | NoneType"
+    assert "Point | Shelf | tuple" in forms.declared
+
+
 def test_special_forms_come_first() -> None:
     """Whoever needs another form gives it, for a class as well as for a type in brackets: give both."""
     always = Forms({Point: BYTES, list[int]: BYTES})

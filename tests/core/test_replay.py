@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import runpy
@@ -14,9 +15,12 @@ import pytest
 
 import pbproto
 from pbproto import Config, InvariantError, Put, Tick, store
-from pbproto.recording import Writer, read
-from pbproto.replay import DIFFERENT, SAME, UNREADABLE, code_digest, main, run
+from pbproto.checkpoint import SHAPE
+from pbproto.recorded import read
+from pbproto.recording import Writer
+from pbproto.replay import DIFFERENT, SAME, UNREADABLE, main, run
 
+from .test_recorded import changed
 from .test_recording import EVENTS, record
 
 PACKAGE = Path(pbproto.__file__).parent
@@ -56,6 +60,7 @@ def test_the_summary_is_the_default(file: Path, capsys: pytest.CaptureFixture[st
         "  who a test",
         "  3 steps; ended: done",
         "the code does what the node did",
+        "  states were last compared after step 3",
     ]
 
 
@@ -116,14 +121,66 @@ def test_times_count_from_the_first_step(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_the_state_is_shown_where_asked_for(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The state after a step, or in the end: look for what the store then holds."""
-    for options, number, commit in ((["--to", "2"], 2, 1), ([], 3, 2), (["--to", "99"], 3, 2)):
+    for options, number, commit in ((["--to", "2"], 2, 1), ([], 3, 2)):
         assert main([str(file), "--state", *options]) == SAME
         lines = capsys.readouterr().out.splitlines()
+        assert not [line for line in lines if line.startswith("step ")]
         at = lines.index(f"state after step {number}")
         assert f"  commit: {commit}" in lines[at:]
         assert main([str(file), "--state", "--json", *options]) == SAME
         (state,) = [each for each in objects(capsys.readouterr().out) if "state" in each]
         assert (state["state_after"], state["state"]["commit"]) == (number, commit)
+
+
+def test_the_state_and_steps_can_be_shown_together(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who names the first step wants the steps as well; ask for both, and where a difference comes first."""
+    assert main([str(file), "--state", "--from", "2", "--to", "2"]) == SAME
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("step ")] == ["2"]
+    assert "state after step 2" in lines
+    path = file.with_name("longer")
+    path.write_bytes(b"".join(record(EVENTS[:5])[2]))
+    shift(monkeypatch)
+    assert main([str(path), "--state", "--to", "5"]) == DIFFERENT
+    assert "state after step 3" in capsys.readouterr().out
+
+
+def test_steps_that_are_not_there_are_not_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody takes silence for an answer: ask for steps outside of the recording, and for none."""
+    empty = file.with_name("empty")
+    empty.write_bytes(b"".join(record([])[2]))
+    for words, said in (
+        (["--from", "0"], "there is no step for --from 0; the steps are: 1 to 3"),
+        (["--state", "--to", "4"], "there is no step for --to 4; the steps are: 1 to 3"),
+        (["--from", "3", "--to", "2"], "--from 3 comes after --to 2"),
+    ):
+        assert main([str(file), *words]) == UNREADABLE
+        assert capsys.readouterr() == ("", f"python -m pbproto.replay: {said}\n")
+    assert main([str(empty), "--from", "1"]) == UNREADABLE
+    assert "the steps are: none" in capsys.readouterr().err
+
+
+def test_damage_ends_a_replay_where_it_is(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is whole before the damage is not lost: garble a step, replay, and change the code before it."""
+    *before, last, end = record(EVENTS[:4])[2]
+    file.write_bytes(b"".join(before) + last[:20] + b"x" + last[21:] + end)
+    damage = f"it is damaged at byte {len(b''.join(before))}"
+    assert main([str(file), "--steps", "--state"]) == UNREADABLE
+    out, err = capsys.readouterr()
+    assert err == f"python -m pbproto.replay: {file}: {damage}\n"
+    lines = out.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("step ")] == ["1", "2", "3"]
+    assert "state after step 3" in lines
+    assert f"up to step 3 the code does what the node did; then {damage}" in lines
+    assert main([str(file), "--json"]) == UNREADABLE
+    *_, verdict = objects(capsys.readouterr().out)
+    assert (verdict["verdict"], verdict["unreadable"]) == ("unreadable", damage)
+    shift(monkeypatch)
+    assert main([str(file)]) == DIFFERENT
 
 
 def test_quiet_says_nothing(
@@ -136,20 +193,24 @@ def test_quiet_says_nothing(
     assert capsys.readouterr() == ("", "")
 
 
-def test_what_cannot_be_read_is_one_line(
-    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Status 2 and one line that names the file: give none, a directory, another file, a damaged one."""
-    garbled = tmp_path / "garbled"
-    data = file.read_bytes()
-    garbled.write_bytes(data[:100] + bytes([data[100] ^ 1]) + data[101:])
-    text = tmp_path / "text"
+def test_what_cannot_be_read_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 2 and one line that names the file: give none, a directory, other files, damaged states."""
+    text, pipe, garbled = tmp_path / "text", tmp_path / "pipe", tmp_path / "garbled"
     text.write_text("hello")
+    os.mkfifo(pipe)
+    replica, writer, _ = record(EVENTS[:3])
+    begin, head, *rest = writer.begin_again(replica.state)
+    garbled.write_bytes(begin + head[:-1] + b"x" + head)
+    other = tmp_path / "other"
+    other.write_bytes(changed(b"".join([begin, head, *rest]), SHAPE, b"another!")._data)
     for path, words in (
         (tmp_path / "nowhere", "No such file"),
-        (tmp_path, "directory"),
+        (tmp_path, "not a regular file"),
+        (pipe, "not a regular file"),
+        (Path("/dev/zero"), "not a regular file"),
         (text, "not a recording"),
-        (garbled, "damaged"),
+        (garbled, "within its checkpoint"),
+        (other, "another form"),
     ):
         assert main([str(path)]) == UNREADABLE
         out, err = capsys.readouterr()
@@ -170,6 +231,37 @@ def test_segments_are_checked_against_each_other(tmp_path: Path, capsys: pytest.
     assert main([str(newer), str(older)]) == DIFFERENT
     assert "does not follow the recording before it: it begins with step 1, not 4" in capsys.readouterr().out
     assert main([str(tmp_path / "nowhere"), str(newer), str(older)]) == UNREADABLE
+
+
+def test_after_a_difference_nothing_is_said_of_what_follows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One difference is one finding: change the code for the older of two files."""
+    replica, writer, pieces = record(EVENTS[:4], end="")
+    older, newer = tmp_path / "recording.1", tmp_path / "recording"
+    older.write_bytes(b"".join(pieces))
+    newer.write_bytes(b"".join(writer.begin_again(replica.state)))
+    shift(monkeypatch)
+    assert main([str(older), str(newer)]) == DIFFERENT
+    out = capsys.readouterr().out
+    assert "first difference, at step 3" in out
+    assert "does not follow" not in out
+
+
+def test_steps_are_found_in_their_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two files are one life: ask for a step and the state after it, which only the newer has."""
+    replica, writer, pieces = record(EVENTS[:3], end="")
+    older, newer = tmp_path / "recording.1", tmp_path / "recording"
+    older.write_bytes(b"".join(pieces))
+    begin = writer.begin_again(replica.state)
+    step = writer.step(EVENTS[3], 200, replica.step(EVENTS[3], now=200), replica.state)
+    newer.write_bytes(b"".join(begin) + step)
+    assert main([str(older), str(newer), "--state", "--to", "4", "--from", "4"]) == SAME
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("state after")] == ["state after step 4"]
+    assert [line.split()[1] for line in lines if line.startswith("step ")] == ["4"]
+    assert main([str(older), str(newer), "--to", "5"]) == UNREADABLE
+    assert "the steps are: 1 to 3, 4 to 4" in capsys.readouterr().err
 
 
 def test_a_failure_that_is_repeated_is_the_same(
@@ -203,7 +295,7 @@ def test_nothing_recorded_reaches_the_terminal_as_a_command(
     assert r"\x1b[2J\nthe code does" in out
     assert r"ended: \x07" in out
     assert all(character.isprintable() or character == "\n" for character in out)
-    assert out.count("\n") == 4
+    assert out.count("\n") == 5
 
 
 def test_a_reader_who_has_seen_enough_ends_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,6 +324,41 @@ def test_a_pipe_that_breaks_on_the_way_ends_it(file: Path, monkeypatch: pytest.M
     os.close(writing)
 
 
+def test_output_that_cannot_be_written_is_no_fault_of_the_recording(file: Path) -> None:
+    """A full disk is said to be one: write the output to a device that is always full."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pbproto.replay", "--steps", str(file)],
+            cwd=PACKAGE.parent,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    said = "python -m pbproto.replay: the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (UNREADABLE, said)
+
+
+def test_output_that_fails_on_the_way_ends_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same in this process: let the first write fail."""
+
+    class Full:
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def fileno(self) -> int:
+            return writing
+
+    reading, writing = os.pipe()
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert main([str(file)]) == UNREADABLE
+    assert "the output cannot be written: No space left on device" in capsys.readouterr().err
+    os.close(reading)
+    os.close(writing)
+
+
 def test_it_runs_as_a_module(file: Path) -> None:
     """``python -m pbproto.replay`` works wherever the package is: run it in a process of its own."""
     done = subprocess.run(
@@ -251,18 +378,6 @@ def test_its_exit_status_is_that_of_main(file: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(SystemExit) as stop:
         runpy.run_module("pbproto.replay", run_name="__main__")
     assert stop.value.code == SAME
-
-
-def test_the_code_has_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Two codes have two names, one code one: compare with a copy, and with one that is changed."""
-    for path in PACKAGE.glob("*.py"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    name = code_digest()
-    assert len(name) == 16
-    monkeypatch.setattr("pbproto.replay.__file__", str(tmp_path / "replay.py"))
-    assert code_digest() == name
-    (tmp_path / "store.py").write_text("# another")
-    assert code_digest() != name
 
 
 def test_it_can_be_used_from_a_program(file: Path) -> None:

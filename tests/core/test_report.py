@@ -8,13 +8,14 @@ import pytest
 
 from pbproto import InvariantError, Note, Put, Tick
 from pbproto.effects import Code
-from pbproto.recording import read
+from pbproto.recorded import read
 from pbproto.redaction import Redactor
 from pbproto.report import about_lines, about_plain, step_lines, step_plain, verdict_lines, verdict_plain
 from pbproto.rerun import Done, Replay
 
 from .recorded import SALT
-from .test_recording import EVENTS, changed, record
+from .test_recorded import changed
+from .test_recording import EVENTS, record
 
 
 def about(data: bytes, code: str = "here") -> str:
@@ -48,6 +49,9 @@ def test_what_is_unusual_is_said() -> None:
     size = read(again).checkpoint_bytes
     assert f"segment 2: begins with the state before step 11, {size} bytes" in about(again)
     assert about_plain(read(data), "")["end"] is None
+    broken = data + bytes(20) + pieces[-1]
+    assert f"10 steps; then it is damaged at byte {len(data)}" in about(broken)
+    assert about_plain(read(broken), "")["damage"] == f"it is damaged at byte {len(data)}"
 
 
 @pytest.mark.parametrize(("code", "said"), [("same", "this very code"), ("xxxx", "other code than this")])
@@ -91,6 +95,10 @@ def test_a_difference_is_shown_side_by_side() -> None:
     plain = step_plain(changed_done)
     assert plain["difference"] == "other"
     assert len(plain["did"]) == count
+    fewer = step_lines(Done(done.step, done.effects[1:], "", "other", done.state), begin=0)
+    assert [line for line in fewer if line.startswith("  !")] == [lines[then + 1].replace("    ", "  ! ", 1)]
+    other_state = Done(done.step, done.effects, "", "the state is another", done.state)
+    assert step_lines(other_state, begin=0) == step_lines(done, begin=0)
     nothing = step_lines(Done(done.step, (), "", "other", done.state), begin=0)
     assert nothing[-1] == "  ! nothing"
 
@@ -107,18 +115,29 @@ def test_a_failure_is_shown() -> None:
 
 
 def test_verdicts() -> None:
-    """In the end there is one sentence: the same, the same failure, a difference, a gap."""
+    """In the end there is one sentence: the same, the same failure, a difference, a gap, damage."""
     replay = Replay(read(b"".join(record([EVENTS[0], Put(1, b"k", b"v")])[2])))
     list(replay)
-    assert verdict_lines(replay, "", "") == ["the code does what the node did"]
+    compared = "  states were last compared after step 2"
+    assert verdict_lines(replay, "", "") == ["the code does what the node did", compared]
     assert verdict_plain(replay, "", "")["verdict"] == "same"
-    assert verdict_lines(replay, "a rule", "") == ["the code stops at step 2 as the node did: a rule"]
-    assert verdict_lines(replay, "", "no") == [
+    assert verdict_lines(replay, "no", "") == [
         "it does not follow the recording before it: no",
         "the code does what the node did",
+        compared,
     ]
-    assert verdict_plain(replay, "", "no")["verdict"] == "different"
-    replay.difference = "something"
+    assert verdict_plain(replay, "no", "")["verdict"] == "different"
+    assert verdict_lines(replay, "", "it is damaged") == [
+        "up to step 2 the code does what the node did; then it is damaged",
+        compared,
+    ]
+    assert verdict_plain(replay, "", "it is damaged")["verdict"] == "unreadable"
+    replay.failure, replay.compared = "a rule", None
+    assert verdict_lines(replay, "", "") == [
+        "the code stops at step 2 as the node did: a rule",
+        "  states were never compared",
+    ]
+    replay.difference, replay.failure = "something", ""
     assert verdict_lines(replay, "", "") == ["first difference, at step 2: something"]
     assert verdict_plain(replay, "", "") == {
         "verdict": "different",
@@ -126,4 +145,6 @@ def test_verdicts() -> None:
         "difference": "something",
         "gap": "",
         "failure": "",
+        "unreadable": "",
+        "states_compared_after": None,
     }

@@ -23,8 +23,10 @@ from pbproto import (
     waiting,
 )
 from pbproto.events import Request
+from pbproto.frames import RecordingError
 from pbproto.out import Out
-from pbproto.recording import RecordingError, Writer, read
+from pbproto.recorded import read
+from pbproto.recording import Writer
 from pbproto.redaction import Redactor
 from pbproto.replay import run
 from pbproto.rerun import TAKES_FINGERPRINTS, Replay, continues
@@ -33,7 +35,8 @@ from pbproto.state import State
 from . import test_random_runs
 from .cluster import Cluster
 from .recorded import SALT, RecordedCluster, Tape
-from .test_recording import EVENTS, changed, record
+from .test_recorded import changed
+from .test_recording import EVENTS, record
 
 REDACTORS = {"none": None, "values": Redactor(SALT, keys=False), "all": Redactor(SALT, keys=True)}
 
@@ -174,11 +177,29 @@ def test_another_state_is_found_without_other_effects(monkeypatch: pytest.Monkey
     worse(monkeypatch)
     replay = replayed(long)
     assert replay.number == 64
-    assert "in another state" in replay.difference
-    assert "after step 0" in replay.difference
+    assert replay.difference.endswith("since some step from 1 to 64; what differs: waiting")
+    assert replay.compared is None
     replay = replayed(short)
     assert replay.number == 8
-    assert "in another state" in replay.difference
+    assert replay.difference.endswith("since some step from 1 to 8; what differs: waiting")
+
+
+def test_other_contents_are_found_by_a_whole_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has the same length is not the same: store other bytes, and find that in the end."""
+    data = b"".join(record(lives(70))[2])
+    apply = store.Store.apply
+
+    def shifted(self: store.Store, operation: pbproto.Operation) -> pbproto.Result:
+        return apply(self, operation._replace(value=b"x"))
+
+    assert replayed(data).compared == 71
+    monkeypatch.setattr(store.Store, "apply", shifted)
+    replay = replayed(data)
+    assert replay.difference.endswith(
+        "since some step from 65 to 71; what differs: the contents of byte strings or long collections"
+    )
+    short = replayed(b"".join([*record(lives(63))[2][:-1]]))
+    assert (short.difference, short.compared) == ("", 64)
 
 
 def test_states_of_another_form_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from pbproto import (
     Kind,
     Listing,
     Note,
+    Operation,
     Reason,
     Reject,
     Reply,
@@ -22,20 +23,24 @@ from pbproto import (
 )
 from pbproto.effects import Code
 from pbproto.forms import FormError, Reader
-from pbproto.messages import Adopted, Told
+from pbproto.messages import Adopted, Forward, Told
+from pbproto.redaction import Redactor
 from pbproto.summary import KEPT_BYTES, LISTED, LISTED_BYTES, Did, kept, read_did, summary, write_did
 from pbproto.values import NO_BALLOT
 
 ENVELOPE = Envelope(1, 2, 3, 4, 5)
+FORWARD = Forward(NO_BALLOT, 0, 5, Operation(1, 2, 3, 3, b"k", b"v", b""))
 KEPT: list[Effect] = [
     Reply(1, Written(Result(Kind.CREATED, 3))),
     Reject(2**40, Reason.TIMEOUT, False, "nobody answers"),
     ViewAccepted(),
     ViewRefused(Reason.STALE_EPOCH, "too old"),
     Note(Code.PROMISED, (("ballot", "1.0@1"), ("log_end", 3))),
+    Send("a:1", ENVELOPE, Told((), 0)),
+    Send("", ENVELOPE, Adopted(NO_BALLOT)),
 ]
 DIGESTED: list[Effect] = [
-    Send("a:1", ENVELOPE, Told((), 0)),
+    Send("a:1", ENVELOPE, Forward(NO_BALLOT, 0, 5, Operation(1, 2, 3, 3, b"k", bytes(KEPT_BYTES), b""))),
     Reply(1, Value(b"v", 3)),
     Reply(1, Value(None, 3)),
     Reply(1, Listing({b"k": b"v"}, 3)),
@@ -110,6 +115,28 @@ def test_a_large_listing_is_known_by_its_size() -> None:
         assert summary(Reply(1, Listing(items, 3))).digested
 
 
+def test_what_is_hidden_is_kept_hidden() -> None:
+    """A recording that hides shows the hidden: keep a small message, and one that is digested."""
+    redactor = Redactor(bytes(32), keys=True)
+    for effect in (Send("a:1", ENVELOPE, FORWARD), DIGESTED[0], Reply(1, Listing({b"k": b"v"}, 3))):
+        parts: list[bytes] = []
+        write_did(parts, effect, redactor)
+        assert read_did(Reader(b"".join(parts))) == summary(redactor.effect(effect)) != summary(effect)
+
+
+def test_what_is_not_kept_is_not_hidden() -> None:
+    """A read of everything holds nobody up in a hidden recording either: count what is hidden of it."""
+
+    class Counting(Redactor):
+        def hide(self, _: bytes) -> bytes:
+            raise ZeroDivisionError
+
+    redactor = Counting(bytes(32), keys=True)
+    with pytest.raises(ZeroDivisionError):
+        write_did([], Reply(1, Listing({b"k": b"v"}, 3)), redactor)
+    write_did([], Reply(1, Listing(dict.fromkeys(map(b"%d".__mod__, range(LISTED + 1)), b"v"), 3)), redactor)
+
+
 @pytest.mark.parametrize("data", [b"", b"\x00", b"\x16\x00", b"\x96\x08" + bytes(8), b"\x80\x08" + bytes(7)])
 def test_what_nobody_wrote_is_a_form_error(data: bytes) -> None:
     """Hostile bytes are refused: kinds that do not exist, and bodies that end too early."""
@@ -117,3 +144,5 @@ def test_what_nobody_wrote_is_a_form_error(data: bytes) -> None:
         read_did(Reader(data))
     with pytest.raises(FormError):
         kept(Did("Note", False, b"\x05"))
+    with pytest.raises(FormError, match="not one message"):
+        kept(Did("Send Told", False, bytes(5) + b"\0\0\0\x06pbkv\0\x01"))

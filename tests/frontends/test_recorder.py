@@ -6,7 +6,10 @@ import errno
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,11 @@ from frontends.common.node import Node
 from frontends.common.recorder import check_or_exit, finish_all, path_of
 from frontends.common.recording_file import LIVES, RecordingFileError, beside, check
 from frontends.common.settings import Settings
-from pbproto import Get, InvariantError, Operation, Put, Result, View
-from pbproto.recording import Recording, read
+from pbproto import Delete, Get, InvariantError, Operation, Put, Result, View
+from pbproto.recorded import Recording, read
+from pbproto.recording import Writer
 from pbproto.rerun import Replay, continues
+from pbproto.state import State
 from pbproto.store import Store
 
 VIEW = View.of([(1, "one:1")])
@@ -141,9 +146,12 @@ def test_segments_stay_below_the_bound_and_follow_each_other(
         sizes.append(size_of_all(path))  # in the one thread that makes, renames and removes these files
 
     monkeypatch.setattr(recording_file, "_write", watched)
+    monkeypatch.setattr(recorder_module, "GATHER", 0.005)
     node = start(record_bytes=bound)
     for number in range(6_000):
         write(node, b"k%d" % (number % 20), b"%d" % number)
+        if number % 50 == 0:
+            until_written(node)
     node.end_recording()
     one, before = replayed(beside(path, "1"))
     other, replay = replayed(path)
@@ -187,6 +195,8 @@ def test_a_record_that_is_larger_than_the_rest_takes_the_place_of_the_older_segm
     while not beside(path, "1").exists():
         write(node, b"k%d" % (number % 5), bytes(100))
         number += 1
+        if number % 50 == 0:
+            until_written(node)
         assert number < 10_000
     write(node, b"large", bytes(40_000))
     node.end_recording()
@@ -324,11 +334,8 @@ def test_a_new_segment_that_cannot_be_written_ends_the_recording(
     assert "No space left" in recording.end.reason
 
 
-def test_a_slow_disk_ends_the_recording_and_never_blocks_the_node(
-    path: Path, start: Callable[..., Node], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What waits to be written is bounded: hold the disk, write more than may wait, and let it go."""
-    monkeypatch.setattr(recorder_module, "QUEUE_BYTES", 100_000)
+def hang(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """From here on no write to a recording returns until this is set."""
     goes = threading.Event()
     plain = recording_file._write
 
@@ -336,19 +343,141 @@ def test_a_slow_disk_ends_the_recording_and_never_blocks_the_node(
         goes.wait(60)
         plain(descriptor, data)
 
-    node = start()
     monkeypatch.setattr(recording_file, "_write", slow)
+    return goes
+
+
+def test_a_slow_disk_ends_the_recording_and_never_blocks_the_node(
+    path: Path, start: Callable[..., Node], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits to be written is bounded, and said at once: hold the disk, write too much, let it go."""
+    monkeypatch.setattr(recorder_module, "QUEUE_BYTES", 100_000)
+    node = start()
+    goes = hang(monkeypatch)
     for _ in range(300):
         write(node, b"k", bytes(1_000))
     assert node.status().commit == 300
-    assert node._recorder is not None
-    assert node._recorder._queued < 110_000
+    recorder = node._recorder
+    assert recorder is not None
+    assert recorder._queued < 110_000
+    assert len(recorder._queue) <= 1  # what can never be written keeps no memory
+    assert "too slow" in ended(caplog)[0]
     goes.set()
     until_ended(node)
-    assert "too slow" in ended(caplog)[0]
+    assert len(ended(caplog)) == 1
     recording, _ = replayed(path)
     assert recording.end is not None
+    assert "too slow" in recording.end.reason
     assert recording.count < 300
+
+
+def test_no_second_state_is_copied_while_one_waits(
+    path: Path, start: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that hangs does not collect states: hold it, write much more than a segment, let it go."""
+    begun = []
+    plain = Writer.begin_again
+
+    def begin_again(self: Writer, state: State) -> Iterator[bytes]:
+        begun.append(self.steps)
+        return plain(self, state)
+
+    monkeypatch.setattr(Writer, "begin_again", begin_again)
+    node = start(record_bytes=400_000)
+    goes = hang(monkeypatch)
+    for _ in range(300):
+        write(node, b"k", bytes(1_000))
+    assert len(begun) == 1
+    goes.set()
+    recorder = node._recorder
+    assert recorder is not None
+    while not beside(path, "1").exists():
+        write(node, b"k", b"v")
+    for _ in range(300):
+        write(node, b"k", bytes(1_000))
+    node.end_recording()
+    assert len(begun) > 1
+    assert replayed(path)[0].header.first == begun[-1] + 1
+
+
+def test_a_state_that_shrinks_gets_its_segment(
+    path: Path, start: Callable[..., Node], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A store that was too large for a while ends no recording: fill it, empty it, write on.
+
+    That it was is in the log, once.
+    """
+    node = start(record_bytes=100_000)
+    for number in range(40):
+        write(node, b"key%d" % number, bytes(1_000))
+    recorder = node._recorder
+    assert recorder is not None
+    while not recorder._filling:
+        write(node, b"k", bytes(1_000))
+        until_written(node)
+    for number in range(40):
+        node.request(partial(Delete, key=b"key%d" % number), lambda _: None)
+    while not beside(path, "1").exists():
+        write(node, b"k", bytes(1_000))
+        until_written(node)
+    node.end_recording()
+    lines = [each.getMessage() for each in caplog.records]
+    assert len([line for line in lines if "event=recording_fills_up" in line]) == 1
+    assert not ended(caplog)
+    assert replayed(path)[0].header.first > 80
+
+
+def until_written(node: Node) -> None:
+    """Wait until nothing is queued."""
+    recorder = node._recorder
+    assert recorder is not None
+    while recorder._queued and recorder._thread.is_alive():
+        time.sleep(0.001)
+
+
+def test_no_whole_step_is_lost_to_a_full_disk(
+    path: Path, start: Callable[..., Node], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What had room is there, and counted: let the disk have room for some of the steps that come at once."""
+    node = start()
+    until_written(node)
+    room = 2_500
+    plain = recording_file._write
+
+    def write_some(descriptor: int, data: bytes) -> None:
+        size = os.fstat(descriptor).st_size
+        plain(descriptor, data[: max(0, room - size)])
+        if size + len(data) > room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(recording_file, "_write", write_some)
+    for _ in range(100):
+        write(node, b"k", b"value")
+    until_ended(node)
+    recording, _ = replayed(path)
+    assert 5 < recording.count < 100
+    assert recording.left_out == 0
+    assert room - 300 < path.stat().st_size <= room
+    assert f"steps={recording.count} " in ended(caplog)[0]
+
+
+@pytest.mark.parametrize("redact", ["none", "values"])
+def test_what_is_hidden_is_not_told_by_an_error(
+    path: Path, start: Callable[..., Node], caplog: pytest.LogCaptureFixture, redact: str
+) -> None:
+    """The text of an error may have a value in it: let the recorder fail with one, hidden and not."""
+
+    def fail(*_: object) -> None:
+        raise KeyError("secret")
+
+    node = start(record_redact=redact)
+    assert node._recorder is not None
+    node._recorder._writer.step = fail  # type: ignore[method-assign, assignment]
+    write(node, b"k", b"v")
+    until_ended(node)
+    (line,) = ended(caplog)
+    assert "KeyError" in line
+    assert ("secret" in line) == (b"secret" in path.read_bytes()) == (redact == "none")
 
 
 def test_a_step_that_cannot_be_recorded_ends_the_recording(
@@ -404,6 +533,39 @@ def test_an_earlier_life_is_kept_and_so_are_a_few(path: Path, start: Callable[..
         replayed(path.with_name(name))
 
 
+def test_evidence_is_kept_longer_than_lives_in_which_nothing_happened(
+    path: Path,
+) -> None:
+    """A node that breaks and is then restarted in vain keeps its crash: break it, live, restart it often.
+
+    Of two crashes the newer is kept longest; what is empty goes before what is not.
+    """
+
+    def life(number: int, how: str) -> str:
+        node = Node(Settings(id=1, record=str(path)), lambda _: None, lambda _: None)
+        recorder = node._recorder
+        assert recorder is not None
+        if how == "lived":
+            node.tell_view(VIEW)
+        if how == "broke":
+            recorder.failure(Get(1, b"k"), 5, InvariantError("a rule"))
+        else:
+            node.close()
+        node.end_recording()
+        os.utime(path, ns=(number * 10**9, number * 10**9))
+        return f"rec.{node.status().incarnation:016x}"
+
+    def kept() -> list[str]:
+        return sorted(file.name for file in path.parent.iterdir() if file != path)
+
+    broke = [life(0, "broke"), life(1, "broke")]
+    lived = life(2, "lived")
+    empty = [life(3 + number, "empty") for number in range(8)]
+    assert kept() == sorted([*broke, lived, empty[-2]])
+    more = [life(11 + number, "lived") for number in range(6)]
+    assert kept() == sorted([broke[1], *more[-4:-1]])
+
+
 def test_what_is_no_recording_is_never_touched(path: Path, tmp_path: Path) -> None:
     """A wrong path costs nobody a file: point at other things, where the recording and its segments go."""
     for suffix in ("", ".1", ".new"):
@@ -427,25 +589,103 @@ def test_what_is_no_recording_is_never_touched(path: Path, tmp_path: Path) -> No
         path.rmdir() if path.is_dir() else path.unlink()
     with pytest.raises(RecordingFileError, match="no directory"):
         check(tmp_path / "nowhere" / "rec")
-    with pytest.raises(RecordingFileError, match="File name too long"):
-        check(tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (".", "it is a directory"),
+        ("/", "it is a directory"),
+        ("..", "it exists and is not a recording"),
+        ("x" * 240, "File name too long"),
+        ("x" * 300, "File name too long"),
+        ("x" * 300 + "/rec", "File name too long"),
+        ("/proc/rec", "cannot record to /proc/rec: "),
+        ("/dev/null/rec", "there is no directory /dev/null"),
+    ],
+)
+def test_a_path_that_cannot_be_one_is_refused(
+    path: Path, name: str, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake is one line and status 2 before the node starts: give paths where no file can be made."""
+    monkeypatch.chdir(path.parent)
+    settings = Settings(id=1, record=name)
+    with pytest.raises(SystemExit) as stop:
+        check_or_exit(settings, "node")
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("node: cannot record to ")
+    assert words in said
+    assert said.count("\n") == 1
+    with pytest.raises(RecordingFileError):
+        Node(settings, lambda _: None, lambda _: None)
+    assert list(path.parent.iterdir()) == []
+
+
+def refuse_to_make(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """No file can be made, with this error."""
+    plain = os.open
+
+    def refuse(name: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(number, os.strerror(number))
+        return plain(name, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
 
 
 def test_a_directory_that_cannot_be_written_to_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is said before the node starts, also where only the attempt tells: refuse access, then creation."""
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "access", lambda *_: False)
-        with pytest.raises(RecordingFileError, match="cannot be written to"):
-            check(path)
-
-    def refuse(*_: object) -> int:
-        raise OSError(errno.EROFS, "Read-only file system")
-
-    monkeypatch.setattr(recording_file, "_create", refuse)
+    """It is said before the node starts, where only the attempt tells: let creation fail."""
+    refuse_to_make(monkeypatch, errno.EROFS)
     with pytest.raises(RecordingFileError, match="Read-only file system"):
-        Node(Settings(id=1, record=str(path)), lambda _: None, lambda _: None)
+        check(path)
+
+
+@pytest.mark.parametrize("what", ["the file", "its beginning"])
+def test_a_disk_that_is_full_at_the_start_ends_the_recording_and_not_the_node(
+    path: Path,
+    start: Callable[..., Node],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+) -> None:
+    """A full disk keeps no node from serving: let the first file or its first bytes fail, see one line."""
+    check(path)
+    if what == "the file":
+        refuse_to_make(monkeypatch, errno.ENOSPC)
+    else:
+        fail_from(monkeypatch, 1, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    node = start()
+    write(node, b"k", b"v")
+    assert node.status().commit == 1
+    (line,) = ended(caplog)
+    assert "No space left on device" in line
+    assert "steps=0" in line
+    assert list(path.parent.iterdir()) == []
+
+
+def test_two_checks_at_the_same_time_agree(path: Path) -> None:
+    """What one check makes for a moment does not disturb another: leave it there."""
+    other = beside(path, "0" * 16 + ".1")
+    other.write_bytes(b"")
+    check(path)
+    assert other.exists()
+
+
+def test_a_lock_that_fails_is_not_taken_for_another_process(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system without locks is said to be one: let the lock fail so."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    path.write_bytes(b"")
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(RecordingFileError, match="No locks available"):
+        check(path)
 
 
 def test_a_file_that_cannot_be_read_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -516,8 +756,10 @@ def test_all_recordings_of_a_process_end_together(path: Path, start: Callable[..
     """Whoever ends a process in a hurry loses no step: end all, twice, while one node's lock is held."""
     node = start()
     write(node, b"k", b"v")
+    assert [node.end_recording] == recorder_module._FINISHERS
     finish_all()
     finish_all()
+    assert recorder_module._FINISHERS == []  # or no node of a long process would ever go away
     recording, _ = replayed(path)
     assert recording.count == 2
     assert recording.end is not None
@@ -548,3 +790,9 @@ def test_the_version_is_known_where_the_package_is_installed(monkeypatch: pytest
     """A recording names the version that made it: pretend that the package is installed."""
     monkeypatch.setattr("importlib.metadata.version", lambda name: f"{name} 1.2")
     assert recorder_module._version() == "pbproto 1.2"
+
+    def missing(_: str) -> str:
+        raise PackageNotFoundError
+
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    assert recorder_module._version() == "from its sources"
