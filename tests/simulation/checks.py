@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pbproto import (
     Ballot,
@@ -40,8 +40,17 @@ from .host import Host
 from .truth import Truth
 from .violation import Violation, demand
 
-if TYPE_CHECKING:
-    from .world import World
+
+class Scene(Protocol):
+    """What the checks look at: a world of a simulation, or the stage of a story."""
+
+    now: int
+    steps: int
+    hosts: dict[int, Host]
+
+    def state(self, id_: int) -> State:
+        """The state of a node that runs."""
+
 
 Life = tuple[int, int]
 
@@ -74,7 +83,7 @@ class Asked:
 class Checks:
     """Remembers what was seen, and compares."""
 
-    world: World
+    world: Scene
     watch: Watch = field(default_factory=Watch)
     truth: Truth = field(default_factory=Truth)
     asked: dict[int, Asked] = field(default_factory=dict)
@@ -394,9 +403,9 @@ class Checks:
 
     # The end.
 
-    def settled(self) -> None:
+    def settled(self, view: View) -> None:
         """The faults are over and all is quiet: the members are equal, and what was lost was said."""
-        members = [self.state(member.id) for member in self.world.outside.told.members]
+        members = [self.state(member.id) for member in view.members]
         one, *others = members
         for other in others:
             demand(

@@ -114,7 +114,7 @@ def _until(world: World, done: Callable[[], bool]) -> None:
 
 
 def _patience(world: World) -> int:
-    """How long the calm may bring nothing: for some retries, and for some transfers of the largest state there is.
+    """How long the calm may bring nothing: for some retries, and some transfers of the largest state.
 
     Measured, not derived: no run in a thousand needs half of it.
     """
@@ -150,7 +150,7 @@ def _last_words(world: World) -> None:
         demand(call.outcome == "ok", "liveness", f"in the calm {call} is not answered")
     # A few heartbeats, so that the backups hear of the last commit.
     world.run(world.now + 4 * world.parameters.config.heartbeat + 50 * world.parameters.delay + SECOND)
-    world.checks.settled()
+    world.checks.settled(world.outside.told)
 
 
 def _stuck(world: World) -> str:

@@ -1,7 +1,7 @@
 """Plays stories on real replicas: prints their effects, and holds what they do to the rules.
 
 Two judges look at a story. What is printed is compared with the file. And whatever the file says, the
-invariants must hold after every command (``tests.core.watch``), every acknowledged write must be in the log
+invariants must hold after every command (``checks.py``), every acknowledged write must be in the log
 of the last active view, and what the clients saw must be linearizable.
 """
 
@@ -30,14 +30,18 @@ from pbproto import (
 )
 from pbproto.config import MILLISECOND
 from pbproto.effects import Listing, Value, Written
+from pbproto.errors import present
 from pbproto.state import State
 from pbproto.values import Ballot, Kind
 from tests.checker.history import Call
 from tests.checker.linearizability import check
-from tests.core.watch import Watch
 
+from . import tap
+from .checks import Checks
+from .host import Host
 from .limits import in_force
 from .story import Client, Command, Crashes, Passage, Receives, Shows, Starts, Story, StoryError
+from .violation import Violation
 from .words import effect_text, life_text, view_text
 
 NEVER_SENT = "this was never sent"
@@ -57,78 +61,91 @@ class Asked:
 
 @dataclass(slots=True)
 class Stage:
-    """The replicas of a story, and what was seen of them. Shaped so that ``Watch`` can look at it."""
+    """The replicas of a story, and what was seen of them. Shaped so that ``Checks`` can look at it."""
 
     story: Story
-    replicas: dict[int, Replica] = field(default_factory=dict)
+    hosts: dict[int, Host] = field(default_factory=dict)
     asked: dict[int, Asked] = field(default_factory=dict)
     lives: dict[int, int] = field(default_factory=dict)
-    watch: Watch = field(default_factory=Watch)
     broken: list[str] = field(default_factory=list)
     """The rules that were broken so far, and where."""
+    now: int = 0
     steps: int = 0
     lead: tuple[Ballot, int] | None = None
     """The highest ballot that became active, and the highest commit seen there."""
     _mail: dict[str, tuple[Envelope, Message]] = field(default_factory=dict)
     _counts: dict[tuple[str, int, int], int] = field(default_factory=dict)
+    _checks: Checks = field(init=False)
 
     def __post_init__(self) -> None:
-        self.watch.one_history = not self.story.parted
+        tap.take()
+        self._checks = Checks(self)
+        if self.story.parted:
+            self._checks.histories_part()
+        self.hosts = {id_: Host(id_, f"host{id_}:80") for id_ in self.story.nodes}
 
     def state(self, id_: int) -> State:
         """The state of a node that runs."""
-        return self.replicas[id_].state
+        return present(self.hosts[id_].replica, "it runs").state
 
     # Commands.
 
     def do(self, command: Command) -> list[str]:
         """Let the command happen; the effects as they are printed. Raises ``StoryError``."""
         self.steps += 1
+        self.now = max(self.now, command.at)
         node, doing = command.node, command.doing
-        if node not in self.story.nodes:
+        host = self.hosts.get(node)
+        if host is None:
             raise StoryError(f"node {node} is not in this story")
         if isinstance(doing, Starts):
-            return self._start(node, doing.life)
-        if node not in self.replicas:
+            return self._start(host, doing.life)
+        if host.replica is None:
             raise StoryError(f"node {node} does not run")
         match doing:
             case Crashes():
-                del self.replicas[node]
+                self._end(host)
                 return []
             case Shows():
-                return _status_lines(self.replicas[node].status(command.at), self.lives)
+                return _status_lines(host.replica.status(command.at), self.lives)
             case Receives(name=name):
                 if name not in self._mail:
                     return [NEVER_SENT]
-                return self._step(command, Receive(*self._mail[name]))
+                return self._step(host, command, Receive(*self._mail[name]))
             case Put() | Delete() | Get() | GetAll():
                 if doing.token in self.asked:
                     raise StoryError(f"({doing.token}) is asked twice")
                 self.asked[doing.token] = Asked(doing, node, self.steps)
-        return self._step(command, doing)
+        return self._step(host, command, doing)
 
-    def _start(self, node: int, life: int) -> list[str]:
+    def _start(self, host: Host, life: int) -> list[str]:
         if life in self.lives or life == 0:
             raise StoryError(f"life {life} cannot begin again")
-        self.lives[life] = life
-        self.replicas[node] = Replica(node, life, self.story.config)
+        self._end(host)
+        self.lives[life] = host.life = life
+        host.replica = Replica(host.id, life, self.story.config)
         return []
 
-    def _step(self, command: Command, event: Event) -> list[str]:
-        node = command.node
+    def _end(self, host: Host) -> None:
+        if host.replica is not None:
+            self._checks.ended(host)
+            host.replica = None
+
+    def _step(self, host: Host, command: Command, event: Event) -> list[str]:
+        replica, before = present(host.replica, "it runs"), self._checks.before(host)
         try:
-            effects = self.replicas[node].step(event, now=command.at)
+            effects = replica.step(event, now=command.at)
         except InvariantError as error:
             self.broken.append(f"{command}: the node stops rather than lie: {error}")
             return [f"{STOPPED}: {error}"]
         lines = [self._carry_out(effect) for effect in effects]
         try:
-            self.watch.after(self, node, effects)  # type: ignore[arg-type]
-        except AssertionError as error:
+            self._checks.after(host, event, effects, before)
+        except Violation as error:
             self.broken.append(f"{command}: {error}")
-        lead = self.state(node).lead
-        if lead is not None and (self.lead is None or (lead.ballot, self.state(node).commit) > self.lead):
-            self.lead = (lead.ballot, self.state(node).commit)
+        lead = replica.state.lead
+        if lead is not None and (self.lead is None or (lead.ballot, replica.state.commit) > self.lead):
+            self.lead = (lead.ballot, replica.state.commit)
         return lines
 
     def _carry_out(self, effect: Effect) -> str:
