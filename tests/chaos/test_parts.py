@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -84,6 +85,33 @@ def test_workload_repeats_what_has_a_name() -> None:
     assert all(ask.repeats for ask in named)
     assert any(set(ask.repeats) - {ask.node} for ask in named)
     assert 0 < sum(bool(ask.patience) for ask in asks) < len(asks) / 4
+
+
+def test_few_write_what_many_watch() -> None:
+    """Goal: each watched key has one writer, who rests, and is read at all nodes; nobody else touches it.
+
+    Method: the asks of 24 clients, and who among them does what; few clients have nobody to spare.
+    """
+    load = replace(LOAD, clients=24)
+    asks = [list(islice(load.asks(client), 300)) for client in range(24)]
+    watched: dict[str, set[int]] = {}
+    for client in load.writers:
+        assert {(ask.what, bool(ask.name)) for ask in asks[client]} == {("put", True)}
+        assert len({ask.value for ask in asks[client]}) == 300
+        assert load.rest(client) > 0
+        watched |= {key: set() for key in {ask.key for ask in asks[client]}}
+    assert len(watched) == len(load.writers) == 2
+    for client in set(load.watchers) - set(load.writers):
+        assert {ask.what for ask in asks[client]} == {"get"}
+        for ask in asks[client]:
+            watched[ask.key].add(ask.node)
+        assert load.rest(client) == 0
+    assert set(map(frozenset, watched.values())) == {frozenset(load.nodes)}
+    for client in set(range(24)) - set(load.watchers):
+        assert not {ask.key for ask in asks[client]} & set(watched)
+    assert len(load.watchers) == 8
+    assert [len(replace(LOAD, clients=clients).watchers) for clients in (1, 5, 6, 9)] == [0, 0, 2, 3]
+    assert [len(replace(LOAD, clients=clients).writers) for clients in (1, 5, 6, 9)] == [0, 0, 1, 1]
 
 
 # ---- figures
