@@ -7,8 +7,8 @@ time the plan says.
 So everybody writes everywhere all the time: most values are young when they are read, and a read of the one
 before could have come first. Therefore a share of the clients *watch* keys of their own: each key has one
 writer, who takes his time and repeats a write until it is answered, and the others do nothing but read such
-keys at all nodes. What they read is old, and the write of it long over: what came before it is stale for every
-checker, even one that knows no numbers.
+keys at all nodes. What they read is old, and the write of it long over: what came before it is stale for
+every checker, even one that knows no numbers.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ REPEATS = 30
 """How often a write of a watched key is repeated before the next one comes in its place."""
 MARK = "w"
 """What the names of watched keys begin with."""
-WRITERS_REST = 0.5
+WRITERS_REST = 1.0
 """Seconds between two writes of a watched key."""
-GLANCE = 0.5
+GLANCE = 1.0
 """Seconds after which one who watches asks elsewhere: what a long read has seen could be anything."""
 
 
