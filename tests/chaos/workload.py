@@ -37,8 +37,9 @@ REPEATS = 30
 """How often a write of a watched key is repeated before the next one comes in its place."""
 MARK = "w"
 """What the names of watched keys begin with."""
-WRITERS_REST = 1.0
-"""Seconds between two writes of a watched key."""
+WRITERS_RESTS = (1.0, 3.0)
+"""Seconds between two writes of a watched key, of the first, of the second, and so on in turns: what is read
+often before it changes is seen to be stale most surely, and what never changes is never stale."""
 GLANCE = 1.0
 """Seconds after which one who watches asks elsewhere: what a long read has seen could be anything."""
 
@@ -77,7 +78,9 @@ class Load:
 
     def rest(self, client: int) -> float:
         """Seconds for which this client does nothing after each request."""
-        return WRITERS_REST if client in self.writers else 0.0
+        if client not in self.writers:
+            return 0.0
+        return WRITERS_RESTS[self.writers.index(client) % len(WRITERS_RESTS)]
 
     def _written(self, client: int) -> Iterator[Ask]:
         random = Random(f"writer {self.seed} {client}")
