@@ -36,6 +36,8 @@ KINDS = {
 """What goes wrong, and what that does to a node."""
 PAIRS = ("cut pair", "one way", "hold pair", "hold way")
 """These are about two nodes."""
+MOMENTARY = ("reset", "echo")
+"""These are over at once."""
 OFTEN = ("kill", "pause", "echo")
 """These come up twice as often: each is another story with every view."""
 LONGEST_HOLD = 150.0
@@ -61,7 +63,8 @@ class Fault:
     def told(self, at: float, who: Sequence[str]) -> str:
         """One line below ``HEADINGS``."""
         second = who[1] if self.kind in PAIRS else "-"
-        return f"{at:7.2f} s  {self.kind:<10} {who[0]:<8} {second:<8} {self.duration:6.2f} s"
+        lasts = "at once" if self.kind in MOMENTARY else f"{self.duration:.2f} s"
+        return f"{at:7.2f} s  {self.kind:<10} {who[0]:<8} {second:<8} {lasts:>8}"
 
 
 def schedule(seed: int, seconds: float, nodes: int, shapes: Iterable[str] = ()) -> tuple[Fault, ...]:

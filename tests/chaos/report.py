@@ -146,7 +146,7 @@ def _told(report: Report, figures: Figures) -> Iterator[str]:
             f"  later       of {of.writes:,} operations {of.effective:,} took effect all the same, "
             f"{of.seen:,} were seen by their value, {of.late:,} of these late"
         )
-        if not of.late and report.settings.seconds >= LONG_RUN:
+        if not of.late and figures.seconds >= LONG_RUN:
             yield "  NOTE        no unknown write was seen late: of those this run says nothing"
     seen = reads(report.history, report.record)
     yield (

@@ -246,9 +246,8 @@ def test_interrupted_reports(tmp_path: Path) -> None:
 def test_long_run_says_what_it_did_not_see() -> None:
     """Goal: nobody takes a run without late writes for a proof. Method: reports of a short and a long run."""
     for seconds, said in ((59.0, False), (60.0, True)):
-        report = Report(
-            Settings(seconds=seconds), figures=measure([], 0, 1), verdicts={"with numbers": Verdict("ok")}
-        )
+        figures = measure([], 0, round(seconds * 10**9))
+        report = Report(Settings(), figures=figures, verdicts={"with numbers": Verdict("ok")})
         assert ("no unknown write was seen late" in describe(report)) == said
 
 
