@@ -58,7 +58,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=whole(1),
         default=24,
         metavar="N",
-        help="default 24; a third of them watch slow keys",
+        help="default 24; from 6 on half of them watch slow keys",
     )
     add("--keys", type=whole(1), default=8, metavar="N", help="keys that all the others use (default 8)")
     add("--seed", type=int, default=1, metavar="N", help="default 1")

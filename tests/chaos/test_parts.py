@@ -115,7 +115,7 @@ def test_few_write_what_many_watch() -> None:
         assert len({ask.value for ask in asks[client]}) == 300
         assert load.rest(client) > 0
         watched |= {key: set() for key in {ask.key for ask in asks[client]}}
-    assert len(watched) == len(load.writers) == 2
+    assert len(watched) == len(load.writers) == 3
     for client in set(load.watchers) - set(load.writers):
         assert {ask.what for ask in asks[client]} == {"get"}
         for ask in asks[client]:
@@ -124,8 +124,8 @@ def test_few_write_what_many_watch() -> None:
     assert set(map(frozenset, watched.values())) == {frozenset(load.nodes)}
     for client in set(range(24)) - set(load.watchers):
         assert not {ask.key for ask in asks[client]} & set(watched)
-    assert len(load.watchers) == 8
-    assert [len(replace(LOAD, clients=clients).watchers) for clients in (1, 5, 6, 9)] == [0, 0, 2, 3]
+    assert len(load.watchers) == 12
+    assert [len(replace(LOAD, clients=clients).watchers) for clients in (1, 5, 6, 9)] == [0, 0, 3, 4]
     assert [len(replace(LOAD, clients=clients).writers) for clients in (1, 5, 6, 9)] == [0, 0, 1, 1]
 
 

@@ -29,7 +29,7 @@ ASKS = 1_000
 HURRIED = 8
 """Of the clients in a hurry one in so many is: with real processes most of them would hang up before they are
 answered, and a history of unanswered calls says little."""
-WATCHING = 3
+WATCHING = 2
 """One client in so many watches."""
 WRITING = 4
 """One in so many of these writes."""
@@ -66,9 +66,9 @@ class Load:
 
     @property
     def watchers(self) -> range:
-        """The clients that watch, the writers among them; none if that would be one alone."""
+        """The clients that watch, the writers among them; none if that would leave few for all the rest."""
         count = self.clients // WATCHING
-        return range(self.clients - count, self.clients) if count > 1 else range(0)
+        return range(self.clients - count, self.clients) if count > 2 else range(0)
 
     @property
     def writers(self) -> range:
