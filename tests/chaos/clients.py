@@ -49,6 +49,7 @@ class Client:
                 if stopped.is_set():
                     return
                 self.fulfil(ask, stopped)
+                stopped.wait(self._load.rest(self.number))
         finally:
             for line in self._lines.values():
                 line.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from random import Random
@@ -18,28 +18,31 @@ from .ground import Ground, Lift
 from .outside import Outside
 from .stream import HOLD, Trouble, Way
 
-KINDS = (
-    "kill",
-    "pause",
-    "cut",
-    "cut pair",
-    "one way",
-    "deaf",
-    "dumb",
-    "hold",
-    "hold pair",
-    "hold way",
-    "slow",
-    "reset",
-    "echo",
-)
-"""A node killed, stopped, cut off from everybody; two nodes cut off from each other; what one node says to
-another is lost; a node that hears nobody, or that nobody hears; streams that stand still and go on later, of
-a node, between two, one way; a slow node; all connections of a node reset; old mail that comes again."""
+KINDS = {
+    "kill": "a node is killed, and started again, empty, when the time is over",
+    "pause": "its processes are stopped, and go on",
+    "cut": "it is cut off from everybody",
+    "cut pair": "two nodes are cut off from each other",
+    "one way": "what the first says to the second is lost",
+    "deaf": "it hears no other node",
+    "dumb": "no other node hears it",
+    "hold": "streams from and to it stand still, and go on afterwards, with what peers long gone have said",
+    "hold pair": "the same between two nodes",
+    "hold way": "the same with what the first says to the second",
+    "slow": "what it says and hears takes longer, and may have to share few bytes a second",
+    "reset": "all its connections are reset",
+    "echo": "old mail reaches it once more, in any order",
+}
+"""What goes wrong, and what that does to a node."""
+PAIRS = ("cut pair", "one way", "hold pair", "hold way")
+"""These are about two nodes."""
+MOMENTARY = ("reset", "echo")
+"""These are over at once."""
 OFTEN = ("kill", "pause", "echo")
 """These come up twice as often: each is another story with every view."""
 LONGEST_HOLD = 150.0
 """Seconds."""
+HEADINGS = f"{'begins at':>9}  {'fault':<10} {'node':<8} {'second':<8} {'lasts':>8}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,13 @@ class Fault:
     nodes: tuple[int, int]
 
     def __str__(self) -> str:
-        who = ["primary" if place < 0 else f"node {place}" for place in self.nodes]
-        return f"{self.at:7.2f} s  {self.kind:<10} {who[0]:<8} {who[1]:<8} for {self.duration:.2f} s"
+        return self.told(self.at, ["primary" if place < 0 else f"node {place}" for place in self.nodes])
+
+    def told(self, at: float, who: Sequence[str]) -> str:
+        """One line below ``HEADINGS``."""
+        second = who[1] if self.kind in PAIRS else "-"
+        lasts = "at once" if self.kind in MOMENTARY else f"{self.duration:.2f} s"
+        return f"{at:7.2f} s  {self.kind:<10} {who[0]:<8} {second:<8} {lasts:>8}"
 
 
 def schedule(seed: int, seconds: float, nodes: int, shapes: Iterable[str] = ()) -> tuple[Fault, ...]:
@@ -103,7 +111,8 @@ class Nemesis:
     def __init__(self, ground: Ground, outside: Outside, faults: Iterable[Fault]) -> None:
         self.counts: Counter[str] = Counter()
         self.withheld = 0
-        """Faults that did not happen: kills that were not allowed, and what was to befall a dead node."""
+        """Faults that did not happen: kills that were not allowed, what was to befall a dead node, or two
+        nodes where there is one."""
         self.errors: list[BaseException] = []
         self.log: list[str] = []
         self.under_way: dict[int, Fault] = {}
@@ -158,20 +167,17 @@ class Nemesis:
     def _begin(self, fault: Fault) -> Lift | None:
         """Let a fault begin; what ends it, or ``None`` if it could not happen or needs no end."""
         first, second = self._ends(fault)
-        result = self._act(fault, first, second)
+        result = None if first == second and fault.kind in PAIRS else self._act(fault, first, second)
         if result is None:
             self.withheld += 1
         else:
             self.counts[fault.kind] += 1
-        happened = "withheld" if result is None else "begins"
-        clock = time.monotonic() - self._began
-        self.log.append(
-            f"{clock:7.2f} s  {fault.kind} {happened}: node {first}, {second}, {fault.duration} s"
-        )
+        line = fault.told(time.monotonic() - self._began, (f"node {first}", f"node {second}"))
+        self.log.append(line + ("  withheld" if result is None else ""))
         return result
 
     def _ends(self, fault: Fault) -> tuple[int, int]:
-        """Two different nodes."""
+        """Two nodes, different ones if there are two."""
         ids = self._outside.ledger.nodes
         view = self._outside.ledger.view
         primary = view.members[0] if view is not None else ids[0]
@@ -217,12 +223,12 @@ class Nemesis:
         return resume
 
     def _slow(self, fault: Fault, ways: Iterable[Way]) -> Lift:
-        random = Random(f"{fault}")
+        random = Random(repr(fault))
         trouble = Trouble(delay=random.uniform(0.005, 0.4), rate=random.choice((0.0, 2_000.0, 50_000.0)))
         return self._ground.wires.impose(trouble, ways)
 
     def _echo(self, fault: Fault, node: int) -> Lift:
-        self._ground.wires.echo(node, 40, Random(f"{fault}"))
+        self._ground.wires.echo(node, 40, Random(repr(fault)))
         return _nothing
 
     def _reset(self, node: int) -> Lift:

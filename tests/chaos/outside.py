@@ -24,6 +24,7 @@ from .ground import Ground
 from .line import Line, LostError, NotConnectedError
 from .rules import Issued, Ledger
 from .sight import LOOK_TIMEOUT, Manners, Sight, put
+from .views import Record
 
 STUCK = 3.0
 """Seconds after which a node at which a PUT hangs is killed, if it may be, so that views can change again."""
@@ -37,6 +38,7 @@ class Outside:
         self.ledger = ledger
         self.manners = manners or Manners()
         self.counts: Counter[str] = Counter()
+        self.record = Record()
         self.errors: list[BaseException] = []
         self.calm = threading.Event()
         self.calm.set()
@@ -138,6 +140,7 @@ class Outside:
                 and self.ledger.observe(errand)
             ):
                 self.counts["words"] += 1
+                self.record.see_active()
 
     def _ask(self, sight: Sight) -> dict[str, Any]:
         with suppress(NotConnectedError, LostError):
@@ -236,6 +239,7 @@ class Outside:
             self.counts["views that had to wait"] += 1
             return
         latest = self.ledger.issue(chosen)
+        self.record.send(latest)
         now = self._changed_at = time.monotonic()
         self._troubled_since = None
         for node, sight in self._sights.items():

@@ -2,7 +2,8 @@
 
 A run fails if its history is not linearizable, if the cluster does not come back to life once all faults have
 ended (every view active, every node with the same data, every node taking writes), or if anybody did what it
-never may: a node that ends by itself, an answer that is not of the API, an outside that broke the rules.
+never may: a node that ends by itself, an answer that is not of the API, an outside that broke the rules. It
+also fails if nobody was answered ok: then nothing was tried.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from tests.simulation.plan import Ask
 
 from . import ground as grounds
 from .clients import Client, Crowd
+from .ending import Ending
 from .figures import measure
 from .ground import Ground
-from .nemesis import Nemesis, schedule
+from .nemesis import HEADINGS, Nemesis, schedule
 from .outside import Outside
 from .report import Report, Settings
 from .rules import Ledger
+from .views import beside
 from .workload import Load
 
 ENV = {
@@ -38,12 +41,22 @@ ENV = {
     "PBPROTO_LOG_KEEP_BYTES": "16384",
     "PBPROTO_THREADS": "48",
 }
+HISTORY = "history.jsonl"
 RECOVERY = 90.0
 """Seconds within which all must be well after the last fault; for a hang, not a promise of the protocol."""
 
 
-def run(settings: Settings, path: Path, progress: Callable[[str], None] = lambda _: None) -> Report:
-    """Run and judge. ``path`` is a directory for the logs of the nodes, the history and the fault log."""
+def run(
+    settings: Settings,
+    path: Path,
+    progress: Callable[[str], None] = lambda _: None,
+    ending: Ending | None = None,
+) -> Report:
+    """Run and judge, until ``ending`` is wished at most.
+
+    ``path`` is a directory for the logs of the nodes, the history, the views and the fault log.
+    """
+    ending = ending or Ending()
     report = Report(settings)
     try:
         with grounds.make(
@@ -52,28 +65,40 @@ def run(settings: Settings, path: Path, progress: Callable[[str], None] = lambda
             settings.kind,
             settings.nodes,
             env=ENV | dict(settings.env),
-            servers=settings.servers,
+            servers=settings.chosen,
         ) as ground:
-            _Run(settings, ground, report, progress).go()
+            _Run(settings, ground, report, progress, ending).go()
     finally:
-        save(path / "history.jsonl", report.history)
-        (path / "faults.txt").write_text("".join(line + "\n" for line in report.fault_log))
+        save(path / HISTORY, report.history)
+        beside(path / HISTORY).write_text("".join(report.record.lines()))
+        (path / "faults.txt").write_text("".join(f"{line}\n" for line in (HEADINGS, *report.fault_log)))
     progress("judging the history")
-    report.verdicts = {
-        "with numbers": check(report.history, numbers=True),
-        "without numbers": check(report.history, numbers=False),
-    }
+    try:
+        ending.at_once = True
+        for name, numbers in (("with numbers", True), ("without numbers", False)):
+            report.verdicts[name] = check(report.history, numbers=numbers)
+    except KeyboardInterrupt:
+        ending.wished = True
+    finally:
+        ending.at_once = False
+    report.interrupted = ending.wished
     return report
 
 
 class _Run:
     def __init__(
-        self, settings: Settings, ground: Ground, report: Report, progress: Callable[[str], None]
+        self,
+        settings: Settings,
+        ground: Ground,
+        report: Report,
+        progress: Callable[[str], None],
+        ending: Ending,
     ) -> None:
         self._settings = settings
         self._ground = ground
         self._report = report
         self._progress = progress
+        self._ending = ending
         report.shapes = ground.shapes
         self._ledger = Ledger(ground.cluster.nodes, numbered=settings.numbered)
         self._outside = Outside(ground, self._ledger, settings.seed, settings.manners)
@@ -85,13 +110,15 @@ class _Run:
         self._load = Load(settings.seed, self._ledger.nodes, settings.clients, settings.keys, patience)
         self._crowd = Crowd(ground, self._load)
         self._last = Client(settings.clients, ground, ground.homes[0], self._load)
-        self._began = self._ended = time.monotonic_ns()
+        self._began = time.monotonic_ns()
+        self._ended: int | None = None
         self._rounds = 0
 
     def go(self) -> None:
         try:
             self._storm()
-            self._calm()
+            if not self._ending.wished:
+                self._calm()
         finally:
             try:
                 self._nemesis.stop()
@@ -105,7 +132,8 @@ class _Run:
         """Write down what happened, however it ended."""
         report = self._report
         report.history = (*self._crowd.calls(), *self._last.calls)
-        report.figures = measure(report.history, self._began, self._ended)
+        report.figures = measure(report.history, self._began, self._ended or time.monotonic_ns())
+        report.record = self._outside.record
         report.faults = dict(self._nemesis.counts)
         report.withheld = self._nemesis.withheld
         report.fault_log = tuple(self._nemesis.log)
@@ -115,6 +143,8 @@ class _Run:
         report.traffic = self._ground.wires.total()
         report.echoes = self._ground.wires.events["echoed"]
         report.failures += self._errors()
+        if not (report.failures or report.figures.outcomes["ok"] or self._ending.wished):
+            report.failures.append("nobody was answered ok before the last fault had ended")
 
     def _storm(self) -> None:
         self._ground.cluster.start_all()
@@ -145,7 +175,7 @@ class _Run:
             if self._wait(self._agree):
                 self._report.recovery = time.monotonic() - began
                 return
-        if not self._errors():
+        if not self._errors() and not self._ending.wished:
             self._report.failures.append(
                 f"not all was well {RECOVERY:g} s after the last fault:\n{self._outside.describe()}"
             )
@@ -170,10 +200,10 @@ class _Run:
         return True
 
     def _wait(self, condition: Callable[[], bool], seconds: float = RECOVERY) -> bool:
-        """Wait for a condition, as long as nothing is wrong; whether it came."""
+        """Wait for a condition, as long as nothing is wrong and nobody interrupts; whether it came."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if self._errors():
+            if self._errors() or self._ending.wished:
                 return False
             if condition():
                 return True

@@ -7,11 +7,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
-from tests.checker.history import Call
+from tests.checker.history import Call, Outcome
+from tests.checker.linearizability import check
 from tests.live.harness import Node, reserve_port
 from tests.simulation.plan import Ask
 
@@ -20,7 +23,11 @@ from .clients import Client, WrongAnswerError
 from .figures import Silence, measure, silence
 from .ground import Ground
 from .mail import Archive, Splitter
-from .nemesis import KINDS, schedule
+from .nemesis import HEADINGS, KINDS, PAIRS, schedule
+from .rules import Issued
+from .unanswered import Unanswered, unanswered
+from .views import Reads, Record, Sent, beside, reads
+from .words import OUTSIDE, SHAPED, legend
 from .workload import Load
 
 # ---- the schedule
@@ -42,6 +49,15 @@ def test_schedule_has_every_kind_and_overlaps(seed: int) -> None:
     assert any(one.at < two.at < one.at + one.duration for one in faults for two in faults)
     assert max(fault.duration for fault in faults) >= 30
     assert {place for fault in faults for place in fault.nodes} == {-1, 0, 1, 2}
+
+
+def test_schedule_has_columns() -> None:
+    """Goal: a line says what its headings say, and names a second node where it matters only."""
+    for fault in schedule(7, 60.0, 3):
+        line = str(fault)
+        assert len(line) == len(HEADINGS)
+        assert line[HEADINGS.index("fault") :].startswith(fault.kind)
+        assert (line[HEADINGS.index("second")] == "-") == (fault.kind not in PAIRS)
 
 
 # ---- the ground
@@ -86,6 +102,33 @@ def test_workload_repeats_what_has_a_name() -> None:
     assert 0 < sum(bool(ask.patience) for ask in asks) < len(asks) / 4
 
 
+def test_few_write_what_many_watch() -> None:
+    """Goal: each watched key has one writer, who rests, and is read at all nodes; nobody else touches it.
+
+    Method: the asks of 24 clients, and who among them does what; few clients have nobody to spare.
+    """
+    load = replace(LOAD, clients=24)
+    asks = [list(islice(load.asks(client), 300)) for client in range(24)]
+    watched: dict[str, set[int]] = {}
+    for client in load.writers:
+        assert {(ask.what, bool(ask.name)) for ask in asks[client]} == {("put", True)}
+        assert len({ask.value for ask in asks[client]}) == 300
+        assert load.rest(client) > 0
+        watched |= {key: set() for key in {ask.key for ask in asks[client]}}
+    assert len(watched) == len(load.writers) == 3
+    for client in set(load.watchers) - set(load.writers):
+        assert {ask.what for ask in asks[client]} == {"get"}
+        for ask in asks[client]:
+            watched[ask.key].add(ask.node)
+        assert load.rest(client) == 0
+    assert set(map(frozenset, watched.values())) == {frozenset(load.nodes)}
+    for client in set(range(24)) - set(load.watchers):
+        assert not {ask.key for ask in asks[client]} & set(watched)
+    assert len(load.watchers) == 12
+    assert [len(replace(LOAD, clients=clients).watchers) for clients in (1, 5, 6, 9)] == [0, 0, 3, 4]
+    assert [len(replace(LOAD, clients=clients).writers) for clients in (1, 5, 6, 9)] == [0, 0, 1, 1]
+
+
 # ---- figures
 
 
@@ -104,7 +147,7 @@ def test_silence_is_the_longest_gap_with_its_begin() -> None:
 
 
 def test_figures() -> None:
-    """Goal: outcomes, unknown writes and the worst client are counted; calls outside the time are not."""
+    """Goal: outcomes, unknown writes and the worst client are counted; what was asked later is told apart."""
     second = 10**9
     calls = [
         call(0, 2 * second, start=second),
@@ -112,6 +155,7 @@ def test_figures() -> None:
         call(0, None, "unknown", "get", start=2 * second),
         call(1, 9 * second, start=8 * second),
         call(2, 30 * second, start=20 * second),
+        call(2, None, "unknown", "put", start=30 * second),
     ]
     figures = measure(calls, 0, 10 * second)
     assert figures.calls == 4
@@ -122,6 +166,119 @@ def test_figures() -> None:
     assert figures.worst == Silence(7.0, 2.0)
     assert figures.worst_client == Silence(9.0, 0.0)
     assert figures.slowest == {"half": 1.0, "99 %": 1.0, "all": 1.0}
+    assert figures.silent == 1.0, "2, 7 and 1 seconds"
+    assert figures.calls + sum(figures.afterwards.values()) == len(calls)
+    assert (figures.afterwards, figures.unknown_afterwards) == ({"ok": 1, "unknown": 1}, 1)
+
+
+# ---- views
+
+
+def test_who_answered_as_what() -> None:
+    """Goal: a role is told where it is certain only. Method: calls before, in, across and after two views."""
+    second = 10**9
+    record = Record(
+        [
+            Sent(1, (0, 1), None, 1 * second, 2 * second),
+            Sent(2, (1, 2), None, 10 * second, None),
+            Sent(3, (1, 2), None, 20 * second, 21 * second),
+        ]
+    )
+    calls = [
+        replace(call(0, end, start=start), node=node)
+        for node, start, end in (
+            (0, 0, 0),
+            (0, 1 * second, 3 * second),
+            (0, 3 * second, 9 * second),
+            (1, 3 * second, 9 * second),
+            (0, 9 * second, 11 * second),
+            (1, 12 * second, 13 * second),
+            (1, 22 * second, 23 * second),
+            (2, 22 * second, 22 * second),
+        )
+    ]
+    found = [record.role(each) for each in calls]
+    assert found == ["open", "open", "primary", "backup", "open", "open", "primary", "backup"]
+    assert record.role(call(0, None, "unknown", start=22 * second)) == "open"
+    writes = [replace(each, what="put") for each in calls]
+    refused = [replace(each, outcome="not_applied") for each in calls]
+    assert reads([*calls, *writes, *refused], record) == Reads(2, 2, 4, after_sent=1, after_active=2)
+    assert Record().role(calls[0]) == "open"
+
+
+def test_views_are_written_down() -> None:
+    """Goal: each view has its times, and a line. Method: two views, of which the second becomes active."""
+    record = Record()
+    record.send(Issued(1, (0,), None, 5))
+    record.send(Issued(2, (0, 1), 2, 6))
+    record.see_active()
+    active = record.views[1].active
+    record.see_active()
+    first, second = (json.loads(line) for line in record.lines())
+    assert (first["number"], first["members"], first["epoch"], first["active"]) == (1, [0], None, None)
+    assert (second["number"], second["members"], second["epoch"], second["active"]) == (2, [0, 1], 2, active)
+    assert first["sent"] <= second["sent"] <= second["active"]
+    assert beside(Path("a/b.jsonl")) == Path("a/b.views.jsonl")
+
+
+# ---- unanswered writes
+
+
+def written(client: int, value: str, start: int, end: int | None, number: int | None, name: str = "") -> Call:
+    outcome: Outcome = "unknown" if number is None else "ok"
+    return Call(client, 0, "put", start, end, outcome, "k", value, number=number, name=name)
+
+
+def read(value: str | None, start: int, number: int) -> Call:
+    return Call(9, 0, "get", start, start + 1, "ok", "k", value, number=number)
+
+
+@pytest.mark.parametrize(
+    ("calls", "found"),
+    [
+        ([], Unanswered()),
+        ([written(0, "a", 0, 1, 0), read("a", 2, 1)], Unanswered()),
+        ([written(0, "a", 0, 1, None), read(None, 2, 0)], Unanswered(1)),
+        ([written(0, "a", 0, 1, None), read("a", 2, 1)], Unanswered(1, 1, 1)),
+        # Not there after its client was told, and there in the end.
+        ([written(0, "a", 0, 1, None), read(None, 2, 0), read("a", 4, 1)], Unanswered(1, 1, 1, 1)),
+        # Its client may have waited all the time, and waited until it asked for something else.
+        ([written(0, "a", 0, None, None), read(None, 2, 0), read("a", 4, 1)], Unanswered(1, 1, 1)),
+        (
+            [written(0, "a", 0, None, None), read(None, 2, 0), read("a", 4, 1), written(0, "b", 1, 9, 1)],
+            Unanswered(1, 1, 1, 1),
+        ),
+        # A number that nobody was told of, and a value that was overwritten before anybody read it.
+        ([written(0, "a", 0, 1, None), written(1, "b", 0, 3, 1), read("b", 4, 2)], Unanswered(1, 1)),
+        # Two attempts at one operation: one of them was answered, or none.
+        ([written(0, "a", 0, 1, None, "n"), written(0, "a", 2, 3, 0, "n"), read("a", 4, 1)], Unanswered()),
+        (
+            [
+                written(0, "a", 0, 1, None, "n"),
+                read(None, 2, 0),
+                written(0, "a", 3, 8, None, "n"),
+                read("a", 4, 1),
+            ],
+            Unanswered(1, 1, 1),
+        ),
+    ],
+)
+def test_unanswered_writes(calls: list[Call], found: Unanswered) -> None:
+    """Goal: what became of writes that nobody was told of, and never more than is certain."""
+    verdict = check(calls)
+    assert verdict.ok, verdict.explain()
+    assert unanswered(calls, verdict.order) == found
+
+
+# ---- words
+
+
+def test_every_fault_is_explained() -> None:
+    """Goal: nobody has to guess what a word means. Method: look for each kind of fault in the legend."""
+    assert SHAPED.keys() == ground_module.SHAPES.keys()
+    for word in (*KINDS, *SHAPED, *OUTSIDE):
+        assert f"\n  {word}" in legend()
+    assert set(PAIRS) <= set(KINDS)
 
 
 # ---- mail

@@ -64,15 +64,39 @@ def test_undecided(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("undecided")
 
 
-@pytest.mark.parametrize("content", [None, b"nonsense\n", b"\xff\n", b'{"client":1}\n'])
+@pytest.mark.parametrize("content", [None, b"nonsense\n", b"\xff\n", b'{"client":1}\n', b"", b"\n \n"])
 def test_unreadable(path: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]) -> None:
-    """Goal: status 2 and the reason, never a verdict. Method: no file, no JSON, no UTF-8, no call."""
+    """Goal: status 2 and the reason, never a verdict. Method: no file, no JSON, no UTF-8, no calls."""
     if content is not None:
         path.write_bytes(content)
     assert main([str(path)]) == 2
     told = capsys.readouterr()
     assert told.out == ""
-    assert str(path) in told.err
+    assert told.err.startswith(f"{path}: ")
+    assert (told.err.count(str(path)), told.err.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize("arguments", [["--limit", "-1"], ["--limit", "many"], ["--first-number", "x"], []])
+def test_wrong_arguments(path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Goal: status 2 and one line. Method: numbers that are none, and no file."""
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, *([str(path)] if arguments else [])])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_interrupted(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Goal: Ctrl-C ends with status 130 and what is known. Method: it comes while the history is judged."""
+    save(path, GOOD["one after the other"].calls)
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tests.checker.__main__.check", interrupt)
+    assert main([str(path)]) == 130
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"interrupted without a verdict; {len(GOOD['one after the other'].calls)} calls: " in told.err
 
 
 def test_as_a_program(path: Path) -> None:
@@ -152,3 +176,13 @@ def test_edn_of_a_name_that_is_not_one_operation(
     assert "not written" in told.err
     assert told.out.startswith("violation")
     assert not out.exists()
+
+
+def test_edn_that_cannot_be_written(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Goal: the verdict is not lost, and the right file is blamed. Method: a directory that is not there."""
+    save(path, GOOD["one after the other"].calls)
+    out = path.parent / "nowhere" / "history.edn"
+    assert main([str(path), "--edn", str(out)]) == 2
+    told = capsys.readouterr()
+    assert told.out.startswith("ok")
+    assert told.err == f"{out}: not written: No such file or directory\n"

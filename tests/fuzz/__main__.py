@@ -24,10 +24,15 @@ HOW_TO_INSTALL = "The fuzzing engine is missing: pip install -r requirements-fuz
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status: 0 if nothing broke, 1 if something did, 2 without an engine."""
+    """The exit status: 0 if nothing broke, 1 if something did, 2 without an engine or the file to replay."""
     options = _parse(arguments)
     if options.replay is not None:
-        TARGETS[options.target](options.replay.read_bytes())
+        try:
+            data = options.replay.read_bytes()
+        except OSError as error:
+            print(f"{options.replay}: {error.strerror}", file=sys.stderr)
+            return 2
+        TARGETS[options.target](data)
         print(f"{options.replay}: nothing broke")
         return 0
     if importlib.util.find_spec("atheris") is None:

@@ -175,6 +175,15 @@ def test_the_command_runs_one_input_again(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"{kept}: nothing broke\n")
 
 
+def test_the_command_says_that_there_is_no_such_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What could not be read did not break anything, nor did it not: one line, and a status of its own."""
+    assert main(["codec", "--replay", str(tmp_path / "gone")]) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", f"{tmp_path / 'gone'}: No such file or directory\n")
+
+
 def test_the_command_says_how_to_get_the_engine(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,7 @@
 
 Prints how what the replicas do now differs from what the files say; ``--regenerate`` writes it into the
 files, so that a change of behaviour is reviewed as a diff. Ends with status 1 if a rule is broken or, without
-the flag, a file differs.
+the flag, a file differs, and with status 2 at a file that cannot be read.
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     bad = 0
     for path in options.files or files():
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            print(f"{path}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+            return 2
         try:
             played = play(load(text))
             changes = differences(text, path.name)
