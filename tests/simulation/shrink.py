@@ -134,7 +134,7 @@ class _Search:
         names = plan.message_faults
         if self.attempt(plan):
             return True
-        if names is None:
+        if not names:
             return False
         if self.attempt(replace(plan, message_faults=None)):
             self.name_message_faults()
@@ -195,6 +195,7 @@ def _cut_tail(search: _Search) -> None:
         length = min(last + 1, best.plan.parameters.length)
         search.change(parameters=replace(best.plan.parameters, length=length))
         return
+    search.change(limit=best.steps)
     items = tuple(item for item in best.plan.items if item.at <= best.time)
     parameters = replace(best.plan.parameters, length=best.time)
     search.change(items=items, parameters=parameters, limit=best.steps)

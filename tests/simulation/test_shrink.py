@@ -100,7 +100,7 @@ def test_a_standstill_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     broken_cores.no_resend(monkeypatch)
     outcome = broken_cores.failing()
-    small = shrink(outcome, budget=120)
+    small = shrink(outcome, budget=300)
     assert outcome.violation is not None
     assert outcome.violation.check == "liveness"
     assert same(outcome, small)

@@ -184,7 +184,9 @@ def test_the_judge_sees_a_lie_to_clients(monkeypatch: pytest.MonkeyPatch) -> Non
     story = _alone("at 1 node 1: put k = v (1)", "at 2 node 1: get k (2)")
     assert play(story).broken == ()
     monkeypatch.setattr("pbproto.waiting.Value", lambda _, position: Value(None, position))
-    assert "violation" in play(story).broken[0]
+    step, end = play(story).broken
+    assert "value: b'k' after 1 writes" in step
+    assert "violation" in end
 
 
 def test_the_judge_sees_a_broken_invariant(monkeypatch: pytest.MonkeyPatch) -> None:
