@@ -1,16 +1,18 @@
 """``python -m tests.simulation``: run seeds, replay one to the byte, explain a failure.
 
-    --seed 42                 one run: its parameters, then how it ended and a digest over every event and
-    effect
+    --seed 42                 one run: its parameters, then how it ended and a digest over
+                              every event and effect
     --seed 42 --transcript    the same with all that happened, line by line
-    --seed 42 --explain DIR   if it fails: shrink it, and write transcript, diagram and regression story to
-    DIR
+    --seed 42 --explain DIR   if it fails: shrink it, and write plan, transcript, diagram and
+                              regression story to DIR
     --plan FILE               replay a (shrunk) plan that --explain has written
     --piece NAME              one set piece, a schedule written by hand (pieces.py)
-    --seeds 1000              the set pieces and many seeds on all cores, then the matrix of what they met
-    --branches                as well: which branches of the core were never taken
+    --seeds 1000              the set pieces and many seeds on all cores, then the matrix of
+                              what they met; from 200 seeds on a hole in it is a failure
+    --seeds 1000 --branches   as well: which branches of the core were never taken
 
-Exit status: 0 all went well, 1 a rule was broken or the matrix has a hole, 2 wrong arguments.
+Exit status: 0 all went well, 1 a rule was broken or the matrix has a hole, 2 wrong arguments, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,12 +29,15 @@ from pathlib import Path
 
 import pbproto
 from pbproto.config import MILLISECOND, SECOND
+from tests.checker.arguments import INTERRUPTED, Parser, trouble, whole
 
 from . import matrix
 from .pieces import PIECES
 from .plan import Ask, Change, Plan, make
+from .plan_file import PlanFileError, plan_from_json
 from .run import Outcome, run
 from .runner import Summary, run_many, summarize
+from .shrink import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 ENOUGH = 200
@@ -40,38 +46,53 @@ ENOUGH = 200
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m tests.simulation", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--seed", type=int, help="run this seed")
-    what.add_argument("--seeds", type=int, metavar="N", help="run N seeds")
+    what.add_argument("--seed", type=whole(0), help="run this seed")
+    what.add_argument("--seeds", type=whole(1), metavar="N", help="run N seeds")
     what.add_argument("--piece", choices=sorted(PIECES), metavar="NAME", help="run this set piece")
     what.add_argument("--plan", type=Path, metavar="FILE", help="run a plan from a file")
-    parser.add_argument(
-        "--first", type=int, default=0, metavar="SEED", help="the first of --seeds (default 0)"
-    )
-    parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
-    )
-    parser.add_argument("--stop", action="store_true", help="end --seeds with the first failure")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    parser.add_argument("--transcript", action="store_true", help="print all that happens")
-    parser.add_argument("--explain", type=Path, metavar="DIR", help="explain a failure in this folder")
-    parser.add_argument(
-        "--branches", action="store_true", help="count the branches of the core that were taken"
-    )
+    many = parser.add_argument_group("with --seeds")
+    many.add_argument("--first", type=whole(0), metavar="SEED", help="the first of them (default: 0)")
+    many.add_argument("--jobs", type=whole(1), metavar="N", help="processes (default: all cores)")
+    many.add_argument("--stop", action="store_true", help="end with the first failure")
+    many.add_argument("--json", action="store_true", help="end with one line of JSON")
+    many.add_argument("--branches", action="store_true", help="count the branches of the core that are taken")
+    one = parser.add_argument_group("with one run")
+    one.add_argument("--transcript", action="store_true", help="print all that happens")
+    one.add_argument("--explain", type=Path, metavar="DIR", help="explain a failure in this folder")
     chosen = parser.parse_args(arguments)
+    for group, wanted in ((many, chosen.seeds is not None), (one, chosen.seeds is None)):
+        unused = [each.option_strings[0] for each in group._group_actions if getattr(chosen, each.dest)]
+        if unused and not wanted:
+            parser.error(f"{' and '.join(unused)} goes {group.title}")
+    if chosen.branches and (chosen.stop or chosen.json):
+        parser.error("--branches goes with neither --stop nor --json")
+    if chosen.explain is not None and chosen.explain.exists() and not chosen.explain.is_dir():
+        parser.error(f"{chosen.explain} is no folder")
+    try:
+        plan = None if chosen.seeds is not None else _plan(chosen)
+    except (OSError, PlanFileError) as error:
+        parser.error(f"{chosen.plan}: {trouble(error)}")
     print(f"commit {_commit()}, Python {platform.python_version()}")
-    if chosen.branches:
-        return _branches(chosen)
-    if chosen.seeds is not None:
-        return _many(chosen)
-    if chosen.plan is not None:
-        from .plan_file import plan_from_json
+    # As by Ctrl-C: the processes of the pool end, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if plan is not None:
+            return _one(plan, chosen)
+        chosen.first, chosen.jobs = chosen.first or 0, chosen.jobs or os.cpu_count() or 1
+        return _branches(chosen) if chosen.branches else _many(chosen)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
 
-        return _one(plan_from_json(chosen.plan.read_text(encoding="utf-8")), chosen)
-    return _one(PIECES[chosen.piece] if chosen.piece else make(chosen.seed), chosen)
+
+def _plan(chosen: argparse.Namespace) -> Plan:
+    if chosen.plan is not None:
+        return plan_from_json(chosen.plan.read_text(encoding="utf-8"))
+    return PIECES[chosen.piece] if chosen.piece else make(chosen.seed)
 
 
 def _commit() -> str:
@@ -83,7 +104,7 @@ def _commit() -> str:
 
 
 def _one(plan: Plan, chosen: argparse.Namespace) -> int:
-    print(f"seed {plan.seed}")
+    print(f"seed {plan.seed}; what the parameters mean: tests/simulation/parameters.py")
     for line in plan.parameters.lines():
         print(f"  {line}")
     asks = sum(isinstance(item, Ask) for item in plan.items)
@@ -98,7 +119,7 @@ def _one(plan: Plan, chosen: argparse.Namespace) -> int:
     if not outcome.ok and chosen.explain is not None:
         from .explain import explain
 
-        for path in explain(outcome, chosen.explain):
+        for path in explain(outcome, chosen.explain, progress=_shrinking if sys.stderr.isatty() else None):
             print(f"wrote {path}")
     return 0 if outcome.ok else 1
 
@@ -116,6 +137,15 @@ def _tell(outcome: Outcome) -> None:
         print(f"BROKEN at step {outcome.steps}, {outcome.time // MILLISECOND} ms: {outcome.violation}")
 
 
+def _shrinking(progress: Progress) -> None:
+    sys.stderr.write(
+        f"\rshrinking: run {progress.runs} of {progress.budget}, {progress.doing}: {progress.size}\x1b[K"
+    )
+    if progress.runs == progress.budget:
+        sys.stderr.write("\n")
+    sys.stderr.flush()
+
+
 def _many(chosen: argparse.Namespace) -> int:
     seeds = range(chosen.first, chosen.first + chosen.seeds)
     print(f"seeds {seeds.start} to {seeds.stop - 1} in {chosen.jobs} processes")
@@ -126,6 +156,10 @@ def _many(chosen: argparse.Namespace) -> int:
         print(line)
     _tell_many(summary)
     missing = matrix.holes(summary.tally, summary.runs) if summary.runs >= ENOUGH else []
+    if summary.runs < len(tasks):
+        print(f"{summary.runs} of {len(tasks)} were run")
+    elif summary.runs < ENOUGH:
+        print(f"fewer than {ENOUGH} runs: what they did not meet says nothing")
     for hole in missing:
         print(f"HOLE: {hole}")
     if chosen.json:
@@ -133,6 +167,8 @@ def _many(chosen: argparse.Namespace) -> int:
         document = {"runs": summary.runs, "steps": summary.steps, "failed": failed, "holes": missing}
         taken = list(summary.hit.to_bytes(1 + summary.hit.bit_length() // 8, "little"))
         print(json.dumps(document | {"package": pbproto.__file__, "taken": taken}))
+    if summary.interrupted:
+        return INTERRUPTED
     return 1 if summary.failed or missing else 0
 
 
@@ -151,10 +187,10 @@ def _tell_many(summary: Summary) -> None:
 def _branches(chosen: argparse.Namespace) -> int:
     from .branch_runs import taken
 
-    report = taken(chosen.first, chosen.seeds or ENOUGH, chosen.jobs)
+    report = taken(chosen.first, chosen.seeds, chosen.jobs)
     for line in report.lines():
         print(line)
-    return 0 if report.ok else 1
+    return 0 if report.ok or (report.passed and chosen.seeds < ENOUGH) else 1
 
 
 if __name__ == "__main__":

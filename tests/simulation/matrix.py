@@ -171,13 +171,18 @@ def lines(tally: Tally) -> list[str]:
     """The matrix as text: a row for each kind of message, a column for each fault."""
     width = max(map(len, MESSAGES))
     columns = [fault.replace("_", " ").replace("former life", "former") for fault in SUFFERED]
-    found = [" ".join([" " * width, *(f"{column:>11}" for column in columns), "   received"])]
+    found = [" ".join([" " * width, *(f"{column:>12}" for column in columns), "    received"])]
     for kind in MESSAGES:
         cells = [
-            f"{'–' if (kind, fault) in IMPOSSIBLE else tally.suffered_by[(fault, kind)]:>11}"
+            f"{'–' if (kind, fault) in IMPOSSIBLE else tally.suffered_by[(fault, kind)]:>12}"
             for fault in SUFFERED
         ]
-        found.append(" ".join([f"{kind:<{width}}", *cells, f"{tally.received[kind]:>11}"]))
+        found.append(" ".join([f"{kind:<{width}}", *cells, f"{tally.received[kind]:>12}"]))
+    found += [
+        "(A row for each kind of message. Lost to stale: what the network did to it. Overtaken: it arrived",
+        " after one that was sent later. To: a node that was paused, slow or down, a stranger at its address,",
+        " a later life of the one it was for; or it came from a life that was over. –: cannot be.)",
+    ]
     for title, counts in (
         ("happened", tally.faults),
         ("notes", tally.notes),

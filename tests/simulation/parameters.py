@@ -46,6 +46,9 @@ class Shape(Enum):
     """The outside splits the cluster into two that both serve, and joins them again."""
 
 
+TIMES = ("length", "patience", "pause_between_views", "delay")
+
+
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """Everything that is drawn before a run begins. Times are nanoseconds."""
@@ -96,6 +99,8 @@ class Parameters:
                 value = ", ".join(f"{each.name}={getattr(value, each.name)}" for each in fields(value))
             elif isinstance(value, Enum):
                 value = value.value
+            elif field.name in TIMES:
+                value = f"{value / SECOND:g} s"
             elif isinstance(value, tuple):
                 value = " ".join(map(str, value)) or "none"
             found.append(f"{field.name}: {value}")

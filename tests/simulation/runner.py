@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -50,6 +51,8 @@ class Summary:
     """On the clock on the wall."""
     failed: list[Short] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
+    interrupted: bool = False
+    """Somebody did not want to wait for the rest."""
     hit: int = 0
     """The branches that were taken, as the bits of a number, if the core is an instrumented copy."""
 
@@ -90,8 +93,7 @@ def run_many(seeds: Iterable[int | str], jobs: int, *, first_failure: bool = Fal
     with ExitStack() as stack:
         runs: Iterator[Short] = map(run_short, seeds)
         if jobs > 1:
-            # Spawned, not forked: the same as any other process, whatever this one has loaded.
-            pool = stack.enter_context(ProcessPoolExecutor(jobs, mp_context=get_context("spawn")))
+            pool = stack.enter_context(_pool(jobs))
             stack.callback(pool.shutdown, cancel_futures=True)
             runs = pool.map(run_short, seeds, chunksize=CHUNK)
         for run in runs:
@@ -100,17 +102,28 @@ def run_many(seeds: Iterable[int | str], jobs: int, *, first_failure: bool = Fal
                 return
 
 
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    # Spawned, not forked: the same as any other process, whatever this one has loaded. Ctrl-C is for this
+    # process alone.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    context = get_context("spawn")
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=signal.signal, initargs=ignore)
+
+
 def summarize(runs: Iterable[Short], total: int, *, progress: bool) -> Summary:
     """Add runs up; ``progress`` draws a line on standard error while they come in."""
     summary = Summary()
     began = time.monotonic()
-    for run in runs:
-        summary.add(run)
-        if run.check:
-            _erase(progress)
-            print(f"seed {run.seed}: {run.check}: {run.detail}", flush=True)
-        if progress:
-            _draw(summary, total, time.monotonic() - began)
+    try:
+        for run in runs:
+            summary.add(run)
+            if run.check:
+                _erase(progress)
+                print(f"seed {run.seed}: {run.check}: {run.detail}", flush=True)
+            if progress:
+                _draw(summary, total, time.monotonic() - began)
+    except KeyboardInterrupt:
+        summary.interrupted = True
     _erase(progress)
     summary.seconds = time.monotonic() - began
     return summary
