@@ -14,13 +14,11 @@ from typing import Protocol
 
 from pbproto import (
     Ballot,
-    Code,
     Delete,
     Effect,
     Event,
     Get,
     GetAll,
-    Note,
     Put,
     Reject,
     Reply,
@@ -34,7 +32,7 @@ from pbproto.store import Store
 from pbproto.values import RequestId, View
 from tests.core.watch import Watch
 
-from . import tap
+from . import conduct, tap
 from .answers import Answers, Earlier, look
 from .host import Host
 from .truth import Truth
@@ -65,6 +63,8 @@ class Before:
     synced: Ballot | None
     lead: Ballot | None
     suspected: bool
+    held: tuple[frozenset[int], frozenset[RequestId]]
+    """As a primary: whose questions were open, and which writes were parked."""
     node: Earlier
 
 
@@ -95,7 +95,7 @@ class Checks:
     lives: dict[Ballot, dict[int, int]] = field(default_factory=dict)
     """Per ballot that became active: which life of which member it was installed with."""
     left: dict[tuple[Life, Ballot], int] = field(default_factory=dict)
-    """At which step a life left an active ballot, by a higher promise or by its end."""
+    """At which step a life left a ballot, by a higher promise or by its end."""
     reached: dict[tuple[Life, Ballot], int] = field(default_factory=dict)
     """How far the log of a life went in an active ballot."""
     orders: dict[Life, list[View]] = field(default_factory=dict)
@@ -108,8 +108,12 @@ class Checks:
     """Writes that clients were told of since halves served: node, the ballot that ordered it, position."""
     parted_at: int | None = None
     """When two halves began to write on their own."""
+    told_at: dict[Life, int] = field(default_factory=dict)
+    """At which step each life was told a view last, and accepted it."""
     losses: list[tuple[int, int]] = field(default_factory=list)
     """Positions, from and to, that some node noted as dropped."""
+    noted: dict[tuple[Life, Ballot], set[tuple[int, int, int]]] = field(default_factory=dict)
+    """The same with the member, by the node that noted it and the ballot."""
     answers: dict[Life, Answers] = field(default_factory=dict)
     """Who waits at each node that is up."""
     digests: dict[int, tuple[bytes, int]] = field(default_factory=dict)
@@ -140,6 +144,7 @@ class Checks:
             state.synced,
             lead.ballot if lead is not None else None,
             lead is not None and any(backup.suspected for backup in lead.backups.values()),
+            conduct.held_by(lead),
             look(state),
         )
 
@@ -153,14 +158,18 @@ class Checks:
             self.asked[event.token] = Asked(event, self.world.steps, self.floor, request)
         if isinstance(event, TellView) and any(isinstance(effect, ViewAccepted) for effect in effects):
             self.orders.setdefault((host.id, host.life), []).append(event.view)
+            self.told_at[(host.id, host.life)] = self.world.steps
         try:
             self.watch.after(self, host.id, effects)  # type: ignore[arg-type]
         except AssertionError as error:
             raise Violation("watch", str(error)) from error
         self._ballots(host, state, before)
         self._obeys(state, effects)
-        self._keeps_out(host, state, before)
-        _trimmed(state, before)
+        conduct.other_ballot(state, event, effects, before)
+        conduct.says_active(self, host, state)
+        conduct.bounded(state, before)
+        conduct.keeps_out(host, state, before)
+        conduct.losses(self, state, effects)
         applied = tap.take()
         self._in_place(host, state, applied)
         if self.watch.one_history:
@@ -171,16 +180,13 @@ class Checks:
                 self._reply(host, state, effect)
             elif isinstance(effect, Reject):
                 self._reject(effect)
-            elif isinstance(effect, Note) and effect.code is Code.DROPPED:
-                fields = dict(effect.fields)
-                self.losses.append((int(fields["first"]), int(fields["end"])))
         self.answers.setdefault((host.id, host.life), Answers()).after(host, event, effects, before.node)
         deadline = host.replica.deadline  # type: ignore[union-attr]
         demand(deadline is None or deadline > state.now, "deadline", f"node {host.id} spins at {state.now}")
 
     def _ballots(self, host: Host, state: State, before: Before) -> None:
         life = (host.id, host.life)
-        if state.promised != before.promised and before.promised in self.lives:
+        if state.promised != before.promised:
             self.left.setdefault((life, before.promised), self.world.steps)
         if state.synced is not None and state.synced == state.promised:
             key = (life, state.promised)
@@ -195,11 +201,7 @@ class Checks:
         self.lives[lead.ballot] = {host.id: host.life} | {
             id_: backup.incarnation for id_, backup in lead.backups.items()
         }
-        for id_, incarnation in self.lives[lead.ballot].items():
-            # Whoever has gone on before the primary knew that all had come is no member of it any more.
-            other = self.world.hosts[id_]
-            if other.life != incarnation or not other.up or self.state(id_).promised != lead.ballot:
-                self.left.setdefault(((id_, incarnation), lead.ballot), self.world.steps)
+        conduct.leads(state, self.lives[lead.ballot])
         ordered = self.orders.get(life, [])
         demand(
             any(view.members == state.promised_view.members for view in ordered),
@@ -250,18 +252,6 @@ class Checks:
                     f"epoch {state.promised.epoch} names {first} and {view.members}",
                 )
 
-    def _keeps_out(self, host: Host, state: State, before: Before) -> None:
-        """While a backup is suspected nothing new gets into the log."""
-        lead = state.lead
-        if lead is None or lead.ballot != before.lead or not before.suspected:
-            return
-        if any(backup.suspected for backup in lead.backups.values()):
-            demand(
-                state.log.end == before.log_end,
-                "suspicion",
-                f"node {host.id} lets a write into the log while a backup is suspected",
-            )
-
     def _stores(self, host: Host, state: State, before: Before) -> None:
         """Replicas that have applied the same are the same, whatever they are copies of."""
         if state.commit == before.commit and state.synced == before.synced:
@@ -295,8 +285,7 @@ class Checks:
         """A life is over: it holds nothing any more."""
         state = self.state(host.id)
         self.answers.pop((host.id, host.life), None)
-        if state.promised in self.lives:
-            self.left.setdefault(((host.id, host.life), state.promised), self.world.steps)
+        self.left.setdefault(((host.id, host.life), state.promised), self.world.steps)
 
     # Answers.
 
@@ -437,17 +426,6 @@ class Checks:
                 "silent loss",
                 f"the write at {position} in {ballot}, answered at node {node}, is gone and nobody says so",
             )
-
-
-def _trimmed(state: State, before: Before) -> None:
-    """What is committed is kept in the log up to a bound: memory does not grow with the number of writes."""
-    if state.commit > before.commit:
-        kept = sum(state.log[position].size for position in range(state.log.start, state.commit))
-        demand(
-            kept <= state.config.log_keep_bytes,
-            "memory",
-            f"node {state.id} keeps {kept} bytes of committed operations",
-        )
 
 
 def digest_of(store: Store) -> bytes:

@@ -8,8 +8,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pbproto import Delete, Get, GetAll, Put, Reject, Reply
-from pbproto.config import MILLISECOND
+from pbproto import Delete, Get, GetAll, Put, Reason, Reject, Reply
+from pbproto.config import MILLISECOND, SECOND
 from pbproto.effects import Listing, Value, Written
 from pbproto.values import Kind
 from tests.checker.history import Call
@@ -17,6 +17,7 @@ from tests.checker.history import Call
 from .chance import between, stream
 from .host import Host
 from .plan import Ask
+from .violation import demand
 
 if TYPE_CHECKING:
     from .world import World
@@ -61,6 +62,8 @@ class Clients:
         self._clients: dict[int, Client] = {}
         self.attempts: dict[int, Attempt] = {}
         self.calls: list[Call] = []
+        self.served_at: int | None = None
+        """In the calm: since when the view is active everywhere."""
 
     @property
     def idle(self) -> bool:
@@ -123,6 +126,7 @@ class Clients:
         attempt = self.attempts[answer.token]
         assert attempt.answer is None, f"({answer.token}) is answered twice"
         attempt.answer = answer
+        self._not_late(answer)
         if attempt.over:
             return
         if attempt.ask.answer_lost and attempt.number == 0 and not self._world.calm:
@@ -131,6 +135,17 @@ class Clients:
             self._finish(attempt, "unknown", None)
             return
         self._world.at(self._world.now + between(self._random, 0, MILLISECOND), self._hear, attempt)
+
+    def _not_late(self, answer: Reply | Reject) -> None:
+        """Where the view is active and nothing is wrong, nobody's time runs out."""
+        if self.served_at is None or not isinstance(answer, Reject) or answer.reason is not Reason.TIMEOUT:
+            return
+        late, world = self._world.now - self.served_at, self._world
+        demand(
+            late < SECOND or len(world.hosts) > world.parameters.limits.origins,
+            "liveness",
+            f"({answer.token}) is not served {late} ns after the view has become active: {answer}",
+        )
 
     def _hear(self, attempt: Attempt) -> None:
         if attempt.over or attempt.answer is None:

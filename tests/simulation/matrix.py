@@ -180,7 +180,7 @@ def lines(tally: Tally) -> list[str]:
         found.append(" ".join([f"{kind:<{width}}", *cells, f"{tally.received[kind]:>12}"]))
     found += [
         "(A row for each kind of message. Lost to stale: what the network did to it. Overtaken: it arrived",
-        " after one that was sent later. To: a node that was paused, slow or down, a stranger at its address,",
+        " after one that was sent later. To: one that was paused, slow or down, a stranger at its address,",
         " a later life of the one it was for; or it came from a life that was over. –: cannot be.)",
     ]
     for title, counts in (

@@ -37,6 +37,9 @@ class Network:
         self._latest: dict[Link, int] = {}
         """Per link the number of the latest message that arrived."""
         self.storm = 0
+        self.doomed = ""
+        """A kind of message of which the first on each link is lost."""
+        self._doomed: set[tuple[str, Link]] = set()
 
     # Faults of links.
 
@@ -81,6 +84,10 @@ class Network:
         lost, copied, late, stale = (random.random() for _ in range(4))
         delay, much, later, more = (random.random() for _ in range(4))
         storm = 0.4 if self.storm and not world.calm else 0.0
+        if mail.kind == self.doomed and (mail.kind, link) not in self._doomed:
+            self._doomed.add((mail.kind, link))
+            world.note("lost", f"{mail.name} is lost", *link)
+            return
         blocked = self._blocked.get(link)
         if blocked:
             self._stop(mail, link, blocked)

@@ -164,7 +164,7 @@ def draw(seed: int) -> Parameters:
         late=pick(random, (0.0, 0.02, 0.1)),
         stale=pick(random, (0.0, 0.05, 0.2)),
         limits=Limits(
-            origins=pick(random, (USUAL.origins, USUAL.origins, 3)),
+            origins=pick(random, (USUAL.origins, 2, 1)),
             names=USUAL.names if chance(random, 0.8) else 3,
             ballots=pick(random, (USUAL.ballots, 4)) if shape is Shape.USUAL else USUAL.ballots,
         ),

@@ -66,7 +66,7 @@ UNREACHED: tuple[tuple[str, str], ...] = (
         "a nudge or promise has to outlive its sender: some seeds in a thousand",
     ),
     (
-        "store: if len(self.keys) > MAX_IDEMPOTENCY_KEYS",
-        "more than 65,536 keys are a matter for the unit tests",
+        "gate: elif envelope.sender == state.id",
+        "a node has to move to where an answer to its former life goes: some seeds in a thousand",
     ),
 )

@@ -1,0 +1,138 @@
+"""What a node may say and do in a step, held against what is known of all nodes.
+
+Each rule is one that a lost or doubled write shows only in the rarest of runs: whoever breaks it is caught in
+the act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from pbproto import Code, Effect, Event, Note, Reason, Reject, Reply, Send
+from pbproto.events import Receive
+from pbproto.messages import Adopt, Confirm, Confirmed, Forward, Forwarded, Replicate, Replicated
+from pbproto.state import FOREVER, Lead, State
+from pbproto.status import standing
+from pbproto.values import RequestId
+
+from .violation import demand
+
+if TYPE_CHECKING:
+    from .checks import Before, Checks
+    from .host import Host
+
+Life = tuple[int, int]
+SERVING = (Replicate, Replicated, Forward, Forwarded, Confirm, Confirmed)
+
+
+def held_by(lead: Lead | None) -> tuple[frozenset[int], frozenset[RequestId]]:
+    """Of a primary: which backups have a question open, and which writes are parked."""
+    if lead is None:
+        return frozenset(), frozenset()
+    return frozenset(lead.asks), frozenset(lead.parked)
+
+
+def other_ballot(state: State, event: Event, effects: Iterable[Effect], before: Before) -> None:
+    """What serves one ballot changes nothing in another: questions and rounds count from 1 in each."""
+    if not (isinstance(event, Receive) and isinstance(event.message, SERVING)):
+        return
+    if event.message.ballot == before.promised:
+        return
+    asks, parked = held_by(state.lead)
+    acts = (
+        (state.log.end, state.commit) != (before.log_end, before.commit)
+        or not asks <= before.held[0]
+        or not parked <= before.held[1]
+        or any(
+            isinstance(effect, Reply) or (isinstance(effect, Reject) and effect.reason is not Reason.TIMEOUT)
+            for effect in effects
+        )
+    )
+    demand(not acts, "other ballot", f"node {state.id} in {before.promised} acts on {event.message}")
+
+
+def says_active(checks: Checks, host: Host, state: State) -> None:
+    """Who says "active" says it of the view it was told, and nobody had left that when it was told.
+
+    On this word an outside restarts other nodes.
+    """
+    if standing(state) != "active":
+        return
+    told, ballot = state.told, state.promised
+    demand(
+        told is not None
+        and told.members == state.promised_view.members
+        and told.epoch in (None, ballot.epoch),
+        "active",
+        f"node {host.id} says active of {told}, but is in {ballot} of {state.promised_view.members}",
+    )
+    members = checks.lives.get(ballot)
+    demand(members is not None, "active", f"node {host.id} says active, and nobody leads {ballot}")
+    since = checks.told_at.get((host.id, host.life), 0)
+    for id_, life in (members or {}).items():
+        left = checks.left.get(((id_, life), ballot))
+        demand(
+            left is None or left > since,
+            "active",
+            f"node {host.id} says active; it was told at step {since}, and node {id_} had left {ballot} "
+            f"at step {left}",
+        )
+
+
+def leads(state: State, members: Mapping[int, int]) -> None:
+    """The primary is the member with the lowest id."""
+    demand(state.id == min(members), "primary", f"node {state.id} leads {sorted(members)}")
+
+
+def bounded(state: State, before: Before) -> None:
+    """A log does not grow for ever, and whoever owes an answer for too long is suspected."""
+    if state.commit > before.commit:
+        kept = sum(state.log[position].size for position in range(state.log.start, state.commit))
+        demand(
+            kept <= state.config.log_keep_bytes,
+            "memory",
+            f"node {state.id} keeps {kept} bytes of committed operations",
+        )
+    lead, config = state.lead, state.config
+    if lead is None:
+        return
+    count = len(lead.uncommitted)
+    demand(count <= config.max_waiting, "memory", f"{count} operations stand uncommitted at node {state.id}")
+    for backup in lead.backups.values():
+        silent = backup.owed_since != FOREVER and state.now - backup.owed_since >= config.suspect_after
+        demand(
+            not silent or bool(backup.suspected),
+            "suspicion",
+            f"{backup.member.id} owes {state.id} an answer since {backup.owed_since}, and is not suspected",
+        )
+
+
+def keeps_out(host: Host, state: State, before: Before) -> None:
+    """While a backup is suspected nothing new gets into the log."""
+    lead = state.lead
+    if lead is None or lead.ballot != before.lead or not before.suspected:
+        return
+    if any(backup.suspected for backup in lead.backups.values()):
+        demand(
+            state.log.end == before.log_end,
+            "suspicion",
+            f"node {host.id} lets a write into the log while a backup is suspected",
+        )
+
+
+def losses(checks: Checks, state: State, effects: Iterable[Effect]) -> None:
+    """What a join drops is noted, shown by ``GET /view``, and told to all members alike."""
+    life = (state.id, state.incarnation)
+    for effect in effects:
+        if isinstance(effect, Note) and effect.code is Code.DROPPED:
+            fields = dict(effect.fields)
+            loss = (int(fields["member"]), int(fields["first"]), int(fields["end"]))
+            checks.losses.append(loss[1:])
+            checks.noted.setdefault((life, state.promised), set()).add(loss)
+            shown = [tuple(each) for each in state.dropped]
+            demand(loss in shown, "silent loss", f"node {state.id} notes {loss}, and shows {shown}")
+        elif isinstance(effect, Send) and isinstance(effect.message, Adopt):
+            said = {tuple(each) for each in effect.message.dropped}
+            noted = checks.noted.get((life, effect.message.ballot), set())
+            demand(said == noted, "silent loss", f"node {state.id} says {said} to others, and notes {noted}")

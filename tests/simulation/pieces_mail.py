@@ -1,0 +1,134 @@
+"""Schedules written by hand: what serves a view comes late, twice, or to the wrong one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pbproto.config import MILLISECOND, SECOND
+
+from .limits import Limits
+from .plan import Ask, Change, Item, Plan, Told
+from .schedule import CALM, fault, plan, put, view
+
+
+def late_verdict(release: int) -> Plan:
+    """A primary's "certainly not" arrives when the write stands in the next primary's log.
+
+    The write of a client of 2 is parked at 0, since 1 is suspected, and turned away; the verdict is held up.
+    In the next view, of 1, 2 and a slow 3, it gets its place; ``release`` (milliseconds) is when the verdict
+    arrives.
+    """
+    config = replace(
+        CALM.config, request_timeout=SECOND, suspect_after=100 * MILLISECOND, heartbeat=50 * MILLISECOND
+    )
+    parameters = replace(CALM, ids=(0, 1, 2, 3), first=(0, 1, 2), config=config)
+    return plan(
+        parameters,
+        view(0, (0, 1, 2)),
+        fault("cut", 300, 1400, 0, 1),
+        put(1000, 2, "late"),
+        fault("hold_one_way", 1700, release, 0, 2),
+        replace(fault("slow", 1755, 2500, 3), amount=800),
+        view(1756, (1, 2, 3)),
+    )
+
+
+def echoes() -> Plan:
+    """More repeats of an uncommitted write come to the primary than may wait: the last is turned away."""
+    parameters = replace(CALM, config=replace(CALM.config, max_waiting=2))
+    repeats = ((500, 0), (505, 0), (510, 2), (515, 2))
+    return plan(
+        parameters,
+        view(0, (0, 1, 2)),
+        fault("hold_one_way", 450, 900, 1, 0),
+        *(replace(put(at, node, "once", at), name="key") for at, node in repeats),
+    )
+
+
+def held_answers() -> Plan:
+    """A slow primary answers a joining member, then a reader, when the way to them has come to a halt."""
+    slow = replace(fault("slow", 990, 3000, 0), amount=800)  # a step takes 40 ms
+    return plan(
+        CALM,
+        view(0, (0, 1)),
+        put(500, 0, "x"),
+        slow,
+        view(1000, (0, 1, 2)),
+        fault("hold_one_way", 1170, 1500, 0, 2),
+        put(2000, 0, "y"),
+        Ask(2003 * MILLISECOND, 1, 1, "get", "k", patience=10 * SECOND),
+        fault("hold_one_way", 2130, 2500, 0, 1),
+    )
+
+
+def question_under_way() -> Plan:
+    """1 is told the view again while the answer to an older question of its own is held up."""
+    return plan(
+        CALM,
+        view(0, (0, 1, 2)),
+        fault("hold_one_way", 490, 700, 2, 0),
+        Ask(500 * MILLISECOND, 0, 1, "get", "k", patience=10 * SECOND),
+        fault("hold_one_way", 600, 1000, 0, 1),
+        view(800, (0,)),
+        view(900, (0, 1, 2), (1,)),
+    )
+
+
+def fresh_primary(alone: int) -> Plan:
+    """0 begins to lead when 1, which has adopted its base, has been alone and has written meanwhile."""
+    return plan(
+        replace(CALM, first=(0, 1)),
+        view(0, (0, 1)),
+        put(100, 0, "x"),
+        replace(fault("slow", 499, 2000, 2), amount=800),
+        view(500, (0, 1, 2)),
+        view(alone, (1,)),
+        put(alone + 2, 1, "alone", 1),
+        Ask((alone + 6) * MILLISECOND, 2, 0, "get", "k", patience=10 * SECOND),
+    )
+
+
+def late_fetch(release: int) -> Plan:
+    """A copy of a Fetch reaches its source when the receiver has it all; later the source is one again."""
+    return plan(
+        replace(CALM, first=(1, 2), config=replace(CALM.config, log_keep_bytes=0)),
+        view(0, (1, 2)),
+        *(put(100 + 10 * number, 1, f"x{number}", number) for number in range(3)),
+        replace(fault("slow", 499, 1500, 2), amount=800),
+        view(500, (0, 1, 2)),
+        fault("hold_one_way", 520, release, 0, 1),
+        fault("pause", release - 10, release + 100, 2),
+        *(put(1700 + 10 * number, 1, f"y{number}", number) for number in range(3)),
+        fault("crash", 1900, 1910, 0),
+        Change(1920 * MILLISECOND, (), (Told(0, 0),)),
+        Ask(3000 * MILLISECOND, 9, 0, "get", "k", patience=10 * SECOND),
+    )
+
+
+def late_forward(release: int) -> Plan:
+    """Copies of a forward that was refused for certain arrive after a later one of the same origin."""
+    config = replace(
+        CALM.config,
+        request_timeout=SECOND,
+        suspect_after=100 * MILLISECOND,
+        heartbeat=50 * MILLISECOND,
+        resend_after=50 * MILLISECOND,
+    )
+    return plan(
+        replace(CALM, config=config),
+        view(0, (0, 1, 2)),
+        fault("cut", 300, 2000, 0, 2),
+        put(1000, 1, "refused"),
+        fault("hold_one_way", 1100, release, 1, 0),
+        put(1800, 1, "next", 1),
+    )
+
+
+def forgotten(seed: int) -> Plan:
+    """Verdicts are lost while origins are forgotten all the time, and come back."""
+    config = replace(CALM.config, resend_after=50 * MILLISECOND, suspect_after=2 * SECOND)
+    items: list[Item] = [view(0, (0, 1, 2))]
+    for number in range(300):
+        items.append(put(100 + 14 * number, number % 3, f"v{number}", number % 12))
+    parameters = replace(CALM, limits=Limits(origins=1), loss=0.2, config=config)
+    return plan(parameters, *items, seed=seed)
