@@ -104,9 +104,10 @@ def _commit() -> str:
 
 
 def _one(plan: Plan, chosen: argparse.Namespace) -> int:
-    print(f"seed {plan.seed}; what the parameters mean: tests/simulation/parameters.py")
+    print(f"seed {plan.seed}")
     for line in plan.parameters.lines():
         print(f"  {line}")
+    print("  (what they mean: tests/simulation/parameters.py)")
     asks = sum(isinstance(item, Ask) for item in plan.items)
     changes = sum(isinstance(item, Change) for item in plan.items)
     print(f"  planned: {asks} requests, {changes} views, {len(plan.items) - asks - changes} faults that last")

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.planted.copy import plant, run_in
 
 from .branches import Branch, instrument
-from .unreached import UNREACHED
+from .unreached import reason_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def judge(branches: list[Branch], hit: list[int], output: str, passed: bool) -> 
     for branch, mark in zip(branches, hit, strict=True):
         if mark:
             continue
-        reason = next((reason for words, reason in UNREACHED if words in branch.name), None)
+        reason = reason_for(branch.name)
         if reason is None:
             unexplained.append(branch)
         else:

@@ -57,10 +57,6 @@ RARE = {
 }
 """Cells that are counted and not demanded, and why."""
 
-SELDOM: dict[tuple[str, str], str] = {}
-"""Cells that take many runs to hit: demanded from ``MANY`` runs on only."""
-MANY = 1000
-
 REJECTED = (
     ("closing", "certain"),
     ("closing", "unknown"),
@@ -127,7 +123,7 @@ def ignore_reasons() -> list[str]:
 
 def holes(tally: Tally, runs: int) -> list[str]:
     """What so many runs should have met and did not."""
-    excused = {**IMPOSSIBLE, **RARE, **(SELDOM if runs < MANY else {})}
+    excused = {**IMPOSSIBLE, **RARE}
     missing = []
     for kind in MESSAGES:
         missing += [

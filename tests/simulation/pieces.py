@@ -13,7 +13,9 @@ from .pieces_mail import (
     late_fetch,
     late_forward,
     late_verdict,
+    paused_while_others_adopt,
     question_under_way,
+    stale_answers,
 )
 from .pieces_views import (
     closed_twice,
@@ -38,14 +40,16 @@ PIECES = {
     "held_answers": held_answers(),
     **{f"late_fetch_{release}": late_fetch(release) for release in (900, 910, 920, 1160)},
     **{f"late_forward_{release}": late_forward(release) for release in (1880, 1890, 1900)},
-    "late_proposal": late_proposal(),
+    **{f"late_proposal_{silent}": late_proposal(silent) for silent in (590, 640)},
     "late_proposal_told_again": late_proposal_told_again(),
     **{f"late_verdict_{release}": late_verdict(release) for release in (1860, 1880, 1900, 1920, 1940)},
     "left_behind": left_behind(),
     "left_while_installing": left_while_installing(),
     "leftover": leftover(),
     "leftover_one_ballot": leftover_one_ballot(),
+    "paused_while_others_adopt": paused_while_others_adopt(),
     "question_under_way": question_under_way(),
+    **{f"stale_answers_{seed}": stale_answers(seed) for seed in (1, 2)},
     "word_taken_back": word_taken_back(),
 }
 """By name."""

@@ -61,6 +61,30 @@ def held_answers() -> Plan:
     )
 
 
+def paused_while_others_adopt() -> Plan:
+    """The primary stands still when a slow member says that it holds the base."""
+    return plan(
+        CALM,
+        view(0, (0, 1)),
+        replace(fault("slow", 499, 2000, 2), amount=800),  # a step takes 40 ms
+        view(500, (0, 1, 2)),
+        fault("pause", 570, 700, 0),
+    )
+
+
+def stale_answers(seed: int) -> Plan:
+    """Every message comes again, up to seconds later, while one primary installs view after view."""
+    items: list[Item] = [
+        view(400 * number, (0, 1) if number % 2 else (0, 1, 2), (0, 1, 2)) for number in range(12)
+    ]
+    for number in range(330):
+        at = 50 + 14 * number
+        items.append(Ask(at * MILLISECOND, number % 3, 1, "get", "k", patience=10 * SECOND))
+        if number % 2:
+            items.append(put(at, 0, f"v{number}", 3))
+    return plan(replace(CALM, stale=0.9, delay=30 * MILLISECOND), *items, seed=seed)
+
+
 def question_under_way() -> Plan:
     """1 is told the view again while the answer to an older question of its own is held up."""
     return plan(

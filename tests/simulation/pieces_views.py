@@ -30,11 +30,12 @@ def leftover() -> Plan:
     )
 
 
-def late_proposal() -> Plan:
+def late_proposal(silent: int) -> Plan:
     """A late copy of a proposal reaches the next life of a member whose promise the primary has.
 
     The primary 0 waits for 2. The promise of 1 came late, so the proposal went out again, and that copy is
     held; 1 is restarted and told the view again, its nudges are lost, and it promises what the copy says.
+    Until ``silent`` (milliseconds) nothing that it says arrives: this promise, or not even that.
     """
     return plan(
         CALM,
@@ -43,7 +44,7 @@ def late_proposal() -> Plan:
         fault("hold_one_way", 0, 300, 1, 0),
         fault("hold_one_way", 200, 600, 0, 1),
         fault("crash", 350, 355, 1),
-        fault("cut_one_way", 356, 640, 1, 0),
+        fault("cut_one_way", 356, silent, 1, 0),
         Change(400 * MILLISECOND, (), (Told(1, 0),)),
         put(700, 1, "x"),
     )
@@ -130,7 +131,7 @@ def earlier_adoption(seed: int) -> Plan:
 
 def late_proposal_told_again() -> Plan:
     """The same, and the view is told to 1 once more when it has promised."""
-    before = late_proposal()
+    before = late_proposal(640)
     return plan(before.parameters, *before.items, Change(630 * MILLISECOND, (), (Told(1, 0),)))
 
 
