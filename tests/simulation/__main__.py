@@ -54,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what.add_argument("--seeds", type=whole(1), metavar="N", help="run N seeds")
     what.add_argument("--piece", choices=sorted(PIECES), metavar="NAME", help="run this set piece")
     what.add_argument("--plan", type=Path, metavar="FILE", help="run a plan from a file")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     many = parser.add_argument_group("with --seeds")
     many.add_argument("--first", type=whole(0), metavar="SEED", help="the first of them (default: 0)")
     many.add_argument("--jobs", type=whole(1), metavar="N", help="processes (default: all cores)")
     many.add_argument("--stop", action="store_true", help="end with the first failure")
-    many.add_argument("--json", action="store_true", help="end with one line of JSON")
     many.add_argument("--branches", action="store_true", help="count the branches of the core that are taken")
     one = parser.add_argument_group("with one run")
     one.add_argument("--transcript", action="store_true", help="print all that happens")
@@ -122,7 +122,19 @@ def _one(plan: Plan, chosen: argparse.Namespace) -> int:
 
         for path in explain(outcome, chosen.explain, progress=_shrinking if sys.stderr.isatty() else None):
             print(f"wrote {path}")
+    if chosen.json:
+        failed = [] if outcome.violation is None else [outcome.violation]
+        name = chosen.piece or plan.seed
+        _print_json(1, outcome.steps, [(name, each.check, each.detail) for each in failed])
     return 0 if outcome.ok else 1
+
+
+def _print_json(runs: int, steps: int, failed: list[tuple[int | str, str, str]], **more: object) -> None:
+    """For programs, in one line; with the core that ran, which may be a copy."""
+    names = ("seed", "check", "detail")
+    found = [dict(zip(names, each, strict=True)) for each in failed]
+    document = {"runs": runs, "steps": steps, "failed": found, "package": pbproto.__file__}
+    print(json.dumps(document | more))
 
 
 def _tell(outcome: Outcome) -> None:
@@ -164,10 +176,9 @@ def _many(chosen: argparse.Namespace) -> int:
     for hole in missing:
         print(f"HOLE: {hole}")
     if chosen.json:
-        failed = [{"seed": run.seed, "check": run.check, "detail": run.detail} for run in summary.failed]
-        document = {"runs": summary.runs, "steps": summary.steps, "failed": failed, "holes": missing}
+        failed = [(run.seed, run.check, run.detail) for run in summary.failed]
         taken = list(summary.hit.to_bytes(1 + summary.hit.bit_length() // 8, "little"))
-        print(json.dumps(document | {"package": pbproto.__file__, "taken": taken}))
+        _print_json(summary.runs, summary.steps, failed, holes=missing, taken=taken)
     if summary.interrupted:
         return INTERRUPTED
     return 1 if summary.failed or missing else 0
