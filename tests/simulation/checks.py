@@ -169,6 +169,7 @@ class Checks:
         conduct.says_active(self, host, state)
         conduct.bounded(state, before)
         conduct.keeps_out(host, state, before)
+        conduct.refusals(self, state, effects)
         conduct.losses(self, state, effects)
         applied = tap.take()
         self._in_place(host, state, applied)

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 from pbproto import Code, Effect, Event, Note, Reason, Reject, Reply, Send
 from pbproto.events import Receive
-from pbproto.messages import Adopt, Confirm, Confirmed, Forward, Forwarded, Replicate, Replicated
+from pbproto.messages import (
+    Adopt,
+    Confirm,
+    Confirmed,
+    Forward,
+    Forwarded,
+    Replicate,
+    Replicated,
+    VerdictCode,
+)
 from pbproto.state import FOREVER, Lead, State
 from pbproto.status import standing
 from pbproto.values import RequestId
@@ -119,6 +128,44 @@ def keeps_out(host: Host, state: State, before: Before) -> None:
             "suspicion",
             f"node {host.id} lets a write into the log while a backup is suspected",
         )
+
+
+def refusals(checks: Checks, state: State, effects: Iterable[Effect]) -> None:
+    """A primary calls no write "not applied" that stands in its log, and turns parked ones away in time."""
+    lead = state.lead
+    if lead is None:
+        return
+    late = [request for request, write in lead.parked.items() if write.deadline <= state.now]
+    demand(not late, "answers", f"the time of {late}, parked at node {state.id}, is up")
+    log = checks.watch.logs.get(lead.ballot)
+    for request in _refused(checks, effects):
+        demand(
+            log is None or request not in log.requests,
+            "not applied",
+            f"node {state.id} calls {request} not applied, and has it in its log",
+        )
+    for effect in effects:
+        if isinstance(effect, Reject) and effect.certain and effect.reason is Reason.TIMEOUT:
+            name = getattr(checks.asked[effect.token].event, "idempotency_key", b"")
+            demand(
+                not name or name not in lead.claimed,
+                "not applied",
+                f"({effect.token}) repeats a write in the log of node {state.id}, and is called not applied",
+            )
+
+
+def _refused(checks: Checks, effects: Iterable[Effect]) -> Iterable[RequestId]:
+    """The requests that were called certainly not applied, to clients and to backups."""
+    for effect in effects:
+        if isinstance(effect, Reject) and effect.certain:
+            request = checks.asked[effect.token].request
+            if request is not None:
+                yield request
+        elif isinstance(effect, Send) and isinstance(effect.message, Forwarded):
+            to = effect.envelope
+            for verdict in effect.message.verdicts:
+                if verdict.code in (VerdictCode.NOT_APPLIED, VerdictCode.OVERLOADED, VerdictCode.KEY_REUSED):
+                    yield RequestId(to.receiver, to.receiver_incarnation, verdict.counter)
 
 
 def losses(checks: Checks, state: State, effects: Iterable[Effect]) -> None:
