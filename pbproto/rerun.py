@@ -137,10 +137,12 @@ def _step_hidden(replica: Replica, step: Step, names: Names) -> tuple[Effect, ..
 
 
 def continues(before: Replay, after: Recording) -> str:
-    """Why a recording is not what follows another one; nothing if it is."""
+    """Why a recording is not what follows another one; nothing if it is, or is of another life."""
     one, other = before.recording.header, after.header
-    if (one.id, one.incarnation, one.redaction) != (other.id, other.incarnation, other.redaction):
-        return "it is of another life"
+    if (one.id, one.incarnation) != (other.id, other.incarnation):
+        return ""
+    if one.redaction != other.redaction:
+        return "it hides other things"
     last = before.recording.last
     if other.first != last + 1:
         return f"it begins with step {other.first}, not {last + 1}"

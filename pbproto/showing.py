@@ -21,6 +21,9 @@ LONGEST = 40
 """Bytes or characters of a value that are shown."""
 MOST = 6
 """Items of a collection that are shown."""
+RANDOM = 2**56
+"""From here on a number is taken for random bits (an incarnation, a history) and shown as in ``GET /view``: no
+count comes so far, and as nanoseconds these are more than two years."""
 
 
 def parts(value: object) -> list[tuple[str, Any]] | None:
@@ -52,8 +55,8 @@ def text(value: object) -> str:
             return _shortened(repr(value), len(value), "characters")
         case Enum():
             return value.name.lower()
-        case int() if value >= FOREVER and not isinstance(value, bool):
-            return "never" if value == FOREVER else f"{value:#x}"
+        case int() if value >= RANDOM and not isinstance(value, bool):
+            return "never" if value == FOREVER else f"{value:016x}"
         case Ballot():
             return str(value)
         case Member():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -276,8 +277,11 @@ def test_segments_of_a_life_follow_each_other() -> None:
     assert continues(before, read(begin + step)) == ""
     assert "begins with step 6, not 5" in continues(before, read(later))
     assert "begins with step 1, not 5" in continues(before, read(one))
-    other = Writer(7, 5, Config())
-    assert "of another life" in continues(before, read(other.begin()))
+    other = Writer(before.recording.header.id, 5, Config())
+    assert continues(before, read(other.begin())) == ""
+    hiding = read(later)
+    hiding.header = replace(hiding.header, redaction="all")
+    assert "hides other things" in continues(before, hiding)
     replica.state.ignored["x"] = 1
     replica.state.store.data[b"k"] = b"x"
     writer.steps -= 1
