@@ -22,8 +22,8 @@ LONGEST = 40
 MOST = 6
 """Items of a collection that are shown."""
 RANDOM = 2**56
-"""From here on a number is taken for random bits (an incarnation, a history) and shown as in ``GET /view``: no
-count comes so far, and as nanoseconds these are more than two years."""
+"""From here on a number is taken for random bits (an incarnation, a history) and shown as in ``GET /view``:
+no count comes so far, and as nanoseconds these are more than two years."""
 
 
 def parts(value: object) -> list[tuple[str, Any]] | None:

@@ -638,7 +638,7 @@ def test_clients_of_the_primary_read_that_their_answer_may_be_forgotten(
 def test_a_write_that_never_left_its_node_cannot_have_been_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It waited for its view, and was nowhere else: forget all origins meanwhile; it is written nevertheless."""
+    """It waited for its view, and was nowhere else: forget all origins meanwhile; it is written."""
     cluster = active(0, 1, 2)
     cluster.tell((1, 2), to=(1,))
     token = cluster.put(1, b"k", b"v")
