@@ -103,9 +103,13 @@ def bounded(state: State, before: Before) -> None:
             "memory",
             f"node {state.id} keeps {kept} bytes of committed operations",
         )
+    waiting = sum(waiter.size for waiter in state.waiting.clients.values())
+    demand(state.waiting.bytes == waiting, "memory", f"{state.waiting.bytes} bytes wait, or {waiting}")
     lead, config = state.lead, state.config
     if lead is None:
         return
+    parked = sum(write.operation.size for write in lead.parked.values())
+    demand(lead.parked_bytes == parked, "memory", f"{lead.parked_bytes} bytes are parked, or {parked}")
     count = len(lead.uncommitted)
     demand(count <= config.max_waiting, "memory", f"{count} operations stand uncommitted at node {state.id}")
     for backup in lead.backups.values():

@@ -133,6 +133,15 @@ def _asks(seed: int, parameters: Parameters) -> list[Ask]:
             key, value = pick(random, parameters.keys), f"b{burst}.{number}"
             patience = 2 * parameters.patience
             asks.append(Ask(at + number, client, node, "put", key, value, patience=patience))
+        if parameters.named and parameters.limits.names >= USUAL.names:
+            # Several use one name at once, at several nodes, and not all for the same request.
+            name, key = f"burst{burst}", pick(random, parameters.keys)
+            for number in range(between(random, 2, 6)):
+                value = f"{name}{'b' if chance(random, 0.3) else ''}"
+                ask = Ask(
+                    at + number, 1050 + 100 * burst + number, pick(random, parameters.ids), "put", key, value
+                )
+                asks.append(replace(ask, name=name, patience=2 * parameters.patience))
     return asks
 
 
