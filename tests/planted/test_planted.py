@@ -99,5 +99,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["commit_on_any_ack", "--by", "explorer", "--jobs", "1"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0] == table.HEADER
-    assert out[2].startswith("| `commit_on_any_ack`: ")
-    assert out[2] == table.row(BUGS[0], KNOWN)
+    seen, explored = KNOWN["commit_on_any_ack"]["simulation"], out[2].split(" | ")[-2:]
+    assert seen is not None
+    assert f" | {seen.check} | " in out[2], "what the simulation found last time"
+    assert (explored[0].split("-")[0], explored[1]) == ("`fast", "everywhere |")
