@@ -23,17 +23,20 @@ def table(hints: Hints) -> str:
 def row(bug: Bug, hints: Hints) -> str:
     """One fault, and how each finder found it."""
     simulation, explorer = hints[bug.name].get("simulation"), hints[bug.name].get("explorer")
-    seen = f"{_after(simulation)} | {simulation.check}" if simulation else "– | "
-    explored = f"{_after(explorer)} | {explorer.check}" if explorer else f"– | {bug.beyond_scopes}"
+    seen = f"{_runs(simulation)} | {simulation.check}" if simulation else "– | "
+    explored = f"{_states(explorer)} | {explorer.check}" if explorer else f"– | {bug.beyond_scopes}"
     return f"| `{bug.name}`: {bug.rule} | {seen} | {explored} |"
 
 
-def _after(found: Found) -> str:
-    if not isinstance(found.place, str):
-        return f"{found.effort} seed{'s' * (found.effort > 1)}"
-    if not found.effort:
+def _runs(found: Found) -> str:
+    if isinstance(found.place, str):
         return f"set piece `{found.place}`"
-    return f"`{found.place}`, {found.effort:,} states"
+    return f"{found.effort} seed{'s' * (found.effort > 1)}"
+
+
+def _states(found: Found) -> str:
+    effort = f"{found.effort:,} states" if found.effort else "at the start"
+    return f"`{found.place}`, {effort}"
 
 
 def count(hints: Hints) -> str:
