@@ -1,4 +1,7 @@
-"""``python -m tests.model``: search a scope, say what was found, exit 1 if anything is wrong."""
+"""``python -m tests.model``: search a scope, say what was found, exit 1 if anything is wrong.
+
+Wrong is a violation, a property that is not seen, and figures other than those that are pinned.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from collections.abc import Sequence
 import pbproto
 
 from .explorer import Found, Search
-from .scopes import SCOPES
+from .figures import COST, PINNED, Figures
+from .scope import Scope
+from .scopes import FAST, SCOPES
 from .words import tell
 
 
@@ -60,6 +65,32 @@ def summary(found: Found, seconds: float) -> str:
     )
 
 
+TABLE = (
+    "| scope | nodes | clients, requests | views | timers | restarts | stops | again | | states | actions "
+    "| CPU |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def row(scope: Scope) -> str:
+    """What a scope lets happen, and what it comes to, as a line of a table."""
+    requests = [ask for asks in scope.clients for ask in asks]
+    verdict, states, actions, depth = PINNED.get(scope.name, ("not searched yet", 0, 0, 0))
+    far = f"up to {depth} actions" if verdict == "bounded" else verdict
+    numbered = ", numbered" if any(order.epoch for order in scope.orders) else ""
+    return (
+        f"| `{scope.name}` | {scope.nodes} | {len(scope.clients)}, {len(requests)} "
+        f"| {len(scope.orders)}{numbered} | {scope.timers} | {scope.crashes} | {scope.closes} "
+        f"| {scope.again} | {far} | {states:,} | {actions:,} | {COST.get(scope.name, '')} |"
+    )
+
+
+def differs(found: Found, expected: Figures | None) -> str:
+    """How the figures differ from those that are pinned, in words; nothing if they do not."""
+    if expected is None or found.pinned == expected:
+        return ""
+    return "NOT AS PINNED: {}, {:,} states, {:,} actions, depth {}".format(*expected)
+
+
 def document(search: Search, seconds: float) -> dict[str, object]:
     """The result for a program."""
     found, nodes = search.found, search.universe.nodes
@@ -89,13 +120,17 @@ def document(search: Search, seconds: float) -> dict[str, object]:
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--list", action="store_true", help="show the scopes")
+    what.add_argument("--list", action="store_true", help="show the scopes and what each is about")
+    what.add_argument("--table", action="store_true", help="show what each lets happen, as in the documents")
     what.add_argument(
         "--scope", action="append", metavar="NAME", choices=sorted(SCOPES), help="search this one"
     )
     what.add_argument("--all-fast", action="store_true", help="search all that run with the tests")
     parser.add_argument("--depth", type=int, help="end after this many actions, whatever the scope says")
     parser.add_argument("--max-states", type=int, help="stop at about this many states")
+    parser.add_argument(
+        "--stop", action="store_true", help="end with the first scope that is not as it should be"
+    )
     parser.add_argument("--plain", action="store_true", help="without the two reductions of the search")
     parser.add_argument("--explain", action="store_true", help="show the nodes along the path of a violation")
     parser.add_argument("--seen", action="store_true", help="show what was seen, and at which depth first")
@@ -107,15 +142,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = options(arguments)
     if asked.list:
         for scope in SCOPES.values():
-            bound = "exhausted" if scope.depth is None else f"{scope.depth} actions"
-            print(f"{scope.name:25} {scope.nodes} nodes, {bound}: {scope.about}")
+            print(f"{scope.name:26} {scope.about}")
         return 0
-    names = [name for name in SCOPES if name.startswith("fast-")] if asked.all_fast else asked.scope
-    return max([run(name, asked) for name in names])
+    if asked.table:
+        print("\n".join((TABLE, *map(row, SCOPES.values()))))
+        return 0
+    names = FAST if asked.all_fast else asked.scope
+    status = 0
+    for name in names:
+        status = max(status, run(name, asked))
+        if status and asked.stop:
+            break
+    return status
 
 
 def run(name: str, asked: argparse.Namespace) -> int:
-    """Search one scope and print what was found; the exit status."""
+    """Search one scope and print what was found; the exit status.
+
+    A search that was asked to be another one than the scope's own is not held to the pinned figures.
+    """
     start = time.process_time()
     search = Search(SCOPES[name], Watcher() if sys.stderr.isatty() else None, asked.plain)
     found = search.run(max_states=asked.max_states, depth=asked.depth)
@@ -132,7 +177,11 @@ def run(name: str, asked: argparse.Namespace) -> int:
             for seen, depth in sorted(found.seen.items(), key=lambda item: item[1]):
                 print(f"  {seen} at depth {depth}")
         print(summary(found, seconds))
-    return 1 if found.verdict in ("violation", "unseen") else 0
+    as_it_is = asked.depth is None and asked.max_states is None and not asked.plain
+    difference = differs(found, PINNED.get(name) if as_it_is else None)
+    if difference:
+        print(f"{name}: {difference}", file=sys.stderr if asked.json else sys.stdout)
+    return 1 if found.verdict in ("violation", "unseen") or difference else 0
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from .scope import Ask
 
 
 def one_node(facts: Facts) -> None:
-    """A log holds no request and no key twice (5), and the store is what the log says."""
+    """A log holds no request and no key twice (5), the store is its outcome, only a member leads."""
     requests: dict[RequestId, int] = {}
     names: dict[bytes, int] = {}
     for position, operation in enumerate(facts.operations, facts.start):
@@ -33,6 +33,8 @@ def one_node(facts: Facts) -> None:
             )
     if facts.start == 0 and dict(facts.data) != replay(facts.operations[: facts.commit])[0]:
         raise ViolationError("store", f"the store of node {facts.id} is not what its log says: {facts.data}")
+    if facts.leads is not None and facts.told is not None and facts.told.member(facts.id) is None:
+        raise ViolationError("serving", f"node {facts.id} leads, and was told a view without it")
 
 
 def replay(operations: Iterable[Operation]) -> tuple[dict[bytes, bytes], list[Kind]]:
@@ -55,12 +57,10 @@ def two_nodes(one: Facts, other: Facts, one_history: bool) -> None:
     first = max(one.start, other.start)
     if one.synced is not None and one.synced == other.synced:
         _same(one, other, first, min(one.end, other.end), "one_log", f"ballot {one.synced}")
-        if one.commit == other.commit and one.data != other.data:
-            raise ViolationError(
-                "one_log", f"nodes {one.id} and {other.id} applied the same and hold different data"
-            )
+        _equal(one, other)
     if one_history:
         _same(one, other, first, min(one.commit, other.commit), "committed", "what is committed")
+        _equal(one, other)
     for lead, backup in ((one, other), (other, one)):
         for id_, incarnation, acked in lead.leads or ():
             if (id_, incarnation) == (backup.id, backup.incarnation):
@@ -77,6 +77,13 @@ def _same(one: Facts, other: Facts, first: int, end: int, check: str, what: str)
                 f"{what} is, at {position}, {one.operation(position)} at node {one.id} and "
                 f"{other.operation(position)} at node {other.id}",
             )
+
+
+def _equal(one: Facts, other: Facts) -> None:
+    if one.commit == other.commit and (one.data, one.memory) != (other.data, other.memory):
+        raise ViolationError(
+            "equal_stores", f"nodes {one.id} and {other.id} applied the same and hold different stores"
+        )
 
 
 def _holds(lead: Facts, backup: Facts, acked: int) -> None:
@@ -105,17 +112,27 @@ def node_and_mail(facts: Facts, mail: Iterable[object]) -> None:
 def node_and_history(
     facts: Facts, asks: tuple[Ask, ...], history: History, refused: frozenset[RequestId], joined: bool
 ) -> None:
-    """Acknowledged operations stay (3), 'not applied' never takes effect (6).
+    """Acknowledged operations stay (3), 'not applied' never takes effect (6), who waits is not forgotten.
 
     ``joined``: the node is a member of the last view of a scope with a split; what it lacks, it must report.
     """
     for ask, entry in zip(asks, history, strict=True):
         if entry is not None and entry.state == "written" and facts.synced is not None:
             _keeps(facts, ask, entry, joined)
+        if entry is not None and entry.state == "waits":
+            _lets_wait(facts, ask, entry.request)
     for position in range(facts.start, facts.commit):
         operation = facts.operation(position)
         if operation is not None and operation.request in refused:
             raise ViolationError("not_applied", f"{operation} was 'not applied', and is at {position}")
+
+
+def _lets_wait(facts: Facts, ask: Ask, request: RequestId) -> None:
+    life, counter = request[:2], request.counter
+    if facts.closing and facts.life == life:
+        raise ViolationError("closing", f"node {facts.id} is stopping, and the client of {ask} waits there")
+    if facts.marks.get(life, 0) > counter:
+        raise ViolationError("settled", f"{ask} still waits, and node {facts.id} takes it to be answered")
 
 
 def _keeps(facts: Facts, ask: Ask, entry: Entry, joined: bool) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from pbproto import Ballot, Operation, Replica, Result
 from pbproto.status import standing
-from pbproto.values import Dropped, Member, RequestId
+from pbproto.store import Store
+from pbproto.values import Dropped, Member, RequestId, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ class Facts:
     """The applied store, sorted by key."""
     results: dict[RequestId, Result]
     """The remembered results."""
+    memory: object
+    """All that the applied store remembers besides the data, to be compared with that of another node."""
+    marks: dict[tuple[int, int], int]
+    """Per life of a node the highest low-water mark that the store or the log has."""
     leads: tuple[tuple[int, int, int], ...] | None
     """``(id, incarnation, acked)`` of the backups of an active primary; ``None`` for everyone else."""
     round: int
@@ -35,20 +40,43 @@ class Facts:
     suspects: bool
     says_active: tuple[tuple[Member, ...], int | None] | None
     """The told view and its epoch, if ``GET /view`` would say ``active``."""
-    was_told: bool
+    told: View | None
+    closing: bool
     next_counter: int
     sleeps: bool
     """Whether it waits for no deadline."""
     dropped: tuple[Dropped, ...]
+
+    @property
+    def life(self) -> tuple[int, int]:
+        """The node and its incarnation, with which its request ids begin."""
+        return self.id, self.incarnation
 
     def operation(self, position: int) -> Operation | None:
         """What stands at a position, if the log still has it."""
         return self.operations[position - self.start] if self.start <= position < self.end else None
 
 
+def _memory(store: Store) -> object:
+    origins = tuple(
+        (name, known.first_position, known.settled, known.last_position, tuple(sorted(known.results.items())))
+        for name, known in store.origins.items()
+    )
+    return origins, tuple(store.keys.items()), store.evicted
+
+
+def _marks(store: Store, operations: tuple[Operation, ...]) -> dict[tuple[int, int], int]:
+    marks = {name: known.settled for name, known in store.origins.items()}
+    for operation in operations:
+        life = (operation.origin, operation.incarnation)
+        marks[life] = max(marks.get(life, 0), operation.settled)
+    return marks
+
+
 def facts_of(replica: Replica) -> Facts:
     """Read a replica."""
     state = replica.state
+    operations = tuple(state.log[position] for position in range(state.log.start, state.log.end))
     lead, told = state.lead, state.told
     active = told is not None and standing(state) == "active"
     return Facts(
@@ -60,13 +88,15 @@ def facts_of(replica: Replica) -> Facts:
         start=state.log.start,
         end=state.log.end,
         commit=state.commit,
-        operations=tuple(state.log[position] for position in range(state.log.start, state.log.end)),
+        operations=operations,
         data=tuple(sorted(state.store.data.items())),
         results={
             RequestId(*name, counter): result
             for name, origin in state.store.origins.items()
             for counter, result in origin.results.items()
         },
+        memory=_memory(state.store),
+        marks=_marks(state.store, operations),
         leads=None
         if lead is None
         else tuple((backup.member.id, backup.incarnation, backup.acked) for backup in lead.backups.values()),
@@ -74,7 +104,8 @@ def facts_of(replica: Replica) -> Facts:
         parked=len(lead.parked) if lead is not None else 0,
         suspects=lead is not None and any(backup.suspected for backup in lead.backups.values()),
         says_active=(told.members, told.epoch) if told is not None and active else None,
-        was_told=told is not None,
+        told=told,
+        closing=state.closing,
         next_counter=state.waiting.next_counter,
         sleeps=replica.deadline is None,
         dropped=tuple(state.dropped),

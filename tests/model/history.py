@@ -54,8 +54,8 @@ def judge(asks: tuple[Ask, ...], history: History) -> str:
 
     By definition: some order of the requests is searched for that keeps real time, in which each answer is
     what a plain map would answer, and in which ``Msg-Num`` is the number of writes before. A request answered
-    'not applied' is not in the order; one without a result is, or is not; requests with one
-    ``Idempotency-Key`` are one write with one answer.
+    'not applied' is not in the order; one without a result is, or is not; equal requests with one
+    ``Idempotency-Key`` are one write with one answer, and of different ones only one takes effect.
     """
     if _order(asks, history, numbers=True) is not None:
         return ""
@@ -83,8 +83,8 @@ def _order(asks: tuple[Ask, ...], history: History, *, numbers: bool) -> Order |
 
 
 Store = tuple[tuple[str, str], ...]
-Named = tuple[tuple[str, Kind, int], ...]
-"""Per ``Idempotency-Key`` that was applied: what it did, and its number."""
+Named = tuple[tuple[Ask, Kind, int], ...]
+"""Per ``Idempotency-Key`` that was applied: the request, what it did, and its number."""
 
 
 def _search(
@@ -130,9 +130,11 @@ def _place(
         if right and (not numbers or entry.position == count):
             yield store, named, count
         return
-    known = next(((kind, number) for name, kind, number in named if name == ask.name), None)
+    known = next((first for first in named if first[0].name == ask.name), None)
     if known is not None:
-        kind, number = known
+        first, kind, number = known
+        if (first.what, first.key, first.value) != (ask.what, ask.key, ask.value):
+            return
     else:
         number = count
         kind = _apply(ask, contents)
@@ -141,7 +143,7 @@ def _place(
     if known is not None:
         yield store, named, count
     else:
-        more = ((ask.name, kind, number),) if ask.name else ()
+        more = ((ask, kind, number),) if ask.name else ()
         yield tuple(sorted(contents.items())), named + more, count + 1
 
 

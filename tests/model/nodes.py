@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from pbproto import (
     Config,
@@ -23,6 +22,7 @@ from pbproto import (
     Replica,
     Reply,
     Send,
+    TellView,
     Tick,
     Value,
     Written,
@@ -35,7 +35,7 @@ from pbproto.messages import Adopted, Promise, Replicated
 from .copies import dump, load
 from .facts import Facts, facts_of
 from .freeze import freeze, times
-from .scope import LIVES, Scope, address
+from .scope import LIVES, TIMERS, Scope, Timer, address
 from .sometimes import seen_in_step
 
 Answer = tuple[int, tuple[object, ...]]
@@ -51,15 +51,6 @@ class ViolationError(Exception):
         self.check = check
         self.text = text
 
-
-@dataclass(frozen=True, slots=True)
-class Timer:
-    """Time passes at one node: until its next deadline, or until everything it waits for is due."""
-
-    kind: Literal["next", "all"]
-
-
-TIMERS = (Timer("next"), Timer("all"))
 
 Happening = Event | Timer
 Sends = tuple[tuple[int, tuple[int, ...]], ...]
@@ -158,11 +149,13 @@ class Nodes:
             )
         number = self.intern(replica, before=node)
         after = self.facts[number]
+        keeps_out(before, after)
+        obeys(before, event, after)
         return Step(
             number,
             self._sends(before, effects),
             answers_in(effects),
-            seen_in_step(before, event, effects, after, LIVES[0] + before.id),
+            seen_in_step(before, event, effects, after),
             self._beyond(after),
         )
 
@@ -198,6 +191,31 @@ class Nodes:
             facts.promised.epoch > scope.max_epoch
             or facts.promised.attempt > scope.max_attempt
             or facts.round > scope.max_round
+        )
+
+
+def keeps_out(before: Facts, after: Facts) -> None:
+    """While a backup is suspected new writes wait outside the log. Raises ``ViolationError``."""
+    suspects = before.suspects and after.suspects and before.promised == after.promised
+    if suspects and after.end > before.end:
+        raise ViolationError(
+            "suspicion", f"node {before.id} lets a write into its log while it suspects a backup"
+        )
+
+
+def obeys(before: Facts, event: Happening, after: Facts) -> None:
+    """A node promises what it was told, and nothing before. Raises ``ViolationError``."""
+    if after.promised == before.promised:
+        return
+    told = after.told
+    if told is not None and told.epoch is None and not isinstance(event, TellView):
+        told = before.told  # nobody but the outside has a say in it; a numbered one is learned from others
+    if told is None or (before.told is None and not isinstance(event, TellView)):
+        raise ViolationError("obedience", f"node {before.id} promises {after.promised}, and was told nothing")
+    if told.members != after.members:
+        raise ViolationError(
+            "obedience",
+            f"node {before.id} promises {after.promised} of {after.members}, not what it was told",
         )
 
 

@@ -33,15 +33,16 @@ class Outside:
     timers: int
     crashes: int
     again: int
+    closes: int
 
 
 class Act(NamedTuple):
     """Something the outside does, or that happens to a node."""
 
-    what: Literal["order", "tell", "crash"]
+    what: Literal["order", "tell", "crash", "close"]
     node: int
     place: int
-    """Of the view; of a crash, the life that begins."""
+    """Of the view; of a crash, the life that begins; of a stop, 0."""
 
 
 Known = dict[Act, int]
@@ -76,6 +77,7 @@ class Views:
                 timers=scope.timers,
                 crashes=scope.crashes,
                 again=scope.again,
+                closes=scope.closes,
             )
         )
 
@@ -96,7 +98,12 @@ class Views:
         known = self._acts.get(number)
         if known is None:
             outside = self.met[number]
-            known = {**self._orders(outside), **self._tells(outside), **self._crashes(outside)}
+            known = {
+                **self._orders(outside),
+                **self._tells(outside),
+                **self._crashes(outside),
+                **self._closes(outside),
+            }
             self._acts[number] = known
         return known
 
@@ -160,6 +167,13 @@ class Views:
             )
             found[Act("crash", id_, life)] = self.intern(after)
         return found
+
+    def _closes(self, outside: Outside) -> Known:
+        # A node that is stopping keeps the data until it is gone: it is as good a keeper as before.
+        if not outside.closes:
+            return {}
+        after = self.intern(replace(outside, closes=outside.closes - 1))
+        return {Act("close", id_, 0): after for id_ in self.scope.mortal or range(self.scope.nodes)}
 
     def timer(self, number: int) -> int:
         """Some node's clock moved."""

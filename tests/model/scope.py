@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from pbproto import Delete, Get, GetAll, Member, Put, View
@@ -11,6 +12,16 @@ from pbproto.events import Request
 
 LIVES = (50, 20, 80, 10)
 """Incarnations of a node's lives, to which its id is added: not in order, as random bits would not be."""
+
+
+PATIENT = {"request_timeout": 10_000, "suspect_after": 1_000, "resend_after": 250, "heartbeat": 400}
+"""Nodes ask again, then suspect, then give up, as in real life."""
+HASTY = {"request_timeout": 10, "suspect_after": 1_000, "resend_after": 250, "heartbeat": 400}
+"""The first thing that time does is to turn clients away."""
+SUSPICIOUS = {"request_timeout": 20, "suspect_after": 10, "resend_after": 1_000, "heartbeat": 1_000}
+"""The first thing is suspicion, the second that clients are turned away."""
+TINY = {**PATIENT, "chunk_bytes": 1, "batch_bytes": 1, "log_keep_bytes": 0}
+"""State moves item by item, as a snapshot whenever it can."""
 
 
 def address(id_: int) -> str:
@@ -56,6 +67,32 @@ class Ask:
         return words.get(self.what, "GET everything") + (f" ({self.name})" if self.name else "")
 
 
+def put(node: int, value: str, *, name: str = "", after: int = 0, key: str = "k") -> Ask:
+    return Ask(node, "put", key, value, name, after)
+
+
+def get(node: int, *, after: int = 0, key: str = "k") -> Ask:
+    return Ask(node, "get", key, after=after)
+
+
+def delete(node: int, *, after: int = 0, key: str = "k") -> Ask:
+    return Ask(node, "delete", key, after=after)
+
+
+def everything(node: int, *, after: int = 0) -> Ask:
+    return Ask(node, "list", "", after=after)
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Time passes at one node: until its next deadline, or until everything it waits for is due."""
+
+    kind: Literal["next", "all"]
+
+
+TIMERS = (Timer("next"), Timer("all"))
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One view that the outside orders after the one before, and the nodes that are told."""
@@ -94,6 +131,9 @@ class Scope:
     """The nodes that may crash (all, if none is named), as long as the data has another keeper."""
     again: int = 0
     """How often a view that a node was told may be told to it again."""
+    closes: int = 0
+    """How often some node may be stopped in order. It goes on answering its peers; if there are crashes left,
+    it may be killed and started again at any later time."""
     max_epoch: int = 4
     max_attempt: int = 3
     max_round: int = 2
@@ -115,3 +155,9 @@ class Scope:
         for client, asks in enumerate(self.clients):
             told += [(client, place, ask) for place, ask in enumerate(asks)]
         return tuple(told)
+
+
+two = partial(Scope, nodes=2, first=(0, 1), settings=HASTY)
+"""What most scopes begin with: an active view of two, and clients whose patience ends first."""
+three = partial(Scope, nodes=3, first=(0, 1, 2), settings=HASTY)
+"""The same of three."""

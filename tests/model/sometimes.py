@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pbproto import Effect, Note, Receive, Reject, Reply, Send, ViewRefused, Written
+from pbproto import Close, Effect, Message, Note, Receive, Reject, Reply, Send, ViewRefused, Written
 from pbproto.effects import Code, Reason
-from pbproto.messages import Forward, Forwarded, Refuse, VerdictCode
+from pbproto.messages import Forward, Forwarded, Refuse, Replicated, VerdictCode
 
 from .facts import Facts
+from .scope import LIVES, Timer
 
 SOMETIMES = {
     "written": "a write succeeds",
@@ -20,11 +21,13 @@ SOMETIMES = {
     "read_at_backup": "a backup answers a read from its own copy",
     "rejoin": "a node that was restarted, and forgot everything, serves with data again",
     "primary_rejoin": "the same, of a node that is the primary again",
+    "backup_rejoin": "the same, of a node that is a backup",
     "refused_stale_read": "a primary that was replaced cannot confirm a read",
     "answered_from_results": "a write that came again is answered from the results table",
     "base_from_another": "a primary begins with the log of another member",
     "log_tail": "a member gets the tail of a log",
     "snapshot": "a member gets a snapshot",
+    "snapshot_and_tail": "the same, and then the tail of the log",
     "truncated": "a member cuts operations that never were acknowledged",
     "recovered": "a backup is suspected, and answers again",
     "parked_not_applied": "a write that waited outside the log is turned away with certainty",
@@ -41,12 +44,19 @@ SOMETIMES = {
     "dropped": "a join reports operations that the base lacks",
     "both_halves_wrote": "both halves of a split acknowledge writes",
     "turned_away_outside": "a client of a node outside the view is turned away",
+    "commit_after_restart": "a write succeeds in a view with a node that was restarted",
+    "rejoin_of_three": "a node that was restarted serves with data again in a view of three",
+    "installed_again": "a view becomes active as another attempt at the same epoch",
+    "key_reused": "a request with the Idempotency-Key of another one is refused",
+    "suspected": "time passes, and a backup is suspected",
+    "sent_again": "time passes, and what may be lost is sent again",
+    "answered_at_stop": "a node that is told to stop answers a client that waits",
+    "turned_away_at_stop": "a node that is stopping turns a newcomer away",
+    "acknowledged_while_stopping": "a node that is stopping acknowledges what it is sent",
 }
 
 
-def seen_in_step(
-    before: Facts, event: object, effects: Iterable[Effect], after: Facts, first_life: int
-) -> tuple[str, ...]:
+def seen_in_step(before: Facts, event: object, effects: Iterable[Effect], after: Facts) -> tuple[str, ...]:
     """The names of what one step shows."""
     found: dict[str, None] = {}
     for effect in effects:
@@ -55,20 +65,34 @@ def seen_in_step(
         elif isinstance(effect, Reply):
             found.update(dict.fromkeys(_in_reply(effect, after)))
         elif isinstance(effect, Reject):
-            found.update(dict.fromkeys(_in_rejection(effect, before)))
+            found.update(dict.fromkeys(_in_rejection(effect, before, event)))
         elif isinstance(effect, ViewRefused):
             found["late_view_refused"] = None
-        elif isinstance(effect, Send) and isinstance(effect.message, Forwarded):
-            found.update(dict.fromkeys(_in_verdict(before, event, effect.message)))
+        elif isinstance(effect, Send):
+            found.update(dict.fromkeys(_in_mail(effect.message, before, event)))
     if isinstance(event, Receive) and isinstance(event.message, Refuse) and after.promised > before.promised:
         found["outbid"] = None
     if after.synced != before.synced and after.end < before.end:
         found["truncated"] = None
-    if after.says_active and not before.says_active and after.end and after.incarnation != first_life:
-        found["rejoin"] = None
-        if after.leads is not None:
-            found["primary_rejoin"] = None
+    if after.says_active and not before.says_active:
+        found.update(dict.fromkeys(_in_active(after)))
+    if after.suspects and not before.suspects:
+        found["suspected"] = None
     return tuple(found)
+
+
+def _restarted(id_: int, incarnation: int) -> bool:
+    return incarnation != LIVES[0] + id_
+
+
+def _in_active(after: Facts) -> Iterator[str]:
+    if after.promised.attempt:
+        yield "installed_again"
+    if after.end and _restarted(*after.life):
+        yield "rejoin"
+        yield "backup_rejoin" if after.leads is None else "primary_rejoin"
+        if len(after.members) == 3:
+            yield "rejoin_of_three"
 
 
 _NOTES = {
@@ -88,6 +112,8 @@ def _in_note(note: Note, after: Facts) -> Iterator[str]:
         yield "base_from_another"
     elif note.code is Code.STATE_RECEIVED:
         yield "snapshot" if fields["what"] == "snapshot" else "log_tail"
+        if fields["what"] == "snapshot" and after.commit < after.end:
+            yield "snapshot_and_tail"
     elif note.code is Code.IGNORED and fields["reason"] in ("former_life", "wrong_incarnation"):
         yield "former_life"
 
@@ -98,6 +124,9 @@ def _in_reply(reply: Reply, after: Facts) -> Iterator[str]:
         yield "written"
         if later:
             yield "commit_after_view_change"
+        others = [(id_, incarnation) for id_, incarnation, _ in after.leads or ()]
+        if any(_restarted(*life) for life in (after.life, *others)):
+            yield "commit_after_restart"
     else:
         if later:
             yield "read_after_view_change"
@@ -105,7 +134,11 @@ def _in_reply(reply: Reply, after: Facts) -> Iterator[str]:
             yield "read_at_backup"
 
 
-def _in_rejection(reject: Reject, before: Facts) -> Iterator[str]:
+def _in_rejection(reject: Reject, before: Facts, event: object) -> Iterator[str]:
+    if reject.reason is Reason.KEY_REUSED:
+        yield "key_reused"
+    if reject.reason is Reason.CLOSING:
+        yield "answered_at_stop" if isinstance(event, Close) else "turned_away_at_stop"
     if not reject.certain:
         yield "unknown"
     elif reject.reason is Reason.TIMEOUT and before.parked:
@@ -114,7 +147,16 @@ def _in_rejection(reject: Reject, before: Facts) -> Iterator[str]:
         yield "turned_away_outside"
 
 
-def _in_verdict(before: Facts, event: object, message: Forwarded) -> Iterator[str]:
+def _in_mail(message: Message, before: Facts, event: object) -> Iterator[str]:
+    if isinstance(event, Timer):
+        yield "sent_again"
+    if before.closing and isinstance(message, Replicated):
+        yield "acknowledged_while_stopping"
+    if isinstance(message, Forwarded):
+        yield from _in_verdict(message, before, event)
+
+
+def _in_verdict(message: Forwarded, before: Facts, event: object) -> Iterator[str]:
     if isinstance(event, Receive) and isinstance(event.message, Forward):
         known = before.results.get(event.message.operation.request)
         if known is not None and any(code <= VerdictCode.MISSING for _, code, _ in message.verdicts):

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from pbproto import Ballot, Envelope, Operation, Receive, Send
+from pbproto import Ballot, Envelope, Operation, Receive, Send, TellView, Tick
 from pbproto.messages import Message, Promise, Replicate, Told
 from pbproto.values import Dropped, Kind, RequestId
 
 from .always import node_and_history, node_and_mail, one_node, two_nodes
 from .facts import Facts
 from .history import Entry
-from .nodes import Nodes, ViolationError, happen
+from .nodes import Nodes, ViolationError, happen, keeps_out, obeys
 from .scope import Ask, Scope, view
 
 ONE, TWO = Ballot(1, 0, 0, 50), Ballot(2, 0, 1, 51)
@@ -46,11 +46,21 @@ def leads(facts: Facts, *backups: tuple[int, int, int]) -> Facts:
     return replace(facts, leads=backups)
 
 
+def told(facts: Facts, *ids: int) -> Facts:
+    """The node was told a view of these, and has promised it."""
+    return replace(facts, told=view(ids), members=view(ids).members)
+
+
+def suspicious(facts: Facts) -> Facts:
+    return replace(facts, suspects=True)
+
+
 def mail(message: Message) -> Receive:
     return Receive(Envelope(0, 50, 1, 51, 0), message)
 
 
 ACKNOWLEDGED = (Entry("written", 0, FIRST.request, None, Kind.CREATED, 0, ONE),)
+WAITING = (Entry("waits", 0, FIRST.request),)
 REFUSED = (Entry("not applied", 0, FIRST.request),)
 NOBODY: frozenset[RequestId] = frozenset()
 
@@ -68,8 +78,14 @@ WRONG: dict[str, tuple[str, Callable[[], None]]] = {
     ),
     "one ballot has two logs": ("one_log", lambda: two_nodes(node(0, FIRST), node(1, SECOND), True)),
     "one log gives two stores": (
-        "one_log",
+        "equal_stores",
         lambda: two_nodes(node(0, FIRST, commit=1), replace(node(1, FIRST, commit=1), data=()), True),
+    ),
+    "a store has forgotten a result": (
+        "equal_stores",
+        lambda: two_nodes(
+            node(0, FIRST, commit=1), replace(node(1, FIRST, commit=1, ballot=TWO), memory=()), True
+        ),
     ),
     "a ballot has two primaries": ("one_log", lambda: two_nodes(leads(node(0)), leads(node(1)), True)),
     "a ballot's log has changed": (
@@ -106,6 +122,30 @@ WRONG: dict[str, tuple[str, Callable[[], None]]] = {
             replace(node(1, ballot=TWO), dropped=(Dropped(0, 1, 2),)), (PUT,), ACKNOWLEDGED, NOBODY, True
         ),
     ),
+    "a client waits at a node that is stopping": (
+        "closing",
+        lambda: node_and_history(replace(node(0), closing=True), (PUT,), WAITING, NOBODY, False),
+    ),
+    "a request that waits is taken to be answered": (
+        "settled",
+        lambda: node_and_history(replace(node(1), marks={(0, 50): 1}), (PUT,), WAITING, NOBODY, False),
+    ),
+    "a write enters the log while a backup is suspected": (
+        "suspicion",
+        lambda: keeps_out(suspicious(node(0)), suspicious(node(0, FIRST))),
+    ),
+    "a node leads that was told a view without it": (
+        "serving",
+        lambda: one_node(replace(leads(node(0)), told=view((1,)))),
+    ),
+    "a node promises before it was told anything": (
+        "obedience",
+        lambda: obeys(node(0), Tick(), replace(node(0, ballot=TWO), told=view((0, 1)))),
+    ),
+    "a node promises another view than it was told": (
+        "obedience",
+        lambda: obeys(told(node(0), 0), Tick(), told(node(0, ballot=TWO), 0, 1)),
+    ),
     "a write that was turned away is committed": (
         "not_applied",
         lambda: node_and_history(
@@ -135,6 +175,16 @@ RIGHT: dict[str, Callable[[], None]] = {
     ),
     "a drop that is reported": lambda: node_and_history(
         replace(node(1, ballot=TWO), dropped=(Dropped(0, 0, 1),)), (PUT,), ACKNOWLEDGED, NOBODY, True
+    ),
+    "a client waits elsewhere": lambda: node_and_history(
+        replace(node(1), closing=True, marks={(0, 50): 0, (0, 20): 9}), (PUT,), WAITING, NOBODY, False
+    ),
+    "a write that waited for a backup enters the log": lambda: keeps_out(suspicious(node(0)), node(0, FIRST)),
+    "a node promises what it was told before": lambda: obeys(
+        told(node(0), 0, 1), Tick(), told(node(0, ballot=TWO), 0, 1)
+    ),
+    "a node promises what it is told": lambda: obeys(
+        node(0), TellView(view((0, 1))), told(node(0, ballot=TWO), 0, 1)
     ),
     "a write that was turned away, in a log": lambda: node_and_history(
         node(0, FIRST), (PUT,), REFUSED, frozenset({FIRST.request}), False

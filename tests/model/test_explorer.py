@@ -19,8 +19,8 @@ from .explorer import Search
 from .freeze import freeze
 from .nodes import ViolationError
 from .path import fails, replay, shortened
-from .scope import Order, Scope
-from .scopes import HASTY, PATIENT, SCOPES, get, put
+from .scope import HASTY, PATIENT, Order, Scope, get, put
+from .scopes import SCOPES
 from .words import tell
 
 ROOT = Path(__file__).parents[2]

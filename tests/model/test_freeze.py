@@ -211,6 +211,7 @@ def test_values_that_compare_equal_are_not_mistaken() -> None:
         SCOPES["fast-failover"],
         SCOPES["fast-suspicion"],
         SCOPES["fast-restart"],
+        SCOPES["fast-close-restart"],
         SCOPES["fast-snapshot"],
         replace(SCOPES["fast-three-reads"], depth=8),
     ],

@@ -14,6 +14,7 @@ from .scope import Ask, Scope
 
 PUT1, PUT2 = Ask(0, "put", value="1"), Ask(0, "put", value="2")
 NAMED = Ask(0, "put", value="1", name="once")
+OTHER = Ask(1, "put", value="2", name="once")
 DELETE = Ask(0, "delete")
 GET, ALL = Ask(0, "get"), Ask(0, "list")
 BALLOT = Ballot(1, 0, 0, 50)
@@ -64,6 +65,10 @@ RIGHT: dict[str, tuple[tuple[Ask, ...], History]] = {
         (NAMED, NAMED, GET),
         (open_("unknown"), wrote(0), read(b"1", 1, 0b10)),
     ),
+    "another write under the same key, refused or without an answer": (
+        (NAMED, OTHER, OTHER, GET),
+        (wrote(0), open_("not applied"), open_("unknown"), read(b"1", 1, 0b1)),
+    ),
     "a later read of the same place": ((PUT1, GET, GET), (wrote(0), read(b"1", 1), read(b"1", 1, 0b10))),
 }
 
@@ -83,6 +88,8 @@ WRONG: dict[str, tuple[tuple[Ask, ...], History]] = {
     "numbers against real time": ((PUT1, PUT2), (wrote(1), wrote(0, Kind.UPDATED, 0b1))),
     "a repeated write with another number": ((NAMED, NAMED), (wrote(0), wrote(1, Kind.UPDATED, 0b1))),
     "a repeated write with another answer": ((NAMED, NAMED), (wrote(0), wrote(0, Kind.UPDATED, 0b1))),
+    "another write under the same key with its answer": ((NAMED, OTHER), (wrote(0), wrote(0))),
+    "two writes under one key": ((NAMED, OTHER), (wrote(0), wrote(1, Kind.UPDATED, 0b1))),
     "a repeated write takes effect again": (
         (NAMED, PUT2, NAMED, GET),
         (wrote(0), wrote(1, Kind.UPDATED, 0b1), wrote(0, Kind.CREATED, 0b11), read(b"1", 2, 0b111)),

@@ -111,6 +111,19 @@ def test_a_view_is_told_again_as_often_as_the_scope_says() -> None:
     assert not [act for act in views.acts(again) if act.what == "tell"]
 
 
+def test_a_node_that_stops_keeps_the_data_until_it_is_gone() -> None:
+    """A stop in order has a budget of its own, and takes nothing from anybody.
+
+    Stop the only keeper; then it is still the one that must not crash.
+    """
+    views = Views(replace(PLAIN, closes=1))
+    second = views.after(views.start, Act("order", -1, 1))
+    stopped = views.after(second, Act("close", 1, 0))
+    assert (views.met[stopped].keepers, views.met[stopped].closes) == (0b010, 0)
+    assert not [act for act in views.acts(stopped) if act.what == "close"]
+    assert [act.node for act in views.acts(stopped) if act.what == "crash"] == [0, 2]
+
+
 def test_a_split_needs_no_keeper() -> None:
     """The halves of a split are ordered although nobody carries the data over.
 

@@ -1,36 +1,20 @@
-"""The fast scopes: nothing is violated, what they are about is seen, and their figures are these."""
+"""The scopes: nothing is violated, what they are about is seen, and their figures are pinned."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from . import figures
+from .__main__ import TABLE, main, row
 from .explorer import Search
-from .scopes import FAST, SCOPES
+from .scopes import BIG, FAST, SCOPES
 
-PINNED = {
-    "fast-failover": ("exhausted", 6_329, 21_490, 17),
-    "fast-stale-read": ("exhausted", 7_950, 30_085, 17),
-    "fast-backup": ("exhausted", 1_486, 4_947, 17),
-    "fast-suspicion": ("exhausted", 9_613, 25_734, 15),
-    "fast-repeat": ("exhausted", 1_417, 4_362, 17),
-    "fast-restart": ("exhausted", 2_145, 3_219, 23),
-    "fast-told-again": ("bounded", 9_643, 24_022, 16),
-    "fast-numbered": ("exhausted", 18_102, 41_504, 27),
-    "fast-interrupted": ("exhausted", 11_790, 22_707, 28),
-    "fast-verdict": ("exhausted", 3_389, 9_698, 20),
-    "fast-two-restarts-primary": ("bounded", 23_326, 44_291, 18),
-    "fast-two-restarts-backup": ("bounded", 23_609, 44_680, 17),
-    "fast-start": ("exhausted", 11_066, 14_347, 31),
-    "fast-snapshot": ("exhausted", 10_657, 35_273, 31),
-    "fast-join": ("bounded", 12_973, 26_326, 17),
-    "fast-three": ("exhausted", 5_768, 37_835, 21),
-    "fast-three-reads": ("bounded", 17_573, 62_478, 11),
-}
-"""Verdict, states, actions, depth. They change with the rules of the core, with the scopes and with the
-search: then look why, and read them again (``python -m tests.model --all-fast``)."""
+DOCUMENT = Path(__file__).parents[2] / "docs" / "verification.md"
 
 
-@pytest.mark.parametrize("name", [scope.name for scope in FAST])
+@pytest.mark.parametrize("name", FAST)
 def test_a_fast_scope_is_searched(name: str) -> None:
     """No order of what may happen in a small scope breaks an invariant, and the scope is not empty.
 
@@ -39,4 +23,39 @@ def test_a_fast_scope_is_searched(name: str) -> None:
     found = Search(SCOPES[name]).run()
     assert (found.check, found.text) == ("", "")
     assert found.unseen == ()
-    assert found.pinned == PINNED[name]
+    assert found.pinned == figures.PINNED[name]
+
+
+def test_every_scope_has_figures() -> None:
+    """No scope is without a count to hold it to, none has two names, and what a big one costs is known.
+
+    Compare the names.
+    """
+    assert list(figures.PINNED) == [*FAST, *BIG]
+    assert list(figures.COST) == list(BIG)
+    assert sorted(SCOPES) == sorted((*FAST, *BIG))
+
+
+def test_the_command_compares_the_figures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A scope that comes to other figures than those that are pinned says so, by its exit status too.
+
+    Pin one state more for a small scope, and search it as it is; then to a depth, where nothing is compared.
+    """
+    assert main(["--scope", "fast-trimmed"]) == 0
+    verdict, states, actions, depth = figures.PINNED["fast-trimmed"]
+    monkeypatch.setitem(figures.PINNED, "fast-trimmed", (verdict, states + 1, actions, depth))
+    assert main(["--scope", "fast-trimmed"]) == 1
+    assert f"NOT AS PINNED: exhausted, {states + 1:,} states" in capsys.readouterr().out
+    assert main(["--scope", "fast-trimmed", "--depth", "99"]) == 0
+    assert main(["--scope", "fast-trimmed", "--json"]) == 1
+    assert "NOT AS PINNED" in capsys.readouterr().err
+
+
+def test_the_documents_have_the_table_of_the_scopes(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the documents say of a scope is what it is. The table is the one that the command prints."""
+    assert main(["--table"]) == 0
+    table = capsys.readouterr().out
+    assert table.splitlines() == [*TABLE.splitlines(), *(row(scope) for scope in SCOPES.values())]
+    assert table in DOCUMENT.read_text(encoding="utf-8")

@@ -9,8 +9,9 @@ from pbproto import Ballot, Delete, Get, GetAll, Operation, Put, Receive, TellVi
 from pbproto.values import Member
 
 from .histories import outcome
-from .nodes import Happening, Timer, ViolationError
+from .nodes import Happening, ViolationError
 from .path import replay, shortened
+from .scope import Timer
 from .world import Action, Universe, World
 
 
@@ -72,6 +73,8 @@ def describe(universe: Universe, action: Action) -> str:
         return f"the outside orders the view {members(told)}, to be told to {list(order.to)}"
     if what == "crash":
         return f"node {id_} crashes and starts again, with nothing"
+    if what == "close":
+        return f"node {id_} is told to stop"
     if what == "ask":
         client, _, ask = universe.histories.script[number]
         return f"client {client} asks node {id_}: {ask} (request {number})"

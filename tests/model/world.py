@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from pbproto import TellView
+from pbproto import Close, TellView
 from pbproto.values import RequestId
 
 from .histories import Histories
@@ -29,10 +29,10 @@ World = tuple[int, ...]
 class Action(NamedTuple):
     """What happens."""
 
-    what: Literal["deliver", "timer", "ask", "order", "tell", "crash"]
+    what: Literal["deliver", "timer", "ask", "order", "tell", "crash", "close"]
     node: int
     number: int
-    """Of the event, the request, the view, or the life that begins."""
+    """Of the event, the request, the view, or the life that begins; of a stop, 0."""
 
 
 class Edge(NamedTuple):
@@ -83,6 +83,7 @@ class Universe:
         self._asks = [self.nodes.event(ask.event(index)) for index, ask in enumerate(self.histories.asks)]
         # Where a scope has no first view, nobody is ever told it.
         self._tells = [-1 if told is None else self.nodes.event(TellView(told)) for told in self.views.views]
+        self._close = self.nodes.event(Close()) if scope.closes else -1
         self._H = 2 * scope.nodes
         self._O = self._H + 1
 
@@ -208,7 +209,7 @@ class Universe:
                 return Edge(action, None, world)
             if what == "crash":
                 return Edge(action, None, self._crashed(world, id_, number))
-            event = self._tells[number]
+            event = self._tells[number] if what == "tell" else self._close
         step = self.nodes.step(world[2 * id_], event)
         if step.cut:
             self.cut += 1

@@ -1,10 +1,14 @@
-"""``python -m tests.planted``: plant each fault, hunt it by simulation, then by the explorer, print the
-table.
+"""``python -m tests.planted``: plant each fault, hunt it by simulation and by the explorer, print how it was
+found.
 
-    NAME …      only these faults
-    --jobs N    so many at once (default: all cores)
+    NAME …         only these faults
+    --by FINDER    only by this one (the other column is what is known from last time)
+    --jobs N       so many at once (default: all cores)
+    --write-hints  remember where each was found (tests/planted/hints.json)
+    --write-docs   put the table of all faults into docs/verification.md, in place of the one there
 
-Exit status 1 if one is not found by either.
+Exit status 1 if the simulation does not find a fault, or the explorer does not find one that it should
+(``beyond_scopes`` in ``bugs.py`` says of which ones it is not expected).
 """
 
 from __future__ import annotations
@@ -12,39 +16,52 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+from . import hints, table
 from .bugs import BUGS, Bug
-from .hunt import Found, hunt
+from .hunt import FINDERS, Finder, Found, hunt
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a table in Markdown; the exit status."""
+    """Print rows in Markdown; the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.planted", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("names", nargs="*", choices=[bug.name for bug in BUGS] + [[]], metavar="NAME")
+    parser.add_argument("--by", choices=list(FINDERS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    chosen = parser.parse_args(arguments)
-    bugs = [bug for bug in BUGS if not chosen.names or bug.name in chosen.names]
-    print("| fault: the rule that is switched off | found by | after | by its check |\n|---|---|---|---|")
-    unfound = []
-    with ThreadPoolExecutor(chosen.jobs) as pool:  # each hunt is processes of its own
-        for bug, found in zip(bugs, pool.map(lambda bug: hunt(bug, hinted=False), bugs), strict=True):
-            print(row(bug, found), flush=True)
-            if found is None:
-                unfound.append(bug.name)
-    print(
-        f"\n{len(bugs)} faults, {len(bugs) - len(unfound)} found; not found: {', '.join(unfound) or 'none'}"
-    )
-    return 1 if unfound else 0
+    parser.add_argument("--write-hints", action="store_true")
+    parser.add_argument("--write-docs", action="store_true")
+    asked = parser.parse_args(arguments)
+    bugs = [bug for bug in BUGS if not asked.names or bug.name in asked.names]
+    search = partial(hunt, finders=[asked.by] if asked.by else list(FINDERS))
+    known = hints.read()
+    wrong: list[str] = []
+    print(f"{table.HEADER}\n|---|---|---|---|---|")
+    with ThreadPoolExecutor(asked.jobs) as pool:  # each hunt is processes of its own
+        for bug, found in zip(bugs, pool.map(search, bugs), strict=True):
+            known[bug.name].update(found)
+            print(table.row(bug, known), flush=True)
+            wrong += complaints(bug, found)
+            if asked.write_hints:
+                hints.write(known)
+    print(f"\n{table.count(known)}", *wrong, sep="\n")
+    if asked.write_docs:
+        table.write(known)
+    return 1 if wrong else 0
 
 
-def row(bug: Bug, found: Found | None) -> str:
-    """One line of the table."""
-    how = f"{found.by} | {found.effort} | {found.check}" if found else "– | – | –"
-    return f"| `{bug.name}`: {bug.rule} | {how} |"
+def complaints(bug: Bug, found: dict[Finder, Found | None]) -> Iterator[str]:
+    """What is not as it should be."""
+    if found.get("simulation", True) is None:
+        yield f"{bug.name}: the simulation does not find it"
+    if found.get("explorer", True) is None and not bug.beyond_scopes:
+        yield f"{bug.name}: the explorer does not find it"
+    if found.get("explorer") is not None and bug.beyond_scopes:
+        yield f"{bug.name}: the explorer finds it, although it is said not to: {bug.beyond_scopes}"
 
 
 if __name__ == "__main__":

@@ -4,67 +4,86 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from tests.model.scopes import SCOPES
+from tests.model.figures import PINNED
+from tests.model.scopes import FAST
 
 from .bugs import Bug
 from .copy import plant, run_in
-from .hints import HINTS
 
 SEEDS = 120
 """Seeds that the simulation gets for each fault, after the set pieces."""
 STATES = 40_000
 """States that the explorer may look at in each scope: a fault can make a small scope a large one."""
-FAST = tuple(scope for scope in SCOPES if scope.startswith("fast-"))
-TIMEOUT = 900.0
+SMALLEST_FIRST = tuple(sorted(FAST, key=lambda name: PINNED[name][1]))
+TIMEOUT = 1_800.0
 """Seconds that one program may take: for a hang."""
+
+Finder = Literal["simulation", "explorer"]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """How a fault was found."""
 
-    by: str
-    """``simulation``, or the scope of the explorer."""
-    effort: str
-    """How many runs or states it took."""
+    place: int | str
+    """The seed, the set piece, or the scope."""
+    effort: int
+    """How many seeds, or how many states of that scope, it took."""
     check: str
 
 
-def hunt(bug: Bug, *, hinted: bool = True) -> Found | None:
-    """Look for the fault by simulation, then by the explorer; ``None`` if neither finds it.
-
-    ``hinted``: look first where it was found last time.
-    """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        plant(bug, folder)
-        found = by_simulation(folder, HINTS.get(bug.name, 0), 1) if hinted else None
-        return found or by_simulation(folder, 0, SEEDS) or by_explorer(folder)
-
-
-def by_simulation(folder: Path, first: int, seeds: int) -> Found | None:
+def by_simulation(folder: Path, first: int = 0, seeds: int = SEEDS) -> Found | None:
     """Run the set pieces, then seeds, until a rule is broken."""
     which = ["--first", str(first), "--seeds", str(seeds)]
     result = _last_line(folder, ["tests.simulation", *which, "--jobs", "1", "--stop", "--json"])
     if not result["failed"]:
         return None
-    name, check = result["failed"][0]["seed"], result["failed"][0]["check"]
-    effort = f"set piece `{name}`" if isinstance(name, str) else f"{name + 1} seed{'s' * (name > 0)}"
-    return Found("simulation", effort, check)
+    place, check = result["failed"][0]["seed"], result["failed"][0]["check"]
+    return Found(place, place + 1 if isinstance(place, int) else 0, check)
 
 
-def by_explorer(folder: Path, scopes: Sequence[str] = FAST) -> Found | None:
-    """Search one scope after the other, until a rule is broken."""
-    for scope in scopes:
-        result = _last_line(folder, ["tests.model", "--scope", scope, "--json", "--max-states", str(STATES)])
-        if result["check"]:
-            return Found(scope, f"{result['states']:,} states", result["check"])
-    return None
+def by_explorer(folder: Path, scopes: Sequence[str] = SMALLEST_FIRST) -> Found | None:
+    """Search one scope after the other, until a rule is broken or what must be seen is not."""
+    which = [word for scope in scopes for word in ("--scope", scope)]
+    result = _last_line(folder, ["tests.model", *which, "--stop", "--json", "--max-states", str(STATES)])
+    if result["verdict"] not in ("violation", "unseen"):
+        return None
+    check = result["check"] or f"not seen: {', '.join(result['unseen'])}"
+    return Found(result["scope"], result["states"], check)
+
+
+FINDERS: dict[Finder, Callable[[Path], Found | None]] = {
+    "simulation": by_simulation,
+    "explorer": by_explorer,
+}
+
+
+def hunt(bug: Bug, finders: Sequence[Finder] = tuple(FINDERS)) -> dict[Finder, Found | None]:
+    """Let each finder spend its whole budget."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        plant(bug, folder)
+        return {finder: FINDERS[finder](folder) for finder in finders}
+
+
+def find_again(bug: Bug, known: dict[Finder, Found | None]) -> Found | None:
+    """Look where each finder found the fault last time; if it is not there any more, everywhere."""
+    seed, scope = known.get("simulation"), known.get("explorer")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        plant(bug, folder)
+        first = seed.place if seed is not None and isinstance(seed.place, int) else 0
+        return (
+            (by_simulation(folder, first, 1) if seed is not None else None)
+            or (by_explorer(folder, [str(scope.place)]) if scope is not None else None)
+            or by_simulation(folder)
+            or by_explorer(folder)
+        )
 
 
 def _last_line(folder: Path, arguments: list[str]) -> dict[str, Any]:
