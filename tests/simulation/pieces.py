@@ -13,8 +13,10 @@ from .pieces_mail import (
     late_fetch,
     late_forward,
     late_verdict,
+    overload_comes_again,
     paused_while_others_adopt,
     question_under_way,
+    reuse_comes_again,
     stale_answers,
 )
 from .pieces_views import (
@@ -47,8 +49,10 @@ PIECES = {
     "left_while_installing": left_while_installing(),
     "leftover": leftover(),
     "leftover_one_ballot": leftover_one_ballot(),
+    **{f"overload_comes_again_{seed}": overload_comes_again(seed) for seed in (1, 2)},
     "paused_while_others_adopt": paused_while_others_adopt(),
     "question_under_way": question_under_way(),
+    **{f"reuse_comes_again_{seed}": reuse_comes_again(seed) for seed in (1, 2)},
     **{f"stale_answers_{seed}": stale_answers(seed) for seed in (1, 2)},
     "word_taken_back": word_taken_back(),
 }

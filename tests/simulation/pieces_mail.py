@@ -148,6 +148,33 @@ def late_forward(release: int) -> Plan:
     )
 
 
+def overload_comes_again(seed: int) -> Plan:
+    """Forwards that were refused since too many were parked come again when there is room."""
+    config = replace(CALM.config, max_waiting=2, suspect_after=100 * MILLISECOND, heartbeat=50 * MILLISECOND)
+    return plan(
+        replace(CALM, ids=(0, 1, 2, 3), first=(0, 1, 2, 3), config=config),
+        view(0, (0, 1, 2, 3)),
+        fault("cut", 300, 900, 0, 3),
+        *(put(600 + number, 1, f"parked{number}", number) for number in range(2)),
+        *(put(610 + number, 2, f"refused{number}", 10 + number) for number in range(2)),
+        seed=seed,
+        messages=[f"stale Forward 2>0 #{number}" for number in (1, 2)],
+    )
+
+
+def reuse_comes_again(seed: int) -> Plan:
+    """A forward that was refused for its key comes again when the key is forgotten."""
+    return plan(
+        replace(CALM, limits=Limits(names=1)),
+        view(0, (0, 1, 2)),
+        replace(put(300, 0, "first"), name="key"),
+        replace(put(400, 1, "reused", 1), name="key"),
+        replace(put(500, 0, "other", 2), name="another"),
+        seed=seed,
+        messages=["stale Forward 1>0 #1"],
+    )
+
+
 def forgotten(seed: int) -> Plan:
     """Verdicts are lost while origins are forgotten all the time, and come back."""
     config = replace(CALM.config, resend_after=50 * MILLISECOND, suspect_after=2 * SECOND)

@@ -57,6 +57,10 @@ def fault(kind: str, at: int, until: int, *nodes: int) -> Fault:
     return Fault(at * MILLISECOND, until * MILLISECOND, kind, nodes, 0)
 
 
-def plan(parameters: Parameters, *items: Item, seed: int = 1) -> Plan:
-    """What exactly becomes of each message is still drawn from the seed, within ``parameters.delay``."""
-    return Plan(seed, parameters, tuple(sorted(items, key=lambda item: item.at)))
+def plan(parameters: Parameters, *items: Item, seed: int = 1, messages: Sequence[str] = ()) -> Plan:
+    """What exactly becomes of each message is still drawn from the seed, within ``parameters.delay``.
+
+    ``messages`` names what happens to single ones; without it, the rates say.
+    """
+    names = frozenset(messages) or None
+    return Plan(seed, parameters, tuple(sorted(items, key=lambda item: item.at)), names)
