@@ -54,7 +54,8 @@ class Watch:
     """The one history of the cluster. Two halves that were ordered to write on their own have two."""
     one_history: bool = True
     refused_values: dict[bytes, int] = field(default_factory=dict)
-    """Values of writes that were certainly not applied, with their tokens; tests use each value once."""
+    """Values of writes that were certainly not applied, with their tokens; tests use each value once, but for
+    the empty one."""
 
     def after(self, cluster: Cluster, id_: int, effects: Iterable[Effect]) -> None:
         """Check the node that has just made a step, against all that is known."""
@@ -113,7 +114,7 @@ class Watch:
             if operation is not None:
                 known = self.committed.setdefault(position, operation)
                 assert known == operation, f"committed at {position}: {known}, at node {id_}: {operation}"
-                if operation.value is not None:
+                if operation.value:
                     token = self.refused_values.get(operation.value)
                     assert token is None, f"{operation.value!r} of token {token} was 'certainly not applied'"
 

@@ -28,10 +28,15 @@ class Bug:
     edits: tuple[Edit, ...]
     beyond_scopes: str = ""
     """Why the explorer is not expected to find it; empty where it is."""
+    explored: bool = True
+    """Whether the explorer hunts it."""
 
 
-def _bug(name: str, rule: str, *edits: tuple[str, str, str], beyond_scopes: str = "") -> Bug:
-    return Bug(name, rule, tuple(Edit(*edit) for edit in edits), beyond_scopes)
+def bug(
+    name: str, rule: str, *edits: tuple[str, str, str], beyond_scopes: str = "", explored: bool = True
+) -> Bug:
+    """A fault of ``(file, old, new)`` edits."""
+    return Bug(name, rule, tuple(Edit(*edit) for edit in edits), beyond_scopes, explored)
 
 
 _UNGUARDED = (
@@ -59,7 +64,7 @@ _LIVENESS = "its network loses nothing for good, so nothing has to be sent again
 """Why the explorer cannot miss what is not sent."""
 
 BUGS: tuple[Bug, ...] = (
-    _bug(
+    bug(
         "commit_on_any_ack",
         "commit is the smallest log end over all members",
         _UNGUARDED,
@@ -69,7 +74,7 @@ BUGS: tuple[Bug, ...] = (
             "everywhere = max((backup.acked for backup in lead.backups.values()), default=state.log.end)",
         ),
     ),
-    _bug(
+    bug(
         "commit_on_majority",
         "commit is the smallest log end over all members",
         _UNGUARDED,
@@ -80,7 +85,7 @@ BUGS: tuple[Bug, ...] = (
             "[len(lead.backups) // 2]\n    everywhere = max(everywhere, state.commit)",
         ),
     ),
-    _bug(
+    bug(
         "acks_counted",
         "acknowledgements are kept per member, incarnation and ballot",
         _UNGUARDED,
@@ -93,7 +98,7 @@ BUGS: tuple[Bug, ...] = (
             "            other.acked = max(other.acked, message.log_end)\n",
         ),
     ),
-    _bug(
+    bug(
         "former_life_acks",
         "a backup acknowledges only with the complete state, and acknowledgements count per incarnation",
         (
@@ -133,7 +138,7 @@ BUGS: tuple[Bug, ...] = (
             "    if backup is None:\n",
         ),
     ),
-    _bug(
+    bug(
         "no_read_round",
         "a read waits until every backup has acknowledged a round begun after it arrived",
         (
@@ -148,7 +153,7 @@ BUGS: tuple[Bug, ...] = (
             "    commit.advance(state, lead, out)\n",
         ),
     ),
-    _bug(
+    bug(
         "read_round_reused",
         "a round that was already sent does not count for a read",
         (
@@ -167,7 +172,7 @@ BUGS: tuple[Bug, ...] = (
             "    commit.advance(state, lead, out)\n",
         ),
     ),
-    _bug(
+    bug(
         "ask_reused",
         "a backup's question that is already on its way does not count for a read that arrives later",
         (
@@ -176,7 +181,7 @@ BUGS: tuple[Bug, ...] = (
             "        follow.reads.append((max(1, follow.ask), waiter.counter))\n",
         ),
     ),
-    _bug(
+    bug(
         "backup_reads_alone",
         "a backup asks the primary before it answers a read from its own copy",
         (
@@ -185,7 +190,7 @@ BUGS: tuple[Bug, ...] = (
             "        waiting.read(state, out, waiter.counter)\n",
         ),
     ),
-    _bug(
+    bug(
         "no_seal",
         "after promising a ballot a node never acknowledges a lower one",
         (
@@ -211,7 +216,7 @@ BUGS: tuple[Bug, ...] = (
             "    if not state.active and message.ballot == state.promised:\n",
         ),
     ),
-    _bug(
+    bug(
         "promise_without_promising",
         "a node promises only what is higher than everything it has promised",
         (
@@ -222,7 +227,7 @@ BUGS: tuple[Bug, ...] = (
         ("proposing.py", '    ensure(ballot > state.promised, "promises only go up")\n', ""),
         _SYNCED_BELOW,
     ),
-    _bug(
+    bug(
         "base_from_any_member",
         "the base is chosen among the members with the highest synced",
         (
@@ -232,12 +237,12 @@ BUGS: tuple[Bug, ...] = (
         ),
         beyond_scopes="it takes a leftover, three nodes and two changes of view, as in `big-leftover`",
     ),
-    _bug(
+    bug(
         "base_cut_at_commit",
         "the base is not cut below the base that the ballot began with",
         ("base.py", "max(promise.commit, promise.base)", "promise.commit"),
     ),
-    _bug(
+    bug(
         "base_at_commit_of_a_backup",
         "without its primary a ballot's longest log counts: any of it may have been acknowledged",
         (
@@ -251,7 +256,7 @@ BUGS: tuple[Bug, ...] = (
             "if promise.log_end >= end]",
         ),
     ),
-    _bug(
+    bug(
         "base_before_all_promised",
         "the base is chosen with the promises of all members",
         (
@@ -267,7 +272,7 @@ BUGS: tuple[Bug, ...] = (
             "            send_adopt(state, proposal, member, out)\n",
         ),
     ),
-    _bug(
+    bug(
         "active_before_all_adopted",
         "a view is active when all members hold the base",
         (
@@ -281,7 +286,7 @@ BUGS: tuple[Bug, ...] = (
             "proposal.promises[member.id][0]",
         ),
     ),
-    _bug(
+    bug(
         "acks_before_synced",
         "a backup acknowledges only with the complete state of this ballot",
         (
@@ -301,7 +306,7 @@ BUGS: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    bug(
         "promise_kept_over_restart",
         "a promise is void when the member that gave it was restarted",
         (
@@ -317,7 +322,7 @@ BUGS: tuple[Bug, ...] = (
         ),
         beyond_scopes="nothing wrong is said: the view only never becomes active",
     ),
-    _bug(
+    bug(
         "restarted_node_promises",
         "a node that was never told a view since it started promises nothing",
         (
@@ -326,7 +331,7 @@ BUGS: tuple[Bug, ...] = (
             "        state.told = view\n        return None\n",
         ),
     ),
-    _bug(
+    bug(
         "told_view_not_checked",
         "an unnumbered proposal is promised only if it is exactly the node's own told view",
         (
@@ -341,7 +346,7 @@ BUGS: tuple[Bug, ...] = (
         ),
         ("activation.py", '    ensure(state.serving, "who leads was told this view")\n', ""),
     ),
-    _bug(
+    bug(
         "no_floor_of_epochs",
         "a numbered view that is older than what a node knows is refused",
         ("views.py", "    if epoch < known:\n", "    if False:\n"),
@@ -353,7 +358,7 @@ BUGS: tuple[Bug, ...] = (
         ("proposing.py", '    ensure(ballot > state.promised, "promises only go up")\n', ""),
         _SYNCED_BELOW,
     ),
-    _bug(
+    bug(
         "snapshot_in_place",
         "the old state stays in use until the new one is complete",
         (
@@ -367,7 +372,7 @@ BUGS: tuple[Bug, ...] = (
             "        staging.thaw.store = state.store\n",
         ),
     ),
-    _bug(
+    bug(
         "synced_before_the_tail",
         "a member is synced only when it holds the whole base",
         (
@@ -381,7 +386,7 @@ BUGS: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    bug(
         "chunk_lost",
         "the chunks of a snapshot are put together in order and none is left out",
         (
@@ -396,7 +401,7 @@ BUGS: tuple[Bug, ...] = (
             "        if not self.complete or count < 0:\n",
         ),
     ),
-    _bug(
+    bug(
         "request_applied_twice",
         "a request that is there already is recognised before it gets a place",
         _APPLIED_TWICE,
@@ -411,7 +416,7 @@ BUGS: tuple[Bug, ...] = (
             "    known: Result | Known = Known.NEW\n",
         ),
     ),
-    _bug(
+    bug(
         "results_not_transferred",
         "the remembered results travel with the state",
         _APPLIED_TWICE,
@@ -421,7 +426,7 @@ BUGS: tuple[Bug, ...] = (
             "            for name, known in list(store.origins.items())[:0]\n",
         ),
     ),
-    _bug(
+    bug(
         "idempotency_keys_not_transferred",
         "the idempotency keys travel with the state",
         (
@@ -430,7 +435,7 @@ BUGS: tuple[Bug, ...] = (
             "        self._keys: list[KeyRecord] = []\n",
         ),
     ),
-    _bug(
+    bug(
         "low_water_mark_too_high",
         "an origin's mark is below every request that still waits",
         (
@@ -439,7 +444,7 @@ BUGS: tuple[Bug, ...] = (
             "request.counter, event.key",
         ),
     ),
-    _bug(
+    bug(
         "trimmed_too_far",
         "what is not committed is never trimmed",
         (
@@ -448,7 +453,7 @@ BUGS: tuple[Bug, ...] = (
             "    state.log.trim(state.log.end, state.config.log_keep_bytes)\n",
         ),
     ),
-    _bug(
+    bug(
         "trimmed_log_sent",
         "a member that needs what the source has trimmed gets a snapshot",
         (
@@ -461,7 +466,7 @@ BUGS: tuple[Bug, ...] = (
             "        )\n",
         ),
     ),
-    _bug(
+    bug(
         "suspicion_forgotten",
         "while a backup is suspected new writes wait outside the log",
         (
@@ -470,12 +475,12 @@ BUGS: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    bug(
         "suspicion_never_ends",
         "when the backup answers again, all goes on",
         ("commit.py", "    if backup.suspected:\n", "    if backup.suspected and False:\n"),
     ),
-    _bug(
+    bug(
         "reply_before_commit",
         "a client is answered when its write is committed",
         (
@@ -493,7 +498,7 @@ BUGS: tuple[Bug, ...] = (
             "from .values import Kind, Operation, RequestId, Result\n",
         ),
     ),
-    _bug(
+    bug(
         "unknown_called_not_applied",
         "a write that may stand in some log is rejected as unknown",
         (
@@ -503,12 +508,12 @@ BUGS: tuple[Bug, ...] = (
             "\n\ndef _repeats",
         ),
     ),
-    _bug(
+    bug(
         "forwarded_called_not_applied",
         "a forwarded write may stand in the primary's log",
         ("forwarding.py", "    waiter.exposed = True\n", ""),
     ),
-    _bug(
+    bug(
         "exposed_ends_with_the_promise",
         "a write stops being exposed only when a view becomes active and the base does not hold it",
         (
@@ -518,7 +523,7 @@ BUGS: tuple[Bug, ...] = (
             "    state.active = False\n    state.lead = None\n",
         ),
     ),
-    _bug(
+    bug(
         "refusals_forgotten",
         "a late copy of a forward that was certainly refused must not bring the write back",
         (
@@ -527,7 +532,7 @@ BUGS: tuple[Bug, ...] = (
             "    verdict = None\n",
         ),
     ),
-    _bug(
+    bug(
         "verdict_of_another_ballot",
         "a verdict counts only in the ballot in which it was given",
         (
@@ -548,7 +553,7 @@ BUGS: tuple[Bug, ...] = (
             "    lead = state.lead\n",
         ),
     ),
-    _bug(
+    bug(
         "key_claims_forgotten",
         "an idempotency key in the uncommitted log is recognised",
         (
@@ -567,12 +572,12 @@ BUGS: tuple[Bug, ...] = (
             "            pass\n",
         ),
     ),
-    _bug(
+    bug(
         "key_not_compared",
         "the same idempotency key on another request is refused",
         ("ordering.py", "        if known[0] == digest:\n", "        if known[0]:\n"),
     ),
-    _bug(
+    bug(
         "logs_agree_by_length",
         "two logs agree as far as the ballots that they share",
         (
@@ -581,7 +586,7 @@ BUGS: tuple[Bug, ...] = (
             "    agreed = min(state.log.end, base.end)\n",
         ),
     ),
-    _bug(
+    bug(
         "losses_not_told",
         "a join that loses operations is never silent",
         (
@@ -590,7 +595,7 @@ BUGS: tuple[Bug, ...] = (
             "    return Dropped(id_, kept, bound) if bound < kept else None\n",
         ),
     ),
-    _bug(
+    bug(
         "told_again_is_active",
         "a view that is told again counts as installing until a fresh round has proven it",
         (
@@ -599,7 +604,7 @@ BUGS: tuple[Bug, ...] = (
             'return "active" if state.serving else "installing"',
         ),
     ),
-    _bug(
+    bug(
         "no_resend",
         "what is lost is sent again",
         ("replication.py", "            if backup.resend_at <= state.now:\n", "            if False:\n"),
@@ -610,7 +615,7 @@ BUGS: tuple[Bug, ...] = (
         ),
         beyond_scopes=_LIVENESS,
     ),
-    _bug(
+    bug(
         "nudges_once",
         "members nudge until the view is active",
         (
@@ -625,7 +630,7 @@ BUGS: tuple[Bug, ...] = (
         ),
         beyond_scopes=_LIVENESS,
     ),
-    _bug(
+    bug(
         "restart_not_noticed",
         "a restarted member that was told the view again makes the primary install it again",
         (
@@ -634,7 +639,7 @@ BUGS: tuple[Bug, ...] = (
             "        if not _leads(state):\n",
         ),
     ),
-    _bug(
+    bug(
         "outside_goes_on_serving",
         "a node that is told a view without it stops serving",
         (
@@ -653,7 +658,7 @@ BUGS: tuple[Bug, ...] = (
             "    if state.serving or state.lead is not None:\n        drive(state, waiter, out)\n",
         ),
     ),
-    _bug(
+    bug(
         "copy_appended_twice",
         "a Replicate that comes twice changes nothing the second time",
         _APPLIED_TWICE,

@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from .bugs import BUGS
+from .all import ALL
 from .hunt import FINDERS, Finder, Found
 
 FILE = Path(__file__).with_name("hints.json")
@@ -23,7 +23,7 @@ Hints = dict[str, dict[Finder, Found | None]]
 def read(file: Path = FILE) -> Hints:
     """What the file knows of the faults there are."""
     known = json.loads(file.read_text(encoding="utf-8"))
-    return {bug.name: _of_one(known.get(bug.name, {})) for bug in BUGS}
+    return {bug.name: _of_one(known.get(bug.name, {})) for bug in ALL}
 
 
 def _of_one(known: dict[str, dict[str, object] | None]) -> dict[Finder, Found | None]:

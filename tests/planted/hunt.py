@@ -40,7 +40,16 @@ class Found:
 def by_simulation(folder: Path, first: int = 0, seeds: int = SEEDS) -> Found | None:
     """Run the set pieces, then seeds, until a rule is broken."""
     which = ["--first", str(first), "--seeds", str(seeds)]
-    result = _last_line(folder, ["tests.simulation", *which, "--jobs", "1", "--stop", "--json"])
+    return _found(_last_line(folder, ["tests.simulation", *which, "--jobs", "1", "--stop", "--json"]))
+
+
+def by_one_run(folder: Path, place: int | str) -> Found | None:
+    """Run a seed, or a set piece."""
+    which = ["--seed" if isinstance(place, int) else "--piece", str(place)]
+    return _found(_last_line(folder, ["tests.simulation", *which, "--json"]))
+
+
+def _found(result: dict[str, Any]) -> Found | None:
     if not result["failed"]:
         return None
     place, check = result["failed"][0]["seed"], result["failed"][0]["check"]
@@ -68,7 +77,7 @@ def hunt(bug: Bug, finders: Sequence[Finder] = tuple(FINDERS)) -> dict[Finder, F
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plant(bug, folder)
-        return {finder: FINDERS[finder](folder) for finder in finders}
+        return {finder: FINDERS[finder](folder) for finder in finders if bug.explored or finder != "explorer"}
 
 
 def find_again(bug: Bug, known: dict[Finder, Found | None]) -> Found | None:
@@ -77,12 +86,11 @@ def find_again(bug: Bug, known: dict[Finder, Found | None]) -> Found | None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plant(bug, folder)
-        first = seed.place if seed is not None and isinstance(seed.place, int) else 0
         return (
-            (by_simulation(folder, first, 1) if seed is not None else None)
+            (by_one_run(folder, seed.place) if seed is not None else None)
             or (by_explorer(folder, [str(scope.place)]) if scope is not None else None)
             or by_simulation(folder)
-            or by_explorer(folder)
+            or (by_explorer(folder) if bug.explored else None)
         )
 
 

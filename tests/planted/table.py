@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from .bugs import BUGS, Bug
+from .all import ALL
+from .bugs import Bug
 from .copy import ROOT
 from .hints import Hints
 from .hunt import Found
@@ -16,7 +17,7 @@ _TABLE = re.compile(r"\| fault: the rule that is switched off \|.*?\n\n\d+ fault
 
 def table(hints: Hints) -> str:
     """Header, a row for each fault, and the line that counts them."""
-    rows = [row(bug, hints) for bug in BUGS]
+    rows = [row(bug, hints) for bug in ALL]
     return "\n".join([HEADER, "|---|---|---|---|---|", *rows, "", count(hints)]) + "\n"
 
 
@@ -24,7 +25,10 @@ def row(bug: Bug, hints: Hints) -> str:
     """One fault, and how each finder found it."""
     simulation, explorer = hints[bug.name].get("simulation"), hints[bug.name].get("explorer")
     seen = f"{_runs(simulation)} | {simulation.check}" if simulation else "– | "
-    explored = f"{_states(explorer)} | {explorer.check}" if explorer else f"– | {bug.beyond_scopes}"
+    if not bug.explored:
+        explored = "not hunted | "
+    else:
+        explored = f"{_states(explorer)} | {explorer.check}" if explorer else f"– | {bug.beyond_scopes}"
     return f"| `{bug.name}`: {bug.rule} | {seen} | {explored} |"
 
 
@@ -41,9 +45,10 @@ def _states(found: Found) -> str:
 
 def count(hints: Hints) -> str:
     """How many each finder found."""
-    simulation = sum(hints[bug.name].get("simulation") is not None for bug in BUGS)
-    explorer = sum(hints[bug.name].get("explorer") is not None for bug in BUGS)
-    return f"{len(BUGS)} faults: {simulation} found by simulation, {explorer} by the explorer."
+    simulation = sum(hints[bug.name].get("simulation") is not None for bug in ALL)
+    explorer = sum(hints[bug.name].get("explorer") is not None for bug in ALL)
+    hunted = sum(bug.explored for bug in ALL)
+    return f"{len(ALL)} faults: {simulation} found by simulation; {explorer} of {hunted} by the explorer."
 
 
 def in_document() -> str:

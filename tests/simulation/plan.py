@@ -109,7 +109,7 @@ def _asks(seed: int, parameters: Parameters) -> list[Ask]:
         dice = random.random()
         long = "y" * steep(random, parameters.value_bytes) if chance(random, 0.2) else ""
         if dice < parameters.puts:
-            ask = replace(ask, what="put", value=f"v{number}{long}")
+            ask = replace(ask, what="put", value="" if number % 29 == 0 else f"v{number}{long}")
         elif dice < parameters.puts + parameters.deletes:
             ask = replace(ask, what="delete")
         elif dice < parameters.puts + parameters.deletes + parameters.lists:

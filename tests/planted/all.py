@@ -1,0 +1,8 @@
+"""All planted faults."""
+
+from __future__ import annotations
+
+from .bugs import BUGS
+from .subtle import SUBTLE
+
+ALL = (*BUGS, *SUBTLE)
