@@ -3,7 +3,7 @@
 
 Each was missed once: it breaks a promise only in a schedule that chance meets too seldom, or in a way that nobody
 looked at. The checks and set pieces that find them were written for the kind of fault, not for the fault.
-Most are not hunted by the explorer, whose scopes were made for the rules in ``bugs.py``.
+They are not hunted by the explorer, whose scopes were made for the rules in ``bugs.py``.
 """
 
 from __future__ import annotations
@@ -617,6 +617,17 @@ SUBTLE: tuple[Bug, ...] = (
         ),
     ),
     _bug(
+        "claimed_key_not_compared",
+        "an uncommitted key on another request is refused",
+        (
+            "ordering.py",
+            """    if claimed[0] == digest:
+""",
+            """    if claimed[0]:
+""",
+        ),
+    ),
+    _bug(
         "outside_keeps_clients",
         "a node that is put outside answers who waits",
         (
@@ -638,6 +649,23 @@ SUBTLE: tuple[Bug, ...] = (
         ),
     ),
     _bug(
+        "parked_bytes_leak",
+        "a parked write that has left takes up no room",
+        (
+            "waiting.py",
+            """            lead.parked_bytes -= parked.operation.size
+""",
+            """            pass
+""",
+        ),
+        (
+            "ordering.py",
+            """            lead.parked_bytes -= write.operation.size
+""",
+            "",
+        ),
+    ),
+    _bug(
         "rank_not_raised",
         "a told number refuses older ones before it is promised",
         (
@@ -645,6 +673,30 @@ SUBTLE: tuple[Bug, ...] = (
             """        state.told_rank = view.epoch
 """,
             """        pass
+""",
+        ),
+    ),
+    _bug(
+        "overload_not_remembered",
+        "a refusal for overload is remembered",
+        (
+            "ordering.py",
+            """    lead.refused.setdefault((request.origin, request.incarnation), {})[request.counter] = code
+""",
+            """    if code is not VerdictCode.OVERLOADED:
+        lead.refused.setdefault((request.origin, request.incarnation), {})[request.counter] = code
+""",
+        ),
+    ),
+    _bug(
+        "key_reuse_not_remembered",
+        "a refusal for a used key is remembered",
+        (
+            "ordering.py",
+            """    lead.refused.setdefault((request.origin, request.incarnation), {})[request.counter] = code
+""",
+            """    if code is not VerdictCode.KEY_REUSED:
+        lead.refused.setdefault((request.origin, request.incarnation), {})[request.counter] = code
 """,
         ),
     ),
@@ -748,6 +800,26 @@ SUBTLE: tuple[Bug, ...] = (
     digest.update(operation.key)
 """,
             "",
+        ),
+    ),
+    _bug(
+        "empty_value_deletes",
+        "an empty value is a value",
+        (
+            "store.py",
+            """        if operation.value is None:
+            kind = Kind.MISSING""",
+            """        if not operation.value:
+            kind = Kind.MISSING""",
+        ),
+    ),
+    _bug(
+        "newest_key_forgotten",
+        "beyond the limit the oldest idempotency key is forgotten",
+        (
+            "store.py",
+            "self.keys.popitem(last=False)",
+            "self.keys.popitem(last=True)",
         ),
     ),
 )
