@@ -4,6 +4,8 @@ found.
     NAME …         only these faults
     --by FINDER    only by this one (the other column is what is known from last time)
     --jobs N       so many at once (default: all cores)
+    --explain DIR  with one NAME: shrink the run that fails with it, and write its plan, transcript,
+                   diagram and story to DIR
     --write-hints  remember where each was found (tests/planted/hints.json)
     --write-docs   put the table of all faults into docs/verification.md, in place of the one there
 
@@ -16,14 +18,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 from . import hints, table
 from .all import ALL
 from .bugs import Bug
-from .hunt import FINDERS, Finder, Found, hunt
+from .copy import plant, run_in
+from .hunt import FINDERS, TIMEOUT, Finder, Found, by_simulation, hunt
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,9 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", choices=[bug.name for bug in ALL] + [[]], metavar="NAME")
     parser.add_argument("--by", choices=list(FINDERS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--explain", type=Path, metavar="DIR")
     parser.add_argument("--write-hints", action="store_true")
     parser.add_argument("--write-docs", action="store_true")
     asked = parser.parse_args(arguments)
+    if asked.explain is not None:
+        if len(asked.names) != 1:
+            parser.error("--explain goes with one NAME")
+        return explain(next(bug for bug in ALL if bug.name == asked.names[0]), asked.explain)
     bugs = [bug for bug in ALL if not asked.names or bug.name in asked.names]
     search = partial(hunt, finders=[asked.by] if asked.by else list(FINDERS))
     known = hints.read()
@@ -53,6 +63,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.write_docs:
         table.write(known)
     return 1 if wrong else 0
+
+
+def explain(bug: Bug, directory: Path) -> int:
+    """Explain the run that fails with a fault; the exit status."""
+    with tempfile.TemporaryDirectory() as name:
+        plant(bug, Path(name))
+        found = hints.read()[bug.name].get("simulation") or by_simulation(Path(name))
+        if found is None:
+            print(f"{bug.name}: the simulation does not find it", file=sys.stderr)
+            return 1
+        which = ["--seed" if isinstance(found.place, int) else "--piece", str(found.place)]
+        explaining = ["--explain", str(directory.absolute())]
+        done = run_in(Path(name), ["tests.simulation", *which, *explaining], TIMEOUT)
+    print(done.stdout, end="")
+    print(done.stderr, end="", file=sys.stderr)
+    return 0 if done.returncode == 1 else 1
 
 
 def complaints(bug: Bug, found: dict[Finder, Found | None]) -> Iterator[str]:

@@ -422,8 +422,8 @@ BUGS: tuple[Bug, ...] = (
         _APPLIED_TWICE,
         (
             "store.py",
-            "            for name, known in store.origins.items()\n",
-            "            for name, known in list(store.origins.items())[:0]\n",
+            "        for name, known in store.origins.items()\n",
+            "        for name, known in list(store.origins.items())[:0]\n",
         ),
     ),
     bug(

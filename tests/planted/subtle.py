@@ -822,5 +822,94 @@ SUBTLE: tuple[Bug, ...] = (
             "self.keys.popitem(last=True)",
         ),
     ),
+    _bug(
+        "timeouts_in_silence",
+        "whose time is up is told so",
+        (
+            "waiting.py",
+            """        reject(state, out, waiter.counter, Reason.TIMEOUT, not waiter.exposed, detail)
+""",
+            """        leave(state, waiter.counter)
+""",
+        ),
+    ),
+    _bug(
+        "timeouts_never",
+        "nobody waits for longer than the timeout",
+        (
+            "waiting.py",
+            """    if not arrivals or arrivals[0][1] > state.now:
+""",
+            """    if detail_of is None or not arrivals:
+""",
+        ),
+        (
+            "waiting.py",
+            """def expire(state: State, out: Out) -> None:
+""",
+            """detail_of = None
+
+
+def expire(state: State, out: Out) -> None:
+""",
+        ),
+    ),
+    _bug(
+        "closes_in_silence",
+        "a node that stops answers everybody",
+        (
+            "replica.py",
+            """            waiting.reject_all(state, out, Reason.CLOSING, "the node is stopping")
+""",
+            "",
+        ),
+    ),
+    _bug(
+        "all_rejections_uncertain",
+        "what cannot have taken effect is said to be certain",
+        (
+            "waiting.py",
+            """        out.add(Reject(waiter.token, reason, certain, detail))
+""",
+            """        out.add(Reject(waiter.token, reason, False, detail))
+""",
+        ),
+    ),
+    _bug(
+        "view_answered_twice",
+        "a PUT of a view has one answer",
+        (
+            "views.py",
+            """            out.add(refusal)
+            return
+""",
+            """            out.add(refusal)
+            out.add(ViewAccepted())
+            return
+""",
+        ),
+    ),
+    _bug(
+        "log_never_trimmed",
+        "the committed log keeps its bound",
+        (
+            "commit.py",
+            """    state.log.trim(state.commit, state.config.log_keep_bytes)
+""",
+            """    return
+""",
+        ),
+    ),
+    _bug(
+        "proposals_back_off_without_end",
+        "proposals and nudges are repeated soon",
+        (
+            "proposing.py",
+            """MAX_DOUBLINGS = 3
+""",
+            """MAX_DOUBLINGS = 10
+""",
+        ),
+    ),
 )
 """All of them, by name and rule."""

@@ -96,6 +96,14 @@ def test_a_finder_that_misses_a_fault_is_said() -> None:
     assert "said not to" in next(complaints(beyond, {"explorer": found}))
 
 
+def test_a_fault_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Goal: whoever wants to see a failure explained has one. Method: explain a fault; look at the files."""
+    assert main(["commit_on_any_ack", "--explain", str(tmp_path / "why")]) == 0
+    assert "BROKEN at step" in capsys.readouterr().out
+    names = sorted(path.name for path in (tmp_path / "why").iterdir())
+    assert names == ["plan.json", "regression.story", "run.svg", "transcript.txt"]
+
+
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     """Goal: a hunt by one finder prints the row with both columns. Method: hunt one fault in small scopes."""
     assert main(["commit_on_any_ack", "--by", "explorer", "--jobs", "1"]) == 0
