@@ -85,7 +85,7 @@ def test_workload_is_the_seeds_and_unique() -> None:
     assert asks == {client: list(islice(LOAD.asks(client), 700)) for client in range(4)}
     assert {ask.client for ask in asks[2]} == {2}
     every = [ask for theirs in asks.values() for ask in theirs]
-    values = [ask.value for ask in every if ask.what == "put" and not ask.name]
+    values = [ask.value for ask in every if ask.value and not ask.name]
     assert len(values) == len(set(values))
     assert {ask.what for ask in every} == {"put", "delete", "get", "list"}
     assert len({ask.key for ask in every if ask.key}) == 8
@@ -97,7 +97,7 @@ def test_workload_repeats_what_has_a_name() -> None:
     asks = list(islice(LOAD.asks(0), 1000))
     named = [ask for ask in asks if ask.name]
     assert named
-    assert all(ask.repeats for ask in named)
+    assert all(ask.repeats for ask in named if ".burst" not in ask.name)
     assert any(set(ask.repeats) - {ask.node} for ask in named)
     assert 0 < sum(bool(ask.patience) for ask in asks) < len(asks) / 4
 

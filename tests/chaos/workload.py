@@ -21,6 +21,7 @@ from random import Random
 
 from pbproto.config import SECOND
 from tests.simulation import plan
+from tests.simulation.limits import USUAL
 from tests.simulation.parameters import Shape, draw
 from tests.simulation.plan import Ask
 
@@ -126,6 +127,7 @@ def _chunk(load: Load, chunk: int) -> tuple[tuple[Ask, ...], ...]:
         kinds=(),
         faults=0,
         pause_between_views=0,
+        limits=USUAL,
     )
     found: list[list[Ask]] = [[] for _ in range(clients)]
     for item in plan.make(seed, parameters).items:
@@ -138,7 +140,7 @@ def _chunk(load: Load, chunk: int) -> tuple[tuple[Ask, ...], ...]:
 
 
 def _made_unique(ask: Ask, chunk: int, *, hurried: bool) -> Ask:
-    value = f"{chunk}.{ask.value}" if ask.what == "put" else ask.value
+    value = f"{chunk}.{ask.value}" if ask.value else ""  # the empty value stays what it is
     name = f"{chunk}.{ask.name}" if ask.name else ""
     return replace(
         ask,

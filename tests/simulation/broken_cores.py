@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pbproto import Envelope, InvariantError, backup, commit, replication
+from pbproto import Envelope, InvariantError, backup, commit, proposing, views
 from pbproto.messages import Replicate
 from pbproto.out import Out
 from pbproto.state import FOREVER, State
@@ -43,7 +43,8 @@ def stop_at_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backup, "on_replicate", on_replicate)
 
 
-def no_resend(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A primary never sends again: so one lost message stops everything."""
-    monkeypatch.setattr(replication, "on_time", lambda *_: None)
-    monkeypatch.setattr(replication, "deadline", lambda *_: FOREVER)
+def asks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proposals and nudges are sent once: one that is lost, and the view is never installed."""
+    for module in (proposing, views):
+        monkeypatch.setattr(module, "on_time", lambda *_: None)
+        monkeypatch.setattr(module, "deadline", lambda *_: FOREVER)

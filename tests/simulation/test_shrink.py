@@ -96,9 +96,9 @@ def test_the_message_that_it_takes_is_found(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_standstill_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Goal: liveness failures shrink, too; they are seen in the calm, so nothing is cut off.
 
-    Method: a primary that never sends again. One lost message is needed, and one is left.
+    Method: nodes that ask once. One lost message is needed, and one is left.
     """
-    broken_cores.no_resend(monkeypatch)
+    broken_cores.asks_once(monkeypatch)
     outcome = broken_cores.failing()
     small = shrink(outcome, budget=300)
     assert outcome.violation is not None
