@@ -20,7 +20,8 @@ class MisplantedError(AssertionError):
 
 def plant(bug: Bug | None, folder: Path) -> None:
     """Put the core, with the fault, into ``folder``, and the tests beside it. Raises ``MisplantedError``."""
-    shutil.copytree(ROOT / "pbproto", folder / "pbproto", ignore=shutil.ignore_patterns("__pycache__"))
+    # With what is compiled already: the files that are edited have another time then, and are compiled anew.
+    shutil.copytree(ROOT / "pbproto", folder / "pbproto")
     (folder / "tests").symlink_to(ROOT / "tests")
     for edit in bug.edits if bug is not None else ():
         path = folder / "pbproto" / edit.file

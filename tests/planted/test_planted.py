@@ -13,7 +13,7 @@ from .__main__ import complaints, main
 from .all import ALL
 from .bugs import Bug, Edit
 from .copy import MisplantedError, plant
-from .hunt import SEEDS, STATES, Found, by_explorer, by_simulation, find_again
+from .hunt import SEEDS, STATES, Found, by_explorer, by_one_run, find_again
 
 KNOWN = hints.read()
 
@@ -67,7 +67,7 @@ def test_the_true_core_is_not_called_faulty(tmp_path: Path) -> None:
     """
     harmless = Edit("log.py", "class Log:\n", "class Log:  # unharmed\n")
     plant(Bug("harmless", "none", (harmless,)), tmp_path)
-    assert by_simulation(tmp_path, 0, 10) is None
+    assert [by_one_run(tmp_path, place) for place in (0, 1, 2, "leftover")] == [None] * 4
     assert by_explorer(tmp_path, ("fast-repeat", "fast-trimmed")) is None
 
 
