@@ -8,7 +8,7 @@
     --plan FILE               replay a (shrunk) plan that --explain has written
     --piece NAME              one set piece, a schedule written by hand (pieces.py)
     --seeds 1000              the set pieces and many seeds on all cores, then the matrix of
-                              what they met; from 200 seeds on a hole in it is a failure
+                              what they met; from 150 seeds on a hole in it is a failure
     --seeds 1000 --branches   as well: which branches of the core were never taken
 
 Exit status: 0 all went well, 1 a rule was broken or the matrix has a hole, 2 wrong arguments, 130
@@ -40,7 +40,7 @@ from .runner import Summary, run_many, summarize
 from .shrink import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
-ENOUGH = 200
+ENOUGH = 150
 """Runs from which on a hole in the matrix counts: fewer cannot be expected to meet everything."""
 
 
