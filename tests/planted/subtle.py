@@ -1,9 +1,9 @@
 # ruff: noqa: E501 - pieces of source are quoted as they are
 """Faults by people who knew the checks and tried to get past them.
 
-Each was missed once: it breaks a promise only in a schedule that chance meets too seldom, or in a way that nobody
-looked at. The checks and set pieces that find them were written for the kind of fault, not for the fault.
-They are not hunted by the explorer, whose scopes were made for the rules in ``bugs.py``.
+Half of them did at first: they break a promise only in a schedule that chance meets too seldom, or in a way that
+nobody looked at. The checks and set pieces that find them were written for the kind of fault, not for the fault.
+The explorer does not hunt them: its scopes were made for the rules in ``bugs.py``.
 """
 
 from __future__ import annotations
