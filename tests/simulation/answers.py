@@ -1,7 +1,7 @@
 """Whoever asks a node is answered by it: once, in time, and with no more doubt than there is.
 
 Looked at from the node's side, by its own clock: what the clients make of it (they hang up, or lose the
-answer) is another matter.
+answer) is another matter. A step looks at everybody who waits, so words about them are made if needed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from pbproto.messages import Forward
 from pbproto.state import State
 from pbproto.values import View
 
-from .violation import demand
+from .violation import Violation, demand
 
 if TYPE_CHECKING:
+    from .checks import Before
     from .host import Host
 
 
@@ -37,30 +38,6 @@ class Pending:
     """In which ballot, and when, it was forwarded last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """A node before the step."""
-
-    closing: bool
-    serving: bool
-    promised: Ballot
-    told: View | None
-    log_end: int
-    next_counter: int
-
-
-def look(state: State) -> Earlier:
-    """What a step may change, as it is now."""
-    return Earlier(
-        state.closing,
-        state.serving,
-        state.promised,
-        state.told,
-        state.log.end,
-        state.waiting.next_counter,
-    )
-
-
 @dataclass(slots=True)
 class Answers:
     """Who waits at one life of a node."""
@@ -70,7 +47,7 @@ class Answers:
     _tokens: dict[int, int] = field(default_factory=dict)
     """By counter."""
 
-    def after(self, host: Host, event: Event, effects: Iterable[Effect], before: Earlier) -> None:
+    def after(self, host: Host, event: Event, effects: Iterable[Effect], before: Before) -> None:
         """Look at a step. Raises ``Violation``."""
         assert host.replica is not None
         state = host.replica.state
@@ -80,12 +57,10 @@ class Answers:
         self._expose(state, effects, before)
         for answer in answers:
             self._answer(state, answer)
-        demand(
-            self.pending.keys() == {each.token for each in state.waiting.clients.values()},
-            "answers",
-            f"node {host.id} waits for {sorted(each.token for each in state.waiting.clients.values())}; "
-            f"{sorted(self.pending)} were not answered",
-        )
+        waiting = {each.token for each in state.waiting.clients.values()}
+        if self.pending.keys() != waiting:
+            words = f"node {host.id} waits for {sorted(waiting)}; {sorted(self.pending)} were not answered"
+            raise Violation("answers", words)
         if isinstance(event, Close) or before.closing:
             demand(not self.pending, "answers", f"node {host.id} closes, and {sorted(self.pending)} wait on")
         self._in_time(host, state)
@@ -94,7 +69,7 @@ class Answers:
         if isinstance(event, TellView):
             _told(state, event.view, effects, before)
 
-    def _enter(self, state: State, event: Request, answers: list[Reply | Reject], before: Earlier) -> None:
+    def _enter(self, state: State, event: Request, answers: list[Reply | Reject], before: Before) -> None:
         if state.waiting.next_counter > before.next_counter:
             deadline = state.now + state.config.request_timeout
             self.pending[event.token] = Pending(event, before.next_counter, deadline)
@@ -115,7 +90,7 @@ class Answers:
             )
         answers.remove(turned_away[0])
 
-    def _expose(self, state: State, effects: Iterable[Effect], before: Earlier) -> None:
+    def _expose(self, state: State, effects: Iterable[Effect], before: Before) -> None:
         """From when on a write may take effect whatever its node does: it was sent on, or is in the log."""
         for effect in effects:
             if isinstance(effect, Send) and isinstance(effect.message, Forward):
@@ -152,32 +127,28 @@ class Answers:
         first = next(iter(self.pending.values()), None)
         if first is None:
             return
-        demand(
-            first.deadline > state.now,
-            "answers",
-            f"the time of {first.event} at node {host.id} is up since {state.now - first.deadline} ns",
-        )
+        if first.deadline <= state.now:
+            late = state.now - first.deadline
+            raise Violation("answers", f"the time of {first.event} at node {host.id} is up since {late} ns")
         assert host.replica is not None
         wake = host.replica.deadline
-        demand(
-            wake is not None and wake <= first.deadline,
-            "answers",
-            f"node {host.id} sleeps until {wake}; the time of {first.event} is up at {first.deadline}",
-        )
+        if wake is None or wake > first.deadline:
+            words = f"node {host.id} sleeps until {wake}; the time of {first.event} is up at {first.deadline}"
+            raise Violation("answers", words)
 
     def _sent_again(self, host: Host, state: State) -> None:
         interval = FORWARD_RESENDS * state.config.resend_after
         for waiting in self.pending.values():
-            if waiting.sent is not None and waiting.sent[0] == state.promised:
-                demand(
-                    waiting.sent[1] + interval > state.now,
-                    "answers",
+            if waiting.sent is None or waiting.sent[0] != state.promised:
+                continue
+            if waiting.sent[1] + interval <= state.now:
+                words = (
                     f"node {host.id} has sent {waiting.event} on at {waiting.sent[1]}, and by {state.now} "
-                    "neither heard of it nor sent it again",
                 )
+                raise Violation("answers", words + "neither heard of it nor sent it again")
 
 
-def _told(state: State, view: View, effects: Iterable[Effect], before: Earlier) -> None:
+def _told(state: State, view: View, effects: Iterable[Effect], before: Before) -> None:
     """A PUT of a view has one answer: refused if it is older than what the node knows, else obeyed."""
     replies = [effect for effect in effects if isinstance(effect, ViewAccepted | ViewRefused)]
     demand(len(replies) == 1, "view answered", f"node {state.id} answers {view} with {replies}")

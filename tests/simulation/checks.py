@@ -33,7 +33,7 @@ from pbproto.values import RequestId, View
 from tests.core.watch import Watch
 
 from . import conduct, tap
-from .answers import Answers, Earlier, look
+from .answers import Answers
 from .host import Host
 from .truth import Truth
 from .violation import Violation, demand
@@ -65,7 +65,10 @@ class Before:
     suspected: bool
     held: tuple[frozenset[int], frozenset[RequestId]]
     """As a primary: whose questions were open, and which writes were parked."""
-    node: Earlier
+    closing: bool
+    serving: bool
+    told: View | None
+    next_counter: int
 
 
 @dataclass(slots=True)
@@ -145,7 +148,10 @@ class Checks:
             lead.ballot if lead is not None else None,
             lead is not None and any(backup.suspected for backup in lead.backups.values()),
             conduct.held_by(lead),
-            look(state),
+            state.closing,
+            state.serving,
+            state.told,
+            state.waiting.next_counter,
         )
 
     def after(self, host: Host, event: Event, effects: tuple[Effect, ...], before: Before) -> None:
@@ -153,8 +159,8 @@ class Checks:
         state = self.state(host.id)
         if isinstance(event, Put | Delete | Get | GetAll):
             # Whoever is turned away at the door gets no number.
-            entered = state.waiting.next_counter > before.node.next_counter
-            request = RequestId(host.id, host.life, before.node.next_counter) if entered else None
+            entered = state.waiting.next_counter > before.next_counter
+            request = RequestId(host.id, host.life, before.next_counter) if entered else None
             self.asked[event.token] = Asked(event, self.world.steps, self.floor, request)
         if isinstance(event, TellView) and any(isinstance(effect, ViewAccepted) for effect in effects):
             self.orders.setdefault((host.id, host.life), []).append(event.view)
@@ -181,7 +187,7 @@ class Checks:
                 self._reply(host, state, effect)
             elif isinstance(effect, Reject):
                 self._reject(effect)
-        self.answers.setdefault((host.id, host.life), Answers()).after(host, event, effects, before.node)
+        self.answers.setdefault((host.id, host.life), Answers()).after(host, event, effects, before)
         deadline = host.replica.deadline  # type: ignore[union-attr]
         demand(deadline is None or deadline > state.now, "deadline", f"node {host.id} spins at {state.now}")
 

@@ -247,30 +247,15 @@ def _message_faults(search: _Search) -> None:
         reduce(sorted(names), lambda kept: search.change(message_faults=frozenset(kept)))
 
 
-def _simplify(search: _Search) -> None:
-    """Make what is left as plain as possible. A success changes the plan: the next attempts start from it."""
+def _plainer(search: _Search, candidates: Callable[[Plan], Iterator[tuple[str, Plan]]]) -> None:
+    """Take over what still fails. A success changes the plan: the next attempts start from it."""
     tried: set[str] = set()
     found = True
     while found:
         found = False
-        for name, plan in _fresh(simpler(search.best.plan), tried):
-            tried.add(name)
-            if search.attempt(plan, strictly=True):
-                found = True
-                break
-
-
-def _fresh(candidates: Iterator[tuple[str, Plan]], tried: set[str]) -> Iterator[tuple[str, Plan]]:
-    return ((name, plan) for name, plan in candidates if name not in tried)
-
-
-def _squeeze(search: _Search) -> None:
-    """Take out the time in which nothing is planned."""
-    tried: set[str] = set()
-    found = True
-    while found:
-        found = False
-        for name, plan in _fresh(squeezed(search.best.plan), tried):
+        for name, plan in candidates(search.best.plan):
+            if name in tried:
+                continue
             tried.add(name)
             if search.attempt(plan, strictly=True):
                 found = True
@@ -284,7 +269,7 @@ _STAGES: tuple[tuple[str, Callable[[_Search], None]], ...] = (
     ("asks", lambda search: _items(search, Ask)),
     ("nodes", _nodes),
     ("single messages", _message_faults),
-    ("simpler", _simplify),
-    ("idle time", _squeeze),
+    ("simpler", lambda search: _plainer(search, simpler)),
+    ("idle time", lambda search: _plainer(search, squeezed)),
     ("the tail", _shorten),
 )
