@@ -21,14 +21,15 @@ from .effects import (
     Written,
 )
 from .errors import InvariantError, UsageError
-from .events import Close, Delete, Event, Get, GetAll, Put, Receive, TellView, Tick
+from .events import Batch, Close, Delete, Event, Get, GetAll, Put, Receive, TellView, Tick
 from .messages import Envelope, Message
-from .replica import Replica
+from .replica import Replica, check_request
 from .status import Status
 from .values import Ballot, Dropped, Kind, Member, Operation, Result, View
 
 __all__ = [
     "Ballot",
+    "Batch",
     "Close",
     "Code",
     "CodecError",
@@ -65,6 +66,7 @@ __all__ = [
     "ViewAccepted",
     "ViewRefused",
     "Written",
+    "check_request",
     "decode",
     "encode",
 ]

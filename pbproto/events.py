@@ -46,6 +46,19 @@ class GetAll:
     token: int
 
 
+Request = Put | Delete | Get | GetAll
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Several clients arrive at once: what they write goes to the backups in one message, not in two.
+
+    Apart from that it is the same as if they had arrived one after the other. Their tokens have to differ.
+    """
+
+    requests: tuple[Request, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class TellView:
     """The external process tells this node a view."""
@@ -71,5 +84,4 @@ class Close:
     """The node is about to stop: answer everyone who waits, turn newcomers away."""
 
 
-Request = Put | Delete | Get | GetAll
-Event = Put | Delete | Get | GetAll | TellView | Receive | Tick | Close
+Event = Put | Delete | Get | GetAll | Batch | TellView | Receive | Tick | Close

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import assert_never, get_args
 
 from . import (
     backup,
@@ -21,7 +21,7 @@ from . import (
 from .config import Config
 from .effects import Code, Effect, Reason
 from .errors import InvariantError, UsageError
-from .events import Close, Delete, Event, Get, GetAll, Put, Receive, TellView, Tick
+from .events import Batch, Close, Delete, Event, Get, GetAll, Put, Receive, Request, TellView, Tick
 from .messages import (
     Adopt,
     Adopted,
@@ -112,14 +112,32 @@ class Replica:
 def _check_use(event: Event, now: int) -> None:
     if type(now) is not int:
         raise UsageError("time is an integer number of nanoseconds")
-    if isinstance(event, Put | Delete | Get) and not 0 < len(event.key) <= MAX_KEY_BYTES:
-        raise UsageError(f"a key has 1 to {MAX_KEY_BYTES} bytes")
-    if isinstance(event, Put | Delete) and len(event.idempotency_key) > MAX_IDEMPOTENCY_KEY_BYTES:
-        raise UsageError(f"an idempotency key has at most {MAX_IDEMPOTENCY_KEY_BYTES} bytes")
-    if isinstance(event, Put) and len(event.value) > MAX_VALUE_BYTES:
-        raise UsageError(f"a value has at most {MAX_VALUE_BYTES} bytes")
-    if not isinstance(event, Event):
+    if isinstance(event, Batch):
+        for request in event.requests:
+            if not isinstance(request, _REQUEST):
+                raise UsageError(f"{request!r} is not a request of a client")
+            check_request(request)
+    elif isinstance(event, _REQUEST):
+        check_request(event)
+    elif not isinstance(event, Event):
         raise UsageError(f"{event!r} is not an event")
+
+
+_REQUEST = get_args(Request)  # isinstance takes a tuple in half the time that it takes for a union
+
+
+def check_request(request: Request) -> None:
+    """Raises ``UsageError`` for a request that no replica takes, whatever its state."""
+    if isinstance(request, GetAll):
+        return
+    if not 0 < len(request.key) <= MAX_KEY_BYTES:
+        raise UsageError(f"a key has 1 to {MAX_KEY_BYTES} bytes")
+    if isinstance(request, Get):
+        return
+    if len(request.idempotency_key) > MAX_IDEMPOTENCY_KEY_BYTES:
+        raise UsageError(f"an idempotency key has at most {MAX_IDEMPOTENCY_KEY_BYTES} bytes")
+    if isinstance(request, Put) and len(request.value) > MAX_VALUE_BYTES:
+        raise UsageError(f"a value has at most {MAX_VALUE_BYTES} bytes")
 
 
 def _happen(state: State, event: Event, out: Out) -> None:
@@ -129,6 +147,9 @@ def _happen(state: State, event: Event, out: Out) -> None:
                 _receive(state, event.envelope, event.message, out)
         case Put() | Delete() | Get() | GetAll():
             requests.on_request(state, event, out)
+        case Batch():
+            for request in event.requests:
+                requests.on_request(state, request, out)
         case TellView():
             views.on_tell(state, event.view, out)
         case Tick():

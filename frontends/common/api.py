@@ -205,6 +205,11 @@ class Api:
         self._node = node
         self._settings = node.settings
 
+    @property
+    def node_id(self) -> int:
+        """The id of the node."""
+        return self._node.id
+
     def plan(self, method: str, target: bytes) -> Plan | Response:
         """What a request is; see the function of this name."""
         return plan(method, target, self._settings)

@@ -13,9 +13,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import count
 from typing import NoReturn
 
 from pbproto import (
+    Batch,
     Close,
     CodecError,
     Envelope,
@@ -34,6 +36,7 @@ from pbproto import (
     View,
     ViewAccepted,
     ViewRefused,
+    check_request,
     decode,
     encode,
 )
@@ -46,6 +49,7 @@ from .logs import LOGGER, NoteLog, logfmt
 from .settings import Settings
 
 Answer = Reply | Reject
+_ANSWER = (Reply, Reject)
 MAIL_BYTES = 4 * MIB
 """About as much as one POST carries, unless a single message is larger."""
 QUEUE_BYTES = 64 * MIB
@@ -127,13 +131,42 @@ def _size(message: Message) -> int:
     return size
 
 
+class _Work:
+    """What some steps have decided and what is done about it once the lock is free."""
+
+    __slots__ = ("_answers", "_room", "deadline", "finished", "fits", "mail", "notes", "verdicts")
+
+    def __init__(
+        self,
+        answers: list[tuple[Envelope, Message]] | None = None,
+        fits: Callable[[Envelope], bool] | None = None,
+    ) -> None:
+        self.fits = fits if answers is not None else None
+        """Whose mail goes back in the answer to a peer's own mail."""
+        self._answers = [] if answers is None else answers
+        self._room = QUEUE_BYTES
+        self.finished: list[tuple[Callable[[Answer], None], Answer]] = []
+        self.notes: list[Note] = []
+        self.mail: dict[str, None] = {}
+        self.verdicts: list[ViewAccepted | ViewRefused] = []
+        self.deadline: int | None = None
+
+    def answer(self, envelope: Envelope, message: Message) -> None:
+        self._room -= _size(message)
+        if self._room > 0:  # what is left out counts as lost
+            self._answers.append((envelope, message))
+
+
 class Node:
     """One replica with its waiting clients and its outgoing mail; safe to use from any thread.
 
     Raises ``RecordingFileError`` if it is to be recorded at a path where that cannot be done.
 
     ``wake_peer(address)`` is called when there is mail for an address, ``wake_timer(deadline)`` with the
-    time (nanoseconds of ``time.monotonic_ns``) of the next tick; both outside the lock.
+    time (nanoseconds of ``time.monotonic_ns``) of the next tick; both outside the lock. ``gather()`` is
+    called when a client has arrived and has to bring about a call of ``admit`` soon: whoever arrives until
+    then goes on in the same step, and what they write in the same message to each backup. Without it
+    whoever brings a client admits it, together with all that arrived while another had the lock.
     """
 
     def __init__(
@@ -141,6 +174,7 @@ class Node:
         settings: Settings,
         wake_peer: Callable[[str], None],
         wake_timer: Callable[[int | None], None],
+        gather: Callable[[], None] | None = None,
     ) -> None:
         self.settings = settings
         self.id = settings.id
@@ -151,9 +185,11 @@ class Node:
         self._replica = Replica(settings.id, incarnation, settings.core)
         self._wake_peer = wake_peer
         self._wake_timer = wake_timer
+        self._gather = gather or self.admit
         self._lock = threading.Lock()
         self._waiters: dict[int, Callable[[Answer], None]] = {}
-        self._next_token = 0
+        self._tokens = count()
+        self._arrivals: deque[Request] = deque()
         self._outboxes: dict[str, Outbox] = {}
         self._addresses: dict[int, str] = {}
         self._log = NoteLog(settings.id)
@@ -163,13 +199,26 @@ class Node:
     def request(self, make: Callable[[int], Request], done: Callable[[Answer], None]) -> None:
         """A client's request; ``done`` is called once, now or later, from any thread.
 
-        The request belongs to the node from here on: nobody can cancel it half way.
+        The request belongs to the node from here on: nobody can cancel it half way. Raises ``UsageError``
+        for what is no request that a replica takes; then it never arrived.
         """
+        token = next(self._tokens)
+        request = make(token)
+        check_request(request)  # now: in a batch it would turn everybody else away as well
+        self._waiters[token] = done
+        self._arrivals.append(request)
+        self._gather()
+
+    def admit(self) -> None:
+        """Everybody who has arrived so far is brought to the replica."""
+        work = _Work()
         with self._lock:
-            token = self._next_token
-            self._next_token += 1
-            self._waiters[token] = done
-        self._run((make(token),))
+            # Only who holds the lock takes from the queue; others may add to it meanwhile.
+            arrived = [self._arrivals.popleft() for _ in range(len(self._arrivals))]
+            if not arrived:
+                return  # another thread took them along
+            self._step(arrived[0] if len(arrived) == 1 else Batch(tuple(arrived)), work)
+        self._do(work)
 
     def tell_view(self, view: View) -> ViewAccepted | ViewRefused:
         """``PUT /view``."""
@@ -247,52 +296,54 @@ class Node:
         answers: list[tuple[Envelope, Message]] | None = None,
         fits: Callable[[Envelope], bool] | None = None,
     ) -> list[ViewAccepted | ViewRefused]:
-        finished: list[tuple[Callable[[Answer], None], Answer]] = []
-        notes: list[Note] = []
-        mail: dict[str, None] = {}
-        verdicts: list[ViewAccepted | ViewRefused] = []
-        room = QUEUE_BYTES
+        work = _Work(answers, fits)
         with self._lock:
             for event in events:
-                now = time.monotonic_ns()
-                try:
-                    effects = self._replica.step(event, now=now)
-                except UsageError:
-                    raise
-                except Exception as error:
-                    if self._recorder is not None:
-                        self._recorder.failure(event, now, error)
-                    self._stop_rather_than_lie(error)
-                if self._recorder is not None:
-                    self._recorder.step(event, now, effects, self._replica.state)
-                for effect in effects:
-                    if isinstance(effect, Send):
-                        if answers is not None and fits is not None and fits(effect.envelope):
-                            room -= _size(effect.message)
-                            if room > 0:  # what is left out counts as lost
-                                answers.append((effect.envelope, effect.message))
-                        elif effect.address:
-                            self._post(effect, mail)
-                    elif isinstance(effect, Reply | Reject):
-                        finished.append((self._waiters.pop(effect.token), effect))
-                    elif isinstance(effect, Note):
-                        notes.append(effect)
-                    else:
-                        verdicts.append(effect)
-            deadline = self._replica.deadline
+                self._step(event, work)
+        self._do(work)
+        return work.verdicts
+
+    def _step(self, event: Event, work: _Work) -> None:
+        """Under the lock: one step, and its effects to where they wait to be done."""
+        now = time.monotonic_ns()
+        try:
+            effects = self._replica.step(event, now=now)
+        except UsageError:
+            raise
+        except Exception as error:
+            if self._recorder is not None:
+                self._recorder.failure(event, now, error)
+            self._stop_rather_than_lie(error)
+        if self._recorder is not None:
+            self._recorder.step(event, now, effects, self._replica.state)
+        for effect in effects:
+            if isinstance(effect, Send):
+                if work.fits is not None and work.fits(effect.envelope):
+                    work.answer(effect.envelope, effect.message)
+                elif effect.address:
+                    self._post(effect, work.mail)
+            elif isinstance(effect, _ANSWER):
+                work.finished.append((self._waiters.pop(effect.token), effect))
+            elif isinstance(effect, Note):
+                work.notes.append(effect)
+            else:
+                work.verdicts.append(effect)
+        work.deadline = self._replica.deadline
+
+    def _do(self, work: _Work) -> None:
+        """What the steps have decided, outside the lock."""
         # Peers before clients: a client's answer may take long to write, and others wait for the peers.
-        for address in mail:
+        for address in work.mail:
             self._wake_peer(address)
-        self._wake_timer(deadline)
-        for done, answer in finished:
+        self._wake_timer(work.deadline)
+        for done, answer in work.finished:
             try:
                 done(answer)
             except Exception:
                 # One client's trouble must not cost another its answer.
                 LOGGER.exception("%s", logfmt(self.id, "answer_failed"))
-        for note in notes:
+        for note in work.notes:
             self._log.write(note)
-        return verdicts
 
     def _post(self, effect: Send, mail: dict[str, None]) -> None:
         address = effect.address

@@ -31,7 +31,8 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
         self._stopped = False
-        self.node = Node(settings, self._wake_peer, self._wake_timer)
+        self._gathering = False
+        self.node = Node(settings, self._wake_peer, self._wake_timer, self._gather)
 
     async def start(self) -> None:
         """Make ready to carry mail."""
@@ -52,6 +53,16 @@ class Driver:
         await asyncio.gather(*carriers, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
+
+    def _gather(self) -> None:
+        # Whoever else is handled in this turn of the loop comes along: their requests were read together.
+        if not self._gathering:
+            self._gathering = True
+            self._loop.call_soon(self._admit)
+
+    def _admit(self) -> None:
+        self._gathering = False
+        self.node.admit()
 
     def _wake_timer(self, deadline: int | None) -> None:
         if deadline is None or self._stopped:

@@ -50,8 +50,12 @@ async def _hypercorn(app: Quart, listener: socket.socket, _: Settings, stopped: 
     await _bounded(asyncio.create_task(serve(app, config, shutdown_trigger=trigger)), stopped)
 
 
-async def _uvicorn(app: Quart, listener: socket.socket, _: Settings, stopped: asyncio.Event) -> None:
+async def _uvicorn(
+    app: Quart, listener: socket.socket, settings: Settings, stopped: asyncio.Event
+) -> None:
     import uvicorn
+
+    from .uvicorn_http import protocol
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
@@ -66,9 +70,7 @@ async def _uvicorn(app: Quart, listener: socket.socket, _: Settings, stopped: as
             log_config=None,
             access_log=False,
             ws="none",
-            # Not httptools: its parser answers methods it has not heard of by itself, with 400.
-            http="h11",
-            h11_max_incomplete_event_size=MAX_HEAD,
+            http=protocol(settings),
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=round(GRACE),
             backlog=BACKLOG,
