@@ -57,13 +57,12 @@ class _Frontend:
         self._guard = Guard(self._settings.id, self._scope)
         self._driver = Driver(self._settings)
         self._api = api.Api(self._driver.node)
-        await self._driver.start()
         _answer_first(self._driver.node.close)
 
     async def _stop(self) -> None:
         if self._driver is not None:
             self._driver.node.close()
-            await self._driver.stop()
+            self._driver.stop()
             self._driver.node.end_recording()
         if self._guard is not None:
             self._guard.release()

@@ -50,9 +50,7 @@ async def _hypercorn(app: Quart, listener: socket.socket, _: Settings, stopped: 
     await _bounded(asyncio.create_task(serve(app, config, shutdown_trigger=trigger)), stopped)
 
 
-async def _uvicorn(
-    app: Quart, listener: socket.socket, settings: Settings, stopped: asyncio.Event
-) -> None:
+async def _uvicorn(app: Quart, listener: socket.socket, settings: Settings, stopped: asyncio.Event) -> None:
     import uvicorn
 
     from .uvicorn_http import protocol
