@@ -36,7 +36,7 @@ def activate(state: State, proposal: Proposal, out: Out) -> None:
     if proposal.told_again:
         # The last to adopt may have been restarted since, before the outside told the view again.
         reads.verify(lead)
-    ensure(state.serving, "who leads was told this view")
+    ensure(state.told_is_promised, "who leads was told this view")
     drive_all(state, out)
 
 

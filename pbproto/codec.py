@@ -31,9 +31,11 @@ from .messages import (
     Forward,
     Forwarded,
     KeyRecord,
+    Learned,
     Lineage,
     LogChunk,
     Message,
+    Offer,
     OriginRecord,
     Promise,
     Propose,
@@ -312,6 +314,8 @@ _MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
     (Confirm, (_A_BALLOT, _COUNT)),
     (Confirmed, (_A_BALLOT, _COUNT, _COUNT)),
     (Refuse, (_A_BALLOT, _choice(Refusal), _COUNT, _A_BALLOT)),
+    (Offer, (_A_BALLOT, _BITS, _COUNT, _COUNT, _COUNT, _LINEAGE)),
+    (Learned, (_A_BALLOT, _COUNT)),
 )
 """The place in this table is the kind on the wire: new messages go to the end."""
 
@@ -375,6 +379,8 @@ def _read_message(reader: _Reader) -> Message:
         _check_log(message.lineage, message.log_end, message.commit, message.base)
     elif isinstance(message, Adopt):
         _check_log(message.lineage, message.end)
+    elif isinstance(message, Offer):
+        _check_log(message.lineage, message.end, message.kept, message.near)
     return message
 
 

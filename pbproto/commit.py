@@ -98,5 +98,11 @@ def apply_up_to(state: State, commit: int, out: Out) -> None:
 
 
 def trim(state: State) -> None:
-    """Forget the oldest committed operations. What is not committed may be needed by a member: it stays."""
-    state.log.trim(state.commit, state.config.log_keep_bytes)
+    """Forget the oldest committed operations.
+
+    What is not committed may be needed by a member, and what came after a snapshot by whoever is fetching it.
+    """
+    limit = state.commit
+    if state.lead is not None and state.lead.filling is not None:
+        limit = min(limit, state.lead.filling.needs)
+    state.log.trim(limit, state.config.log_keep_bytes)

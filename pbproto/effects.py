@@ -94,6 +94,8 @@ class Code(Enum):
 
     VIEW_TOLD = "view_told"
     VIEW_LEARNED = "view_learned"
+    FILLING = "filling"
+    FILLED = "filled"
     PROPOSED = "proposed"
     PROMISED = "promised"
     BASE_CHOSEN = "base_chosen"

@@ -53,6 +53,15 @@ class Log:
             cut += 1
         return tuple(self._operations[index:cut])
 
+    def tail(self, end: int, max_bytes: int) -> int:
+        """From which position on the operations before ``end`` that are kept have at most so many bytes."""
+        index = self._first + end - self.start
+        taken = 0
+        while index > self._first and taken + self._operations[index - 1].size <= max_bytes:
+            index -= 1
+            taken += self._operations[index].size
+        return self.start + index - self._first
+
     def truncate(self, end: int) -> None:
         """Forget the operations from ``end`` on."""
         ensure(self.start <= end, "the log is not cut below what was trimmed")

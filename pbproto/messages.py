@@ -233,6 +233,29 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """Primary to a newcomer of the next view: copy my committed log of this lineage, up to ``end``.
+
+    Of the log I still have what is at ``kept`` and above; who holds all below ``near`` is close enough.
+    """
+
+    ballot: Ballot
+    history: int
+    end: int
+    kept: int
+    near: int
+    lineage: Lineage
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Newcomer to primary: I have a copy of your log up to ``end``. Promises nothing."""
+
+    ballot: Ballot
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refuse:
     """What you sent to ``addressee`` in ``ballot`` does not fit; ``promised`` is my own ballot."""
 
@@ -258,4 +281,6 @@ Message = (
     | Confirm
     | Confirmed
     | Refuse
+    | Offer
+    | Learned
 )

@@ -88,7 +88,9 @@ def hasten(state: State, out: Out) -> None:
 
 
 def abandon(state: State) -> None:
-    """Stop installing a view that the outside does not want any more. The promise stands."""
+    """Stop preparing a view that the outside does not want any more. The promise stands."""
+    if state.lead is not None:
+        state.lead.filling = None
     if state.proposal is not None:
         state.proposal = None
         state.staging = None
@@ -208,6 +210,9 @@ def on_refuse(state: State, envelope: Envelope, message: Refuse, out: Out) -> No
     elif lead is not None and message.ballot == lead.ballot:
         backup = lead.backups.get(message.addressee)
         if backup is None:
+            learner = lead.filling.learners.get(message.addressee) if lead.filling is not None else None
+            if learner is not None:
+                learner.refusal = text
             return
         if (envelope.sender, envelope.sender_incarnation) == (backup.member.id, backup.incarnation):
             # Only the member itself can say what it has promised.

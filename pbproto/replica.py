@@ -7,8 +7,10 @@ from typing import assert_never, get_args
 from . import (
     backup,
     commit,
+    filling,
     forwarding,
     gate,
+    learning,
     ordering,
     proposing,
     reads,
@@ -31,8 +33,10 @@ from .messages import (
     Fetch,
     Forward,
     Forwarded,
+    Learned,
     LogChunk,
     Message,
+    Offer,
     Promise,
     Propose,
     Refuse,
@@ -188,11 +192,15 @@ def _receive(state: State, envelope: Envelope, message: Message, out: Out) -> No
         case Adopted():
             transfer.on_adopted(state, envelope, message, out)
         case Fetch():
-            transfer.on_fetch(state, envelope, message, out)
+            filling.on_fetch(state, envelope, message, out)
         case LogChunk():
             transfer.on_log_chunk(state, envelope, message, out)
         case SnapshotChunk():
             transfer.on_snapshot_chunk(state, envelope, message, out)
+        case Offer():
+            learning.on_offer(state, envelope, message, out)
+        case Learned():
+            filling.on_learned(state, envelope, message, out)
         case Refuse():
             proposing.on_refuse(state, envelope, message, out)
         case _:
@@ -208,6 +216,7 @@ def _pass_time(state: State, out: Out) -> None:
     if state.lead is not None:
         ordering.expire(state, state.lead, out)
         replication.on_time(state, state.lead, out)
+        filling.on_time(state, state.lead, out)
     if state.follow is not None:
         forwarding.on_time(state, state.follow, out)
 
@@ -227,7 +236,7 @@ def _deadline(state: State) -> int:
     first = min(first, views.deadline(state), proposing.deadline(state), transfer.deadline(state))
     lead, follow = state.lead, state.follow
     if lead is not None:
-        first = min(first, replication.deadline(state, lead))
+        first = min(first, replication.deadline(state, lead), filling.deadline(state, lead))
         if lead.expiries:
             first = min(first, lead.expiries[0][0])
     if follow is not None:

@@ -12,7 +12,7 @@ from .effects import Code, Reason, Reject
 from .events import Delete, Get, GetAll, Put, Request
 from .out import Out
 from .state import State, Waiter
-from .status import explain, standing
+from .status import explain
 from .values import Operation
 
 
@@ -33,10 +33,9 @@ def on_request(state: State, event: Request, out: Out) -> None:
 def _turn_away(state: State, event: Request) -> Reason | None:
     if state.closing:
         return Reason.CLOSING
-    word = standing(state)
-    if word == "none":
+    if state.told is None:
         return Reason.NO_VIEW
-    if word == "outside":
+    if not state.inside:
         return Reason.OUTSIDE
     size = 0 if isinstance(event, GetAll) else len(event.key)
     if isinstance(event, Put):

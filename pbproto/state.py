@@ -96,6 +96,64 @@ class Parked:
 
 
 @dataclass(slots=True)
+class Learner:
+    """What a primary knows of a newcomer that it fills."""
+
+    member: Member
+    incarnation: int = 0
+    """Its life; 0 until it is known."""
+    held: int = 0
+    """It holds all below, as it last said."""
+    needs: int | None = None
+    """It is going to ask for the log from here on: it is not forgotten meanwhile."""
+    rounds: int = 0
+    """How often it was done with what it was offered."""
+    ready: bool = False
+    """It was close enough once."""
+    owed_since: int = FOREVER
+    """Since when it has owed an answer without a sign of life; ``FOREVER`` while nothing is owed."""
+    offer_at: int = FOREVER
+    """When it is offered the copy again, if nothing is heard of it before."""
+    offers: int = 0
+    """How often in vain."""
+    refusal: str = ""
+    """Why it does not take the copy."""
+    frozen: Frozen | None = None
+    """The snapshot that it is fetching."""
+
+
+@dataclass(slots=True)
+class Filling:
+    """The newcomers of the told view, which are filled before it is proposed."""
+
+    learners: dict[int, Learner]
+
+    @property
+    def needs(self) -> int:
+        """The log is kept from here on; ``FOREVER`` while nobody needs it."""
+        return min(
+            [learner.needs for learner in self.learners.values() if learner.needs is not None],
+            default=FOREVER,
+        )
+
+
+@dataclass(slots=True)
+class Learning:
+    """A copy of another primary's state on its way to this node, or here. It is no part of its own state."""
+
+    ballot: Ballot
+    """Of the primary that offers it."""
+    history: int
+    end: int
+    """Up to where the copy is offered."""
+    lineage: Lineage
+    thaw: Thaw | None = None
+    """The snapshot that is being put together."""
+    copy: Store | None = None
+    """The whole copy, once there is one: every operation below ``copy.applied``."""
+
+
+@dataclass(slots=True)
 class Lead:
     """What an active primary keeps. Exists only while ``promised == synced == ballot``."""
 
@@ -130,6 +188,8 @@ class Lead:
     """A higher ballot that a backup said it has promised."""
     verify: int = 0
     """The round that proves that the view is still active since it was told again; 0 if it is proven."""
+    filling: Filling | None = None
+    """The newcomers of the told view, while that is another one and is about to be proposed here."""
 
 
 @dataclass(slots=True)
@@ -172,6 +232,8 @@ class Staging:
     agreed: int
     """The log below this position is already right."""
     thaw: Thaw | None = None
+    learned: bool = False
+    """Whether what this node learned before it joined takes the place of its own state, up to ``agreed``."""
     snapshot: bool = False
     """Whether a snapshot is being fetched (or was, when ``thaw`` is complete)."""
     tail: list[Operation] = field(default_factory=list)
@@ -259,6 +321,8 @@ class State:
     follow: Follow | None = None
     proposal: Proposal | None = None
     staging: Staging | None = None
+    learning: Learning | None = None
+    """A copy for a view that this node may join."""
     frozen: Frozen | None = None
     """Items of the store in transfer order, kept while this node is a source."""
     waiting: Waiting = field(default_factory=Waiting)
@@ -284,9 +348,18 @@ class State:
         )
 
     @property
+    def inside(self) -> bool:
+        """Whether the outside wants this node in a view."""
+        return self.told is not None and self.told.member(self.id) is not None
+
+    @property
     def serving(self) -> bool:
-        """Whether clients of this node can be served in the promised view."""
-        return self.active and self.told_is_promised
+        """Whether clients of this node are served in the promised view.
+
+        Also after the outside has told another view with this node in it: until that one seals this one, what
+        is acknowledged here is on all members of this one, and the other begins with it.
+        """
+        return self.active and self.inside
 
     @property
     def proven(self) -> bool:

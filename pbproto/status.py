@@ -54,7 +54,7 @@ def standing(state: State) -> str:
         return "none"
     if state.told.member(state.id) is None:
         return "outside"
-    return "active" if state.serving and state.proven else "installing"
+    return "active" if state.active and state.told_is_promised and state.proven else "installing"
 
 
 def describe(state: State, now: int) -> Status:

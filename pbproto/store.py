@@ -143,10 +143,11 @@ def origin_records(store: Store) -> list[OriginRecord]:
 class Frozen:
     """A store's items in transfer order. Valid while the store holds still: its holder is sealed."""
 
-    __slots__ = ("_keys", "_origins", "_pairs", "store", "total")
+    __slots__ = ("_keys", "_origins", "_pairs", "applied", "evicted", "total")
 
     def __init__(self, store: Store) -> None:
-        self.store = store
+        self.applied = store.applied
+        self.evicted = store.evicted
         self._pairs = list(store.data.items())
         self._origins = origin_records(store)
         self._keys = [KeyRecord(key, digest, result) for key, (digest, result) in store.keys.items()]
@@ -174,8 +175,8 @@ class Frozen:
             at += 1
         return SnapshotChunk(
             ballot,
-            self.store.applied,
-            self.store.evicted,
+            self.applied,
+            self.evicted,
             offset,
             self.total,
             tuple(pairs),

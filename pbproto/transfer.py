@@ -7,6 +7,7 @@ snapshot and the tail. A chunk that is lost is asked for again; the source is se
 
 from __future__ import annotations
 
+from . import learning
 from .activation import activate
 from .effects import Code
 from .errors import ensure, present
@@ -16,7 +17,7 @@ from .log import Log
 from .messages import Adopt, Adopted, Envelope, Fetch, LogChunk, SnapshotChunk
 from .out import Out
 from .state import FOREVER, Base, Proposal, Staging, State
-from .store import Frozen, Thaw
+from .store import Frozen, Store, Thaw
 from .values import Ballot, Member
 
 MAX_DOUBLINGS = 3
@@ -35,9 +36,12 @@ def _begin(state: State, ballot: Ballot, source: Member, life: int, base: Base, 
     if source.id == state.id:
         agreed = base.end
     staging = Staging(ballot, source, life, base, agreed)
+    copy = learning.copied(state, base)
     # Operations that are applied and not in the base cannot be taken back one by one.
     staging.snapshot = state.commit > agreed
-    if not staging.snapshot and agreed == base.end:
+    if copy is not None and (staging.snapshot or copy.applied > agreed):
+        staging.learned, staging.agreed, staging.snapshot = True, copy.applied, False
+    if not staging.snapshot and staging.agreed == base.end:
         _swap(state, staging, out)
     else:
         state.staging = staging
@@ -91,7 +95,9 @@ def _expected(state: State, envelope: Envelope, ballot: Ballot) -> Staging | Non
 def on_snapshot_chunk(state: State, envelope: Envelope, message: SnapshotChunk, out: Out) -> None:
     """The next items of the snapshot. Also the answer to a source's trimmed log: then it starts here."""
     staging = _expected(state, envelope, message.ballot)
-    if staging is None or message.applied > staging.base.end:
+    if staging is None:
+        return learning.on_snapshot_chunk(state, envelope, message, out)
+    if message.applied > staging.base.end:
         return ignore(state, out, "not_asked_for", envelope, message)
     if staging.thaw is None:
         if message.offset != 0:
@@ -113,7 +119,7 @@ def on_log_chunk(state: State, envelope: Envelope, message: LogChunk, out: Out) 
     """The next operations of the tail."""
     staging = _expected(state, envelope, message.ballot)
     if staging is None:
-        return ignore(state, out, "not_asked_for", envelope, message)
+        return learning.on_log_chunk(state, envelope, message, out)
     if staging.snapshot and (staging.thaw is None or not staging.thaw.complete):
         return ignore(state, out, "out_of_order", envelope, message)
     if message.first != staging.tail_end or not message.operations:
@@ -135,9 +141,10 @@ def _swap(state: State, staging: Staging, out: Out) -> None:
             staging.tail.clear()
             _fetch(state, staging, out)
             return
-        state.store = store
-        state.commit = store.applied
-        state.log = Log(store.applied)
+        _replace(state, store)
+    elif staging.learned:
+        learned = present(state.learning, "a copy is kept while a view is made of it").copy
+        _replace(state, present(learned, "only a whole copy is used"))
     else:
         ensure(state.commit <= staging.agreed, "nothing that is applied is cut")
         state.log.truncate(staging.agreed)
@@ -150,6 +157,7 @@ def _swap(state: State, staging: Staging, out: Out) -> None:
     state.history = base.history
     state.lineage = extend(base.lineage, staging.ballot, base.end)
     state.staging = None
+    state.learning = None
     state.frozen = None
     if staging.thaw is not None or staging.tail:
         what = "snapshot" if staging.thaw is not None else "log"
@@ -158,6 +166,12 @@ def _swap(state: State, staging: Staging, out: Out) -> None:
         state.dropped.append(loss)
         out.note(Code.DROPPED, member=loss.id, first=loss.first, end=loss.end)
     _synced(state, staging, out)
+
+
+def _replace(state: State, store: Store) -> None:
+    state.store = store
+    state.commit = store.applied
+    state.log = Log(store.applied)
 
 
 def _synced(state: State, staging: Staging, out: Out) -> None:

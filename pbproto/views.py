@@ -6,7 +6,7 @@ members, ``activation`` starts it.
 
 from __future__ import annotations
 
-from . import forwarding, reads, waiting
+from . import filling, forwarding, reads, waiting
 from .activation import is_former
 from .effects import Code, Reason, ViewAccepted, ViewRefused
 from .gate import ignore, refuse
@@ -79,12 +79,13 @@ def pursue(state: State, out: Out) -> None:
             # This very view is active, or on its way, with the lives that are known; a member that
             # was restarted makes itself known by its nudge once it was told the view.
             if state.lead is not None:
+                state.lead.filling = None
                 reads.verify(state.lead)
             if state.proposal is not None:
                 state.proposal.told_again = True
             hasten(state, out)
             drive_all(state, out)
-        else:
+        elif state.lead is None or not filling.begin(state, state.lead, out):
             propose(state, out)
     elif state.told_is_promised and state.follow is not None:
         # Also if it is not active yet: the first Replicate may be a late one, of a primary that was restarted

@@ -50,7 +50,9 @@ from pbproto.messages import (
     Fetch,
     Forward,
     Forwarded,
+    Learned,
     LogChunk,
+    Offer,
     Promise,
     Propose,
     Refusal,
@@ -80,6 +82,8 @@ MESSAGES: tuple[type[Message], ...] = (
     Confirm,
     Confirmed,
     Refuse,
+    Offer,
+    Learned,
 )
 
 

@@ -43,11 +43,25 @@ def refusal(value: object) -> bool:
     return value in REFUSALS.values() or node_at(value) or promised(value)
 
 
+def refused_copy(value: object) -> bool:
+    """A newcomer that does not want the copy, and why."""
+    match = re.fullmatch(r"node \d+: (.+)", value) if isinstance(value, str) else None
+    return match is not None and refusal(match[1])
+
+
+FILLED = (
+    "all learners are close",
+    "the present view can commit nothing",
+    "the log grew too long meanwhile",
+)
+"""Why newcomers are filled no longer, where it is not one of them."""
+
 IGNORED = (
     "beyond_the_log",
     "beyond_the_state",
     "former_life",
     "not_a_backup",
+    "not_a_learner",
     "not_a_member",
     "not_a_source",
     "not_a_view_of_ours",
@@ -77,6 +91,12 @@ FORMS: Mapping[Code, Mapping[str, Form]] = {
         "epoch": lambda value: value == "unnumbered" or (number(value) and value != 0),
     },
     Code.VIEW_LEARNED: {"epoch": number, "members": ids},
+    Code.FILLING: {"learners": ids},
+    Code.FILLED: {
+        "reason": lambda value: (
+            value in FILLED or text(r"node \d+ does not answer")(value) or refused_copy(value)
+        )
+    },
     Code.PROPOSED: {"ballot": ballot, "members": ids},
     Code.PROMISED: {"ballot": ballot, "synced": text(f"None|{BALLOT}"), "log_end": number},
     Code.BASE_CHOSEN: {"ballot": ballot, "source": number, "end": number},

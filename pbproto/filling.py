@@ -1,0 +1,177 @@
+"""A primary fills the newcomers of the next view while it goes on serving the present one.
+
+Told a view with members that the present one lacks, a healthy primary offers them a copy of what is
+committed. They fetch it beside their other work (``learning``), and only when all of them hold it but for a
+short tail does the primary propose the new view, so that its clients wait for the tail and not for the whole
+state. The learners of Raft (Ongaro's thesis, section 4.2.1: new servers catch up in rounds before they count).
+
+A copy is no promise: who learns acknowledges nothing, and is not synced. What the new view begins with is
+decided by the promises of its members as ever; a copy that is a prefix of it spares the fetching of it.
+"""
+
+from __future__ import annotations
+
+from . import transfer
+from .effects import Code
+from .errors import ensure
+from .gate import ignore
+from .messages import Envelope, Fetch, Learned, LogChunk, Offer
+from .out import Out
+from .proposing import propose
+from .state import FOREVER, Filling, Lead, Learner, State
+from .store import Frozen
+
+SHORT_TAIL = 65_536
+"""Bytes of operations that a learner may lack when the new view is proposed: a few milliseconds' worth."""
+MAX_DOUBLINGS = 3
+"""An offer is made again after ``resend_after``, doubled at most this often."""
+MAX_ROUNDS = 10
+"""A learner that is still behind after so many offers gets the rest while the clients wait: it copies slower
+than they write, and would never be done."""
+
+
+def begin(state: State, lead: Lead, out: Out) -> bool:
+    """Fill those members of the told view that the promised one lacks; whether that is worth waiting for."""
+    told = state.told
+    ensure(told is not None and told.primary.id == state.id, "who fills is going to propose")
+    before = lead.filling
+    lead.filling = None
+    present = state.promised_view.members
+    newcomers = [member for member in told.others(state.id) if member not in present] if told else []
+    if not newcomers or not _healthy(lead):
+        return False
+    known = before.learners if before is not None else {}
+    lead.filling = Filling({member.id: Learner(member) for member in newcomers})
+    for id_, learner in lead.filling.learners.items():
+        if id_ in known and known[id_].member == learner.member:
+            lead.filling.learners[id_] = known[
+                id_
+            ]  # the outside has changed its mind, but not about this one
+    out.note(Code.FILLING, learners=",".join(str(member.id) for member in newcomers))
+    for learner in lead.filling.learners.values():
+        _offer(state, lead, learner, out)
+    return True
+
+
+def _healthy(lead: Lead) -> bool:
+    """Whether the present view is worth going on with: it can commit, and no member has turned away."""
+    return lead.superseded < lead.ballot and not any(backup.suspected for backup in lead.backups.values())
+
+
+def _offer(state: State, lead: Lead, learner: Learner, out: Out) -> None:
+    learner.owed_since = min(learner.owed_since, state.now)
+    learner.offer_at = state.now + (state.config.resend_after << min(learner.offers, MAX_DOUBLINGS))
+    learner.offers += 1
+    near = state.log.tail(state.commit, SHORT_TAIL)
+    message = Offer(lead.ballot, state.history, state.commit, state.log.start, near, state.lineage)
+    out.send(state, learner.member, learner.incarnation, message)
+
+
+def on_learned(state: State, envelope: Envelope, message: Learned, out: Out) -> None:
+    """A newcomer says how much it holds."""
+    lead = state.lead
+    if lead is None or lead.filling is None or message.ballot != lead.ballot:
+        return ignore(state, out, "other_ballot", envelope, message)
+    if message.end > state.commit:
+        return ignore(state, out, "beyond_the_log", envelope, message)
+    learner = _heard(state, lead.filling, envelope)
+    if learner is None:
+        return ignore(state, out, "not_a_learner", envelope, message)
+    learner.frozen = None
+    learner.owed_since = FOREVER
+    learner.offer_at = FOREVER
+    learner.rounds += 1
+    learner.held = learner.needs = message.end
+    return _consider(state, lead, lead.filling, learner, out)
+
+
+def _heard(state: State, filling: Filling, envelope: Envelope) -> Learner | None:
+    """The learner that speaks; if it was restarted it begins anew."""
+    learner = filling.learners.get(envelope.sender)
+    if learner is None:
+        return None
+    if learner.incarnation != envelope.sender_incarnation:
+        learner = filling.learners[envelope.sender] = Learner(learner.member, envelope.sender_incarnation)
+    learner.owed_since = state.now
+    learner.offer_at = state.now + state.config.resend_after
+    learner.offers = 0
+    return learner
+
+
+def _consider(state: State, lead: Lead, filling: Filling, learner: Learner, out: Out) -> None:
+    """Propose if everybody is close enough, else go on with those who are not."""
+    near = state.log.tail(state.commit, SHORT_TAIL)
+    learner.ready = learner.ready or learner.held >= near or learner.rounds >= MAX_ROUNDS
+    if not learner.ready:
+        _offer(state, lead, learner, out)
+        return
+    if not all(each.ready for each in filling.learners.values()):
+        return
+    # Whoever was ready early has fallen behind while it waited for the others.
+    behind = [each for each in filling.learners.values() if each.held < near and each.rounds < MAX_ROUNDS]
+    for each in behind:
+        if each.owed_since == FOREVER:
+            _offer(state, lead, each, out)
+    if not behind:
+        end(state, lead, "all learners are close", out)
+
+
+def end(state: State, lead: Lead, reason: str, out: Out) -> None:
+    """Fill no more: the view is proposed, and who lacks much of the state gets it while the clients wait."""
+    lead.filling = None
+    out.note(Code.FILLED, reason=reason)
+    propose(state, out)
+
+
+def on_fetch(state: State, envelope: Envelope, message: Fetch, out: Out) -> None:
+    """A learner takes what it was offered: only what is committed, and so in every view after this one."""
+    lead = state.lead
+    if lead is None or lead.filling is None or message.ballot != lead.ballot:
+        return transfer.on_fetch(state, envelope, message, out)
+    learner = _heard(state, lead.filling, envelope)
+    if learner is None:
+        return ignore(state, out, "not_a_learner", envelope, message)
+    end_ = min(message.end, state.commit)
+    if not message.snapshot and state.log.start <= message.position <= end_:
+        learner.needs = message.position
+        operations = state.log.since(message.position, end_, state.config.chunk_bytes)
+        return out.answer(state, envelope, LogChunk(lead.ballot, message.position, operations))
+    if learner.frozen is None:
+        learner.frozen = Frozen(state.store)
+        learner.needs = learner.frozen.applied
+    offset = message.position if message.snapshot else 0
+    if offset > learner.frozen.total:
+        return ignore(state, out, "beyond_the_state", envelope, message)
+    chunk = learner.frozen.chunk(lead.ballot, offset, state.config.chunk_bytes)
+    return out.answer(state, envelope, chunk)
+
+
+def on_time(state: State, lead: Lead, out: Out) -> None:
+    """Offer again what was not answered; end when it goes wrong."""
+    filling = lead.filling
+    if filling is None:
+        return
+    if not _healthy(lead):
+        return end(state, lead, "the present view can commit nothing", out)
+    if state.log.bytes > state.config.max_waiting_bytes:
+        return end(state, lead, "the log grew too long meanwhile", out)
+    for id_, learner in filling.learners.items():
+        if learner.refusal:
+            # The proposal will show why nothing comes of it, as it would have without the copy.
+            return end(state, lead, f"node {id_}: {learner.refusal}", out)
+        if learner.owed_since + state.config.suspect_after <= state.now:
+            return end(state, lead, f"node {id_} does not answer", out)
+        if learner.offer_at <= state.now:
+            _offer(state, lead, learner, out)
+    return None
+
+
+def deadline(state: State, lead: Lead) -> int:
+    """When ``on_time`` has something to do."""
+    if lead.filling is None:
+        return FOREVER
+    suspect_after = state.config.suspect_after
+    return min(
+        min(learner.offer_at, learner.owed_since + suspect_after)
+        for learner in lead.filling.learners.values()
+    )
