@@ -43,6 +43,7 @@ from .messages import (
     Refuse,
     Replicate,
     Replicated,
+    Seek,
     SnapshotChunk,
     Told,
     Verdict,
@@ -314,8 +315,9 @@ _MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
     (Confirm, (_A_BALLOT, _COUNT)),
     (Confirmed, (_A_BALLOT, _COUNT, _COUNT)),
     (Refuse, (_A_BALLOT, _choice(Refusal), _COUNT, _A_BALLOT)),
+    (Seek, (_MEMBERS,)),
     (Offer, (_A_BALLOT, _BITS, _COUNT, _COUNT, _COUNT, _LINEAGE)),
-    (Learned, (_A_BALLOT, _COUNT)),
+    (Learned, (_A_BALLOT, _COUNT, _FLAG)),
 )
 """The place in this table is the kind on the wire: new messages go to the end."""
 

@@ -3,7 +3,7 @@
 Told a view with members that the present one lacks, a healthy primary offers them a copy of what is
 committed. They fetch it beside their other work (``learning``), and only when all of them hold it but for a
 short tail does the primary propose the new view, so that its clients wait for the tail and not for the whole
-state. The learners of Raft (Ongaro's thesis, section 4.2.1: new servers catch up in rounds before they count).
+state: the learners of Raft (Ongaro's thesis, section 4.2.1), which catch up in rounds before they count.
 
 A copy is no promise: who learns acknowledges nothing, and is not synced. What the new view begins with is
 decided by the promises of its members as ever; a copy that is a prefix of it spares the fetching of it.
@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from . import transfer
 from .effects import Code
-from .errors import ensure
-from .gate import ignore
-from .messages import Envelope, Fetch, Learned, LogChunk, Offer
+from .errors import present
+from .gate import ignore, refuse
+from .messages import Envelope, Fetch, Learned, LogChunk, Offer, Refusal, Seek
 from .out import Out
 from .proposing import propose
 from .state import FOREVER, Filling, Lead, Learner, State
 from .store import Frozen
+from .values import View
 
 SHORT_TAIL = 65_536
 """Bytes of operations that a learner may lack when the new view is proposed: a few milliseconds' worth."""
@@ -30,27 +31,48 @@ MAX_ROUNDS = 10
 than they write, and would never be done."""
 
 
-def begin(state: State, lead: Lead, out: Out) -> bool:
+def begin(state: State, out: Out) -> bool:
     """Fill those members of the told view that the promised one lacks; whether that is worth waiting for."""
-    told = state.told
-    ensure(told is not None and told.primary.id == state.id, "who fills is going to propose")
-    before = lead.filling
-    lead.filling = None
-    present = state.promised_view.members
-    newcomers = [member for member in told.others(state.id) if member not in present] if told else []
+    lead = state.lead
+    if lead is None:
+        return False
+    before, lead.filling = lead.filling, None
+    told = present(state.told, "a told view is pursued")
+    newcomers = [member for member in told.others(state.id) if member not in state.promised_view.members]
     if not newcomers or not _healthy(lead):
         return False
     known = before.learners if before is not None else {}
-    lead.filling = Filling({member.id: Learner(member) for member in newcomers})
-    for id_, learner in lead.filling.learners.items():
-        if id_ in known and known[id_].member == learner.member:
-            lead.filling.learners[id_] = known[
-                id_
-            ]  # the outside has changed its mind, but not about this one
-    out.note(Code.FILLING, learners=",".join(str(member.id) for member in newcomers))
-    for learner in lead.filling.learners.values():
-        _offer(state, lead, learner, out)
+    learners = {member.id: Learner(member) for member in newcomers}
+    for id_, learner in known.items():
+        if id_ in learners and learners[id_].member == learner.member:
+            learners[id_] = learner  # the outside has changed its mind, but not about this one
+    _fill(state, lead, Filling(learners, proposes=True), out)
     return True
+
+
+def _fill(state: State, lead: Lead, filling: Filling, out: Out) -> None:
+    lead.filling = filling
+    out.note(Code.FILLING, learners=",".join(str(id_) for id_ in filling.learners))
+    for learner in filling.learners.values():
+        _offer(state, lead, learner, out)
+
+
+def on_seek(state: State, envelope: Envelope, message: Seek, out: Out) -> None:
+    """A newcomer is going to propose a view of its own, and would rather be filled before."""
+    lead = state.lead
+    members = View(message.members)
+    newcomer = members.member(envelope.sender)
+    present_ = state.promised_view.member(envelope.sender)
+    if (
+        newcomer is None
+        or present_ is not None
+        or lead is None
+        or not _healthy(lead)
+        or (lead.filling is not None and lead.filling.proposes)
+    ):
+        return refuse(state, out, envelope, message, Refusal.NOTHING_TO_OFFER)
+    learner = Learner(newcomer, envelope.sender_incarnation)
+    return _fill(state, lead, Filling({newcomer.id: learner}, proposes=False), out)
 
 
 def _healthy(lead: Lead) -> bool:
@@ -62,7 +84,7 @@ def _offer(state: State, lead: Lead, learner: Learner, out: Out) -> None:
     learner.owed_since = min(learner.owed_since, state.now)
     learner.offer_at = state.now + (state.config.resend_after << min(learner.offers, MAX_DOUBLINGS))
     learner.offers += 1
-    near = state.log.tail(state.commit, SHORT_TAIL)
+    near = _near(state, learner)
     message = Offer(lead.ballot, state.history, state.commit, state.log.start, near, state.lineage)
     out.send(state, learner.member, learner.incarnation, message)
 
@@ -80,7 +102,7 @@ def on_learned(state: State, envelope: Envelope, message: Learned, out: Out) -> 
     learner.frozen = None
     learner.owed_since = FOREVER
     learner.offer_at = FOREVER
-    learner.rounds += 1
+    learner.rounds = MAX_ROUNDS if message.final else learner.rounds + 1
     learner.held = learner.needs = message.end
     return _consider(state, lead, lead.filling, learner, out)
 
@@ -98,17 +120,27 @@ def _heard(state: State, filling: Filling, envelope: Envelope) -> Learner | None
     return learner
 
 
+def _near(state: State, learner: Learner) -> int:
+    """How much a learner has to hold to be close enough."""
+    near = state.log.tail(state.commit, SHORT_TAIL)
+    return near if learner.rounds < MAX_ROUNDS else min(near, learner.held)
+
+
 def _consider(state: State, lead: Lead, filling: Filling, learner: Learner, out: Out) -> None:
     """Propose if everybody is close enough, else go on with those who are not."""
-    near = state.log.tail(state.commit, SHORT_TAIL)
-    learner.ready = learner.ready or learner.held >= near or learner.rounds >= MAX_ROUNDS
-    if not learner.ready:
+    knows = learner.ready
+    learner.ready = learner.ready or learner.held >= _near(state, learner)
+    if not filling.proposes and knows:
+        end(state, lead, "all learners are close", out)
+        return
+    if not filling.proposes or not learner.ready:
+        # To one who is going to propose itself the offer says that it is close.
         _offer(state, lead, learner, out)
         return
     if not all(each.ready for each in filling.learners.values()):
         return
     # Whoever was ready early has fallen behind while it waited for the others.
-    behind = [each for each in filling.learners.values() if each.held < near and each.rounds < MAX_ROUNDS]
+    behind = [each for each in filling.learners.values() if each.held < _near(state, each)]
     for each in behind:
         if each.owed_since == FOREVER:
             _offer(state, lead, each, out)
@@ -118,9 +150,11 @@ def _consider(state: State, lead: Lead, filling: Filling, learner: Learner, out:
 
 def end(state: State, lead: Lead, reason: str, out: Out) -> None:
     """Fill no more: the view is proposed, and who lacks much of the state gets it while the clients wait."""
+    proposes = lead.filling is not None and lead.filling.proposes
     lead.filling = None
     out.note(Code.FILLED, reason=reason)
-    propose(state, out)
+    if proposes:
+        propose(state, out)
 
 
 def on_fetch(state: State, envelope: Envelope, message: Fetch, out: Out) -> None:

@@ -7,6 +7,7 @@ primary offers again what was lost.
 
 from __future__ import annotations
 
+from .effects import Code
 from .gate import ignore
 from .lineage import agreement
 from .messages import Envelope, Fetch, Learned, Lineage, LogChunk, Offer, SnapshotChunk
@@ -16,18 +17,24 @@ from .store import Store, Thaw
 from .values import Ballot
 
 
-def on_offer(state: State, envelope: Envelope, message: Offer, out: Out) -> None:
-    """A primary offers a copy of its state: say what is here already, or fetch what is missing."""
+def on_offer(state: State, envelope: Envelope, message: Offer, out: Out) -> bool:
+    """A primary offers a copy of its state: say what is here already, or fetch what is missing.
+
+    Returns whether what is here is close enough to what is offered.
+    """
     ballot = message.ballot
     if not _its_own(envelope, ballot):
-        return ignore(state, out, "not_its_own_ballot", envelope, message)
+        ignore(state, out, "not_its_own_ballot", envelope, message)
+        return False
     if state.staging is not None:
         # What is on its way for a view that is being installed may be made of the copy that is here.
-        return ignore(state, out, "not_asked_for", envelope, message)
+        ignore(state, out, "not_asked_for", envelope, message)
+        return False
     own = agreement(state.lineage, state.log.end, message.lineage, message.end)
     if state.commit <= own and own >= max(message.kept, 1):
         # Only operations are missing here, and no more of them than are kept at all times.
-        return out.answer(state, envelope, Learned(ballot, own))
+        out.answer(state, envelope, Learned(ballot, own, True))
+        return True
     before = state.learning
     learning = Learning(ballot, message.history, message.end, message.lineage)
     if before is not None and before.history == message.history:
@@ -37,7 +44,8 @@ def on_offer(state: State, envelope: Envelope, message: Offer, out: Out) -> None
         elif before.ballot == ballot:
             learning.thaw = before.thaw
     state.learning = learning
-    return _go_on(state, learning, envelope, out)
+    _go_on(state, learning, envelope, out)
+    return learning.copy is not None and learning.copy.applied >= message.near
 
 
 def _its_own(envelope: Envelope, ballot: Ballot) -> bool:
@@ -62,6 +70,8 @@ def copied(state: State, base: Base) -> Store | None:
 
 
 def _go_on(state: State, learning: Learning, envelope: Envelope, out: Out) -> None:
+    if state.seeking is not None:
+        state.seeking.until = state.now + state.config.suspect_after
     copy, thaw = learning.copy, learning.thaw
     if copy is None:
         position = 0 if thaw is None else thaw.next
@@ -69,7 +79,7 @@ def _go_on(state: State, learning: Learning, envelope: Envelope, out: Out) -> No
     elif copy.applied < learning.end:
         out.answer(state, envelope, Fetch(learning.ballot, False, copy.applied, learning.end))
     else:
-        out.answer(state, envelope, Learned(learning.ballot, copy.applied))
+        out.answer(state, envelope, Learned(learning.ballot, copy.applied, False))
 
 
 def _expected(state: State, envelope: Envelope, ballot: Ballot) -> Learning | None:
@@ -94,6 +104,7 @@ def on_snapshot_chunk(state: State, envelope: Envelope, message: SnapshotChunk, 
         learning.thaw = None
     elif thaw.complete:
         learning.copy, learning.thaw = thaw.finish(), None
+        out.note(Code.STATE_RECEIVED, source=envelope.sender, what="copy", end=message.applied)
     return _go_on(state, learning, envelope, out)
 
 

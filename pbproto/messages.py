@@ -44,6 +44,7 @@ class Refusal(IntEnum):
     TOLD_OTHER_VIEW = 4
     PROMISED_HIGHER = 5
     NOT_IN_BALLOT = 6
+    NOTHING_TO_OFFER = 7
 
 
 class VerdictCode(IntEnum):
@@ -233,6 +234,13 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class Seek:
+    """Primary of a told view to its members: does one of you serve? Then fill me before I propose this."""
+
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """Primary to a newcomer of the next view: copy my committed log of this lineage, up to ``end``.
 
@@ -249,10 +257,14 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Newcomer to primary: I have a copy of your log up to ``end``. Promises nothing."""
+    """Newcomer to primary: I hold your log up to ``end``, and will hold no more if that is ``final``.
+
+    Promises nothing.
+    """
 
     ballot: Ballot
     end: int
+    final: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +293,7 @@ Message = (
     | Confirm
     | Confirmed
     | Refuse
+    | Seek
     | Offer
     | Learned
 )

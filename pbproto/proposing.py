@@ -57,6 +57,7 @@ def _seal(state: State, ballot: Ballot, view: View) -> None:
     state.lead = None
     state.follow = None
     state.proposal = None
+    state.seeking = None
     state.staging = None
     state.frozen = None
 
@@ -89,7 +90,8 @@ def hasten(state: State, out: Out) -> None:
 
 def abandon(state: State) -> None:
     """Stop preparing a view that the outside does not want any more. The promise stands."""
-    if state.lead is not None:
+    state.seeking = None
+    if state.lead is not None and state.lead.filling is not None and state.lead.filling.proposes:
         state.lead.filling = None
     if state.proposal is not None:
         state.proposal = None
@@ -221,6 +223,10 @@ def on_refuse(state: State, envelope: Envelope, message: Refuse, out: Out) -> No
         suspect(state, backup, text, out)
     elif message.ballot == NO_BALLOT:
         state.nudge_refusal = text
+        if state.seeking is not None:
+            state.seeking.asked.pop(message.addressee, None)
+            if not state.seeking.asked:
+                propose(state, out)
     else:
         ignore(state, out, "other_ballot", envelope, message)
 
@@ -261,5 +267,6 @@ REFUSALS = {
     Refusal.TOLD_OTHER_VIEW: "it was told another view",
     Refusal.PROMISED_HIGHER: "it has promised a higher ballot",
     Refusal.NOT_IN_BALLOT: "it is not in this ballot",
+    Refusal.NOTHING_TO_OFFER: "it serves no view that it could fill others from",
 }
 """The reasons in words, as ``GET /view`` shows them."""

@@ -10,12 +10,12 @@ from . import (
     filling,
     forwarding,
     gate,
-    learning,
     ordering,
     proposing,
     reads,
     replication,
     requests,
+    seeking,
     transfer,
     views,
     waiting,
@@ -42,6 +42,7 @@ from .messages import (
     Refuse,
     Replicate,
     Replicated,
+    Seek,
     SnapshotChunk,
     Told,
 )
@@ -197,8 +198,10 @@ def _receive(state: State, envelope: Envelope, message: Message, out: Out) -> No
             transfer.on_log_chunk(state, envelope, message, out)
         case SnapshotChunk():
             transfer.on_snapshot_chunk(state, envelope, message, out)
+        case Seek():
+            filling.on_seek(state, envelope, message, out)
         case Offer():
-            learning.on_offer(state, envelope, message, out)
+            seeking.on_offer(state, envelope, message, out)
         case Learned():
             filling.on_learned(state, envelope, message, out)
         case Refuse():
@@ -212,6 +215,7 @@ def _pass_time(state: State, out: Out) -> None:
     waiting.expire(state, out)
     views.on_time(state, out)
     proposing.on_time(state, out)
+    seeking.on_time(state, out)
     transfer.on_time(state, out)
     if state.lead is not None:
         ordering.expire(state, state.lead, out)
@@ -234,6 +238,7 @@ def _deadline(state: State) -> int:
     arrivals = state.waiting.arrivals
     first = arrivals[0][1] if arrivals else FOREVER
     first = min(first, views.deadline(state), proposing.deadline(state), transfer.deadline(state))
+    first = min(first, seeking.deadline(state))
     lead, follow = state.lead, state.follow
     if lead is not None:
         first = min(first, replication.deadline(state, lead), filling.deadline(state, lead))

@@ -124,9 +124,11 @@ class Learner:
 
 @dataclass(slots=True)
 class Filling:
-    """The newcomers of the told view, which are filled before it is proposed."""
+    """The newcomers of the next view, which are filled before it is proposed."""
 
     learners: dict[int, Learner]
+    proposes: bool
+    """Whether this node is to propose that view then, and not the newcomer itself."""
 
     @property
     def needs(self) -> int:
@@ -151,6 +153,17 @@ class Learning:
     """The snapshot that is being put together."""
     copy: Store | None = None
     """The whole copy, once there is one: every operation below ``copy.applied``."""
+
+
+@dataclass(slots=True)
+class Seeking:
+    """The primary of a told view holds back its proposal: a member may serve, and fill it first."""
+
+    view: View
+    asked: dict[int, None]
+    """The members that have not said whether they do."""
+    until: int
+    """When it proposes at last, if nothing is heard of the copy any more."""
 
 
 @dataclass(slots=True)
@@ -321,6 +334,7 @@ class State:
     follow: Follow | None = None
     proposal: Proposal | None = None
     staging: Staging | None = None
+    seeking: Seeking | None = None
     learning: Learning | None = None
     """A copy for a view that this node may join."""
     frozen: Frozen | None = None

@@ -78,7 +78,7 @@ def describe(state: State, now: int) -> Status:
         primary=primary,
         status=word,
         role=role,
-        ready=word == "active" and not waits and not state.closing,
+        ready=_ready(state, now),
         waiting_for=waits,
         blocked=state.proposal.blocked if state.proposal is not None else "",
         dropped=tuple(state.dropped),
@@ -89,6 +89,12 @@ def describe(state: State, now: int) -> Status:
         keys=len(state.store.data),
         waiting=len(state.waiting.clients),
     )
+
+
+def _ready(state: State, now: int) -> bool:
+    # A view that was replaced, but not by an active one yet, is served as before.
+    sure = state.proven or not state.told_is_promised
+    return state.serving and sure and not _waits_while_active(state, now) and not state.closing
 
 
 def waiting_for(state: State, now: int) -> tuple[WaitingFor, ...]:
@@ -129,7 +135,7 @@ def _waits_while_installing(state: State) -> tuple[WaitingFor, ...]:
     proposal = state.proposal
     if proposal is None:
         if told.primary.id == state.id:
-            return _waits_while_active(state, state.now)
+            return (*_waits_while_filling(state, told), *_waits_while_active(state, state.now))
         primary = told.primary
         if state.staging is not None:
             return (WaitingFor(primary.id, primary.address, _progress(state)),)
@@ -150,6 +156,30 @@ def _waits_while_installing(state: State) -> tuple[WaitingFor, ...]:
             reason = proposal.refusals.get(member.id, "it does not hold the state yet")
             found.append(WaitingFor(member.id, member.address, reason))
     return tuple(found)
+
+
+def _waits_while_filling(state: State, told: View) -> tuple[WaitingFor, ...]:
+    """The newcomers that this primary fills before it proposes, or the member that fills this one."""
+    filling = state.lead.filling if state.lead is not None else None
+    if filling is not None:
+        return tuple(
+            WaitingFor(
+                id_, learner.member.address, f"it is being filled: position {learner.held} of {state.commit}"
+            )
+            for id_, learner in sorted(filling.learners.items())
+        )
+    if state.seeking is None:
+        return ()
+    source = state.learning.ballot.primary if state.learning is not None else None
+    return tuple(
+        WaitingFor(
+            member.id,
+            member.address,
+            "fetching a copy from it" if member.id == source else "it has not said whether it serves",
+        )
+        for member in told.others(state.id)
+        if member.id == source or member.id in state.seeking.asked
+    )
 
 
 def _progress(state: State) -> str:

@@ -6,7 +6,7 @@ members, ``activation`` starts it.
 
 from __future__ import annotations
 
-from . import filling, forwarding, reads, waiting
+from . import filling, forwarding, reads, seeking, waiting
 from .activation import is_former
 from .effects import Code, Reason, ViewAccepted, ViewRefused
 from .gate import ignore, refuse
@@ -85,7 +85,7 @@ def pursue(state: State, out: Out) -> None:
                 state.proposal.told_again = True
             hasten(state, out)
             drive_all(state, out)
-        elif state.lead is None or not filling.begin(state, state.lead, out):
+        elif not (filling.begin(state, out) or seeking.begin(state, out)):
             propose(state, out)
     elif state.told_is_promised and state.follow is not None:
         # Also if it is not active yet: the first Replicate may be a late one, of a primary that was restarted

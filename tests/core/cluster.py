@@ -59,6 +59,7 @@ from pbproto.messages import (
     Refuse,
     Replicate,
     Replicated,
+    Seek,
     SnapshotChunk,
     Told,
 )
@@ -82,6 +83,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Confirm,
     Confirmed,
     Refuse,
+    Seek,
     Offer,
     Learned,
 )

@@ -67,6 +67,7 @@ IGNORED = (
     "not_a_view_of_ours",
     "not_an_epoch",
     "not_asked_for",
+    "nothing_to_offer",
     "not_in_ballot",
     "not_its_own_ballot",
     "not_its_own_request",
@@ -114,7 +115,7 @@ FORMS: Mapping[Code, Mapping[str, Form]] = {
     },
     Code.RECOVERED: {"backup": number},
     Code.STATE_SENT: {"to": number, "what": one_of("log", "snapshot"), "end": number},
-    Code.STATE_RECEIVED: {"source": number, "what": one_of("log", "snapshot"), "end": number},
+    Code.STATE_RECEIVED: {"source": number, "what": one_of("log", "snapshot", "copy"), "end": number},
     Code.DROPPED: {"member": number, "first": number, "end": number},
     Code.REFUSED_BY: {"member": number, "reason": refusal},
     Code.IGNORED: {
