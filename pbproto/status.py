@@ -97,7 +97,7 @@ def waiting_for(state: State, now: int) -> tuple[WaitingFor, ...]:
     if word == "active":
         return _waits_while_active(state, now)
     if word == "installing":
-        return _waits_while_installing(state)
+        return _waits_while_installing(state, now)
     return ()
 
 
@@ -122,12 +122,16 @@ def _waits_while_active(state: State, now: int) -> tuple[WaitingFor, ...]:
     return ()
 
 
-def _waits_while_installing(state: State) -> tuple[WaitingFor, ...]:
+def _waits_while_installing(state: State, now: int) -> tuple[WaitingFor, ...]:
     told = state.told
     if told is None or not told.members:
         return ()
     proposal = state.proposal
     if proposal is None:
+        holder = state.promised_view.member(state.promised.primary)
+        if state.postponed and holder is not None:
+            rest = max(0, state.lease_until - now) // MILLISECOND
+            return (WaitingFor(holder.id, holder.address, f"its lease runs for another {rest} ms"),)
         if told.primary.id == state.id:
             return _waits_while_active(state, state.now)
         primary = told.primary
