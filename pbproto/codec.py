@@ -309,7 +309,7 @@ _MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
     (Replicated, (_A_BALLOT, _COUNT, _COUNT, _COUNT)),
     (Forward, (_A_BALLOT, _COUNT, _COUNT, _Field(_write_operation, _read_operation))),
     (Forwarded, (_A_BALLOT, _many(_A_VERDICT))),
-    (Confirm, (_A_BALLOT, _COUNT)),
+    (Confirm, (_A_BALLOT, _COUNT, _FLAG)),
     (Confirmed, (_A_BALLOT, _COUNT, _COUNT)),
     (Refuse, (_A_BALLOT, _choice(Refusal), _COUNT, _A_BALLOT)),
 )

@@ -230,10 +230,14 @@ class Forwarded:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """Backup to primary: which operations must a read that waits here see? (ReadIndex, etcd/raft)"""
+    """Backup to primary: which operations must a read that waits here see? (ReadIndex, etcd/raft)
+
+    ``leased``: the answer may rest on leases; otherwise it takes a round.
+    """
 
     ballot: Ballot
     ask: int
+    leased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,9 @@ def on_confirm(state: State, envelope: Envelope, message: Confirm, out: Out) -> 
     known = lead.asks.get(envelope.sender)
     if known is not None and known[2] >= message.ask:
         return ignore(state, out, "repeated", envelope, message)
-    if leases.hold(state, lead):
+    if message.leased and leases.hold(state, lead):
         return _confirm(state, lead, envelope.sender, message.ask, out)
-    lead.asks[envelope.sender] = (_join_round(lead), state.log.end, message.ask)
+    lead.asks[envelope.sender] = (_join_round(lead), state.log.end, message.ask, message.leased)
     return None
 
 
@@ -66,8 +66,8 @@ def serve(state: State, lead: Lead, out: Out) -> None:
         waiting.read(state, out, counter)
     for asker in [
         asker
-        for asker, (round_, position, _) in lead.asks.items()
-        if alone or (round_ <= confirmed and position <= state.commit)
+        for asker, (round_, position, _, leased) in lead.asks.items()
+        if (alone and leased) or (round_ <= confirmed and position <= state.commit)
     ]:
         _confirm(state, lead, asker, lead.asks.pop(asker)[2], out)
 

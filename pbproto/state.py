@@ -115,8 +115,9 @@ class Lead:
     """Until then no backup promises another primary: reads need no round."""
     reads: deque[tuple[int, int, int]] = field(default_factory=deque)
     """``(round, position, counter)`` of local reads in order of arrival."""
-    asks: dict[int, tuple[int, int, int]] = field(default_factory=dict)
-    """``(round, position, ask)`` per backup that wants a read confirmed: at most one each."""
+    asks: dict[int, tuple[int, int, int, bool]] = field(default_factory=dict)
+    """``(round, position, ask, whether leases will do)`` per backup that wants a read confirmed: at most one
+    each."""
     uncommitted: dict[RequestId, int] = field(default_factory=dict)
     """Positions of the requests in the log that are not committed yet."""
     claimed: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)

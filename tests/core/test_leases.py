@@ -416,6 +416,25 @@ def test_a_question_is_answered_with_what_is_committed() -> None:
     cluster.run()
     cluster.hold(of())
     cluster.put(0, b"k", b"new")
-    cluster.forge(1, 0, Confirm(cluster.lead(0).ballot, 1))
+    cluster.forge(1, 0, Confirm(cluster.lead(0).ballot, 1, leased=True))
     (answer,) = cluster.on_the_way(Confirmed)
     assert answer.message == Confirmed(cluster.lead(0).ballot, 1, 1)
+
+
+def test_a_view_that_is_told_again_is_not_proven_by_leases() -> None:
+    """They outlive their givers, and "active" has to mean that all members are there.
+
+    2 has restarted, and has forgotten everything; 1 is told the view again. Were it to say "active" since 2's
+    lease still runs, the outside could restart 1 and 0.
+    """
+    cluster = leased(0, 1, 2)
+    cluster.start(2)
+    cluster.tell((0, 1, 2), to=(1,))
+    read = cluster.get(1, b"k")
+    cluster.run()
+    assert cluster.status(1).status == "installing"
+    assert cluster.waits(read)
+    cluster.advance(500)
+    assert cluster.status(1).status == "installing"
+    cluster.install((0, 1, 2))
+    assert cluster.value(read) == (None, 0)

@@ -79,7 +79,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         tap.take()
-        self._checks = Checks(self)
+        self._checks = Checks(self, leases=self.story.config.lease > 0)
         if self.story.parted:
             self._checks.histories_part()
         self.hosts = {id_: Host(id_, f"host{id_}:80") for id_ in self.story.nodes}

@@ -144,4 +144,4 @@ def _setting(config: Config, name: str) -> str:
     return f"{name}={milliseconds(value)}ms" if name in _TIMES else f"{name}={value}"
 
 
-_TIMES = ("request_timeout", "suspect_after", "resend_after", "heartbeat")
+_TIMES = ("request_timeout", "suspect_after", "resend_after", "heartbeat", "lease")
