@@ -54,9 +54,9 @@ def _seal(state: State, ballot: Ballot, view: View) -> None:
     state.promised_view = View(view.members)
     state.seen_epoch = max(state.seen_epoch, ballot.epoch)
     state.told_rank = max(state.told_rank, ballot.epoch)
-    state.active = False
     state.lease_until = 0
     state.postponed = False
+    state.active = False
     state.lead = None
     state.follow = None
     state.proposal = None

@@ -89,7 +89,7 @@ class Parameters:
     """Where few idempotency keys are remembered, clients use each once: a repeat that comes after its key was
     forgotten is another write."""
     config: Config
-    """Where it has leases, clocks keep to its drift, and neither jump nor sleep: the fault model of leases."""
+    """Where it has leases, clocks keep to its drift and neither jump nor sleep: that is their fault model."""
     rounds: tuple[int, ...] = ()
     """Nodes without leases where the others have them: they confirm every read, and stand by nobody."""
 
