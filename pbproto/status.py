@@ -33,6 +33,8 @@ class Status:
     """``none`` (never told a view), ``installing``, ``active``, or ``outside`` (told a view without it)."""
     role: str
     """``primary`` or ``backup`` of the told view, or ``none``."""
+    reads: str
+    """``lease``, or ``confirm`` where every read takes a round."""
     ready: bool
     """Whether a request that arrives now can be answered without waiting for anything unusual."""
     waiting_for: tuple[WaitingFor, ...]
@@ -78,6 +80,7 @@ def describe(state: State, now: int) -> Status:
         primary=primary,
         status=word,
         role=role,
+        reads="lease" if state.config.lease else "confirm",
         ready=word == "active" and not waits and not state.closing,
         waiting_for=waits,
         blocked=state.proposal.blocked if state.proposal is not None else "",

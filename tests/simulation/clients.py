@@ -142,7 +142,7 @@ class Clients:
             return
         late, world = self._world.now - self.served_at, self._world
         parameters = world.parameters
-        # Where little fits into a message, a store that is being filled takes as long as its writes one by one.
+        # Where little fits into a message, a store is filled write by write, and each takes a round trip.
         backlog = 2 * parameters.delay * parameters.prefill if parameters.config.batch_bytes < 10**6 else 0
         demand(
             late < SECOND + backlog or len(world.hosts) > parameters.limits.origins,

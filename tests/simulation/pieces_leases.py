@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pbproto.config import MILLISECOND, SECOND
 
-from .plan import Ask, Change, Fault, Item, Plan, Told
+from .plan import Ask, Change, Item, Plan, Told
 from .schedule import CALM, fault, plan, put, view
 
 FAST, SLOW = 1, 3
