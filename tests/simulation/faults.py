@@ -162,7 +162,7 @@ class Faults:
             return None
         if host.paused:
             world.tally.faults["crash_while_paused"] += 1
-        replica = host.replica
+        replica, life = host.replica, host.life
         assert replica is not None
         if replica.state.staging is not None:
             world.tally.faults["crash_while_fetching"] += 1
@@ -179,6 +179,8 @@ class Faults:
             world.crash(host)
 
         def undo() -> None:
+            if host.life != life:
+                return  # another fault has ended that life, and nobody asked whether this one may end
             world.crash(host)
             if fault.kind == "move":
                 self._move(host)
