@@ -123,7 +123,10 @@ class Stage:
             raise StoryError(f"life {life} cannot begin again")
         self._end(host)
         self.lives[life] = host.life = life
-        host.replica = Replica(host.id, life, self.story.config)
+        config = self.story.config
+        if host.id in self.story.rounds:
+            config = replace(config, lease=0)
+        host.replica = Replica(host.id, life, config)
         return []
 
     def _end(self, host: Host) -> None:
