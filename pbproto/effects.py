@@ -98,6 +98,7 @@ class Code(Enum):
     FILLED = "filled"
     PROPOSED = "proposed"
     PROMISED = "promised"
+    POSTPONED = "postponed"
     BASE_CHOSEN = "base_chosen"
     STARTED_EMPTY = "started_empty"
     BLOCKED = "blocked"

@@ -40,8 +40,8 @@ def _begin(state: State, ballot: Ballot, source: Member, life: int, base: Base, 
     # Operations that are applied and not in the base cannot be taken back one by one.
     staging.snapshot = state.commit > agreed
     if copy is not None and (staging.snapshot or copy.applied > agreed):
-        staging.learned, staging.agreed, staging.snapshot = True, copy.applied, False
-    if not staging.snapshot and staging.agreed == base.end:
+        staging.learned, staging.snapshot = copy.applied, False
+    if not staging.snapshot and staging.tail_start == base.end:
         _swap(state, staging, out)
     else:
         state.staging = staging
@@ -141,10 +141,10 @@ def _swap(state: State, staging: Staging, out: Out) -> None:
             staging.tail.clear()
             _fetch(state, staging, out)
             return
-        _replace(state, store)
+        _replace(state, staging, store)
     elif staging.learned:
         learned = present(state.learning, "a copy is kept while a view is made of it").copy
-        _replace(state, present(learned, "only a whole copy is used"))
+        _replace(state, staging, present(learned, "only a whole copy is used"))
     else:
         ensure(state.commit <= staging.agreed, "nothing that is applied is cut")
         state.log.truncate(staging.agreed)
@@ -168,9 +168,13 @@ def _swap(state: State, staging: Staging, out: Out) -> None:
     _synced(state, staging, out)
 
 
-def _replace(state: State, store: Store) -> None:
+def _replace(state: State, staging: Staging, store: Store) -> None:
     state.store = store
     state.commit = store.applied
+    for waiter in state.waiting.clients.values():
+        # It counted in a log of which the rest is dropped. In this one its position would say that a write is
+        # new which was applied, and whose origin was forgotten.
+        waiter.since = min(waiter.since, staging.agreed)
     state.log = Log(store.applied)
 
 

@@ -219,7 +219,7 @@ def obeys(before: Facts, event: Happening, after: Facts) -> None:
         )
 
 
-_TIMES = ("request_timeout", "suspect_after", "resend_after", "heartbeat")
+_TIMES = ("request_timeout", "suspect_after", "resend_after", "heartbeat", "lease")
 
 
 def happen(replica: Replica, event: Happening) -> tuple[Effect, ...]:

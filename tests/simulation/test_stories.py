@@ -116,12 +116,12 @@ def test_commands_are_written_as_they_are_read() -> None:
     ]
     assert [str(parse(line)) for line in lines] == lines
     text = HEAD + "config: heartbeat=12.5ms max_waiting=2\nlimits: origins=3 names=65536 ballots=256\n"
-    text += "histories: parted\n"
+    text += "histories: parted\nrounds: 2\n"
     text += "\n# why\n" + "\n".join(lines) + "\n    an effect\n# the end\n"
     story = load(text)
     assert dump(story) == text
     assert (story.config, story.parted) == (Config(heartbeat=12_500_000, max_waiting=2), True)
-    assert story.limits == Limits(origins=3)
+    assert (story.limits, story.rounds) == (Limits(origins=3), (2,))
 
 
 @pytest.mark.parametrize(
