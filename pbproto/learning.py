@@ -98,7 +98,7 @@ def on_snapshot_chunk(state: State, envelope: Envelope, message: SnapshotChunk, 
     if message.offset != (0 if thaw is None else thaw.next):
         return ignore(state, out, "repeated", envelope, message)
     if thaw is None:
-        thaw = learning.thaw = Thaw(message)
+        thaw = learning.thaw = Thaw(message, state.store)
     if not thaw.add(message):
         # The primary has begun another snapshot meanwhile: so does the copy.
         learning.thaw = None

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 from typing import NoReturn
+from zlib import crc32
 
 from pbproto import (
     Batch,
@@ -182,7 +183,8 @@ class Node:
         self._recorder = recorder.start(settings, incarnation)
         if self._recorder is not None:
             recorder.at_exit(self.end_recording)
-        self._replica = Replica(settings.id, incarnation, settings.core)
+        place = crc32 if self._recorder is None else self._recorder.place
+        self._replica = Replica(settings.id, incarnation, settings.core, place)
         self._wake_peer = wake_peer
         self._wake_timer = wake_timer
         self._gather = gather or self.admit

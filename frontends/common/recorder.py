@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from pbproto import Effect, Event
+from pbproto import Effect, Event, checkpoint
 from pbproto.config import MIB
 from pbproto.recording import BROKE, Writer
 from pbproto.redaction import Redactor
@@ -53,6 +53,8 @@ class Recorder:
     def __init__(self, file: RecordingFile, writer: Writer, node: int, bound: int) -> None:
         self._file = file
         self._writer = writer
+        self.place = writer.place
+        """What the replica that is recorded is to be made with."""
         self._node = node
         self._bound = bound
         self._lock = threading.Lock()
@@ -90,7 +92,7 @@ class Recorder:
             data = self._writer.step(event, now, effects, state)
             self._add(data)
             self._bytes += len(data)
-            if self._bytes >= self._next and not self._beginning:
+            if self._bytes >= self._next and not self._beginning and checkpoint.possible(state):
                 self._beginning, self._next = True, self._bytes
                 self._add(self._writer.begin_again(state))
                 self._hurry.set()  # what comes meanwhile has to fit in

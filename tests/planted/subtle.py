@@ -809,9 +809,9 @@ SUBTLE: tuple[Bug, ...] = (
         (
             "store.py",
             """        if operation.value is None:
-            kind = Kind.MISSING""",
+            kind = Kind.DELETED""",
             """        if not operation.value:
-            kind = Kind.MISSING""",
+            kind = Kind.DELETED""",
         ),
     ),
     _bug(
