@@ -1,8 +1,8 @@
 """Reads under leases, where clocks drift.
 
 A lease is 100 ms, and clocks are off by a tenth at most, so that a primary counts 80 of it. When 91 ms of
-true time pass, a slow clock moves by 82 and a fast one by 100: the fast one has seen the end of the lease, and
-the slow one the end of what it counts. With 90 counted, or 100, it would not have.
+true time pass, a slow clock moves by 82 and a fast one by 100: the fast one has seen the end of the lease,
+and the slow one the end of what it counts. With 90 counted, or 100, it would not have.
 """
 
 from __future__ import annotations
