@@ -24,7 +24,7 @@ class Config:
     lease: int = 0
     """How long a backup stands by its primary after each sign of life, and how long a primary asks it to; 0:
     neither, so that every read is confirmed by a round."""
-    clock_drift: int = 10_000
+    clock_drift: int = 100_000
     """By how much each clock may be slower or faster than true time, in millionths. What a primary counts of
     a lease rests on it."""
     max_waiting: int = 10_000

@@ -76,7 +76,7 @@ class Settings:
         600,
     )
     clock_drift: int = _setting(
-        10_000, "millionths", "lease mode only: by how much a clock may run fast or slow at most", 1, 200_000
+        100_000, "millionths", "lease mode only: by how much a clock may run fast or slow at most", 1, 200_000
     )
     peer_timeout: float = _setting(
         5.0,

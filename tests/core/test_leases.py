@@ -12,13 +12,14 @@ from pbproto.messages import Confirm, Confirmed, Promise, Propose, Refuse, Repli
 from .cluster import Cluster, active, of
 
 LEASE = 1_000 * MILLISECOND
+SETTINGS = {"lease": LEASE, "clock_drift": 10_000}
 COUNTED = 980
 """Milliseconds that a primary counts of it where clocks are off by 1 in 100."""
 
 
 def leased(*ids: int, **settings: int) -> Cluster:
     """An active view in which every backup has given its lease at the time 0."""
-    cluster = active(*ids, **{"lease": LEASE, **settings})
+    cluster = active(*ids, **SETTINGS, **settings)
     assert cluster.now == 0
     return cluster
 
@@ -206,7 +207,7 @@ def test_a_backup_gives_what_it_is_asked_for_and_no_more_than_its_own_settings_s
     own: int, asked: int, given: int
 ) -> None:
     """Members may be set differently: the primary counts what it got. Start a backup with other settings."""
-    cluster = Cluster((0, 1), Config(lease=asked * MILLISECOND))
+    cluster = Cluster((0, 1), Config(lease=asked * MILLISECOND, clock_drift=10_000))
     cluster.config = Config(lease=own * MILLISECOND)
     cluster.start(1)
     cluster.install((0, 1))
@@ -216,7 +217,7 @@ def test_a_backup_gives_what_it_is_asked_for_and_no_more_than_its_own_settings_s
 
 def test_a_primary_that_asks_for_none_gets_none() -> None:
     """A backup that would give one is not asked: start the primary without."""
-    cluster = Cluster((0, 1), Config(lease=LEASE))
+    cluster = Cluster((0, 1), Config(**SETTINGS))
     cluster.config = Config()
     cluster.start(0)
     cluster.install((0, 1))
@@ -285,7 +286,7 @@ def test_a_member_promises_when_its_lease_has_run_out() -> None:
 
     1 is cut off, and reads as long as it may.
     """
-    cluster = Cluster((0, 1, 2), Config(lease=LEASE))
+    cluster = Cluster((0, 1, 2), Config(**SETTINGS))
     cluster.install((1, 2))
     cluster.cut(1, 0, 2)
     cluster.tell((0, 2))
@@ -306,7 +307,7 @@ def test_a_member_promises_when_its_lease_has_run_out() -> None:
 @pytest.mark.parametrize("first", [1, 2])
 def test_nobody_waits_for_a_primary_that_has_promised(first: int) -> None:
     """1 hands over to 0: its promise ends what 2 gave it, whichever answers first. No time passes."""
-    cluster = Cluster((0, 1, 2), Config(lease=LEASE))
+    cluster = Cluster((0, 1, 2), Config(**SETTINGS))
     cluster.install((1, 2))
     late = cluster.hold(of(Promise, Refuse, sender=3 - first))
     cluster.tell((0, 1, 2))
@@ -321,7 +322,7 @@ def test_nobody_waits_for_a_primary_that_has_promised(first: int) -> None:
 
 def test_a_proposal_names_only_a_primary_that_has_promised() -> None:
     """The one that 2 stands by has not: the proposal, sent again, says nothing, and 2 stays where it is."""
-    cluster = Cluster((0, 1, 2), Config(lease=LEASE))
+    cluster = Cluster((0, 1, 2), Config(**SETTINGS))
     cluster.install((1, 2))
     cluster.hold(of(Propose, receiver=1))
     cluster.tell((0, 1, 2))

@@ -13,16 +13,17 @@ _UNGUARDED = (
 
 
 def _bug(name: str, rule: str, *edits: tuple[str, str, str]) -> Bug:
+    """A fault that the scopes with leases are too small for, or have not what it takes."""
     return bug(name, rule, *edits, explored=False)
 
 
 LEASES: tuple[Bug, ...] = (
-    _bug(
+    bug(
         "drift_forgotten",
         "a primary counts less of a lease than it was given",
         ("leases.py", "    return lease - -(-2 * drift * lease // MILLION)\n", "    return lease\n"),
     ),
-    _bug(
+    bug(
         "drift_halved",
         "the clocks of both may be off, in opposite ways",
         (
@@ -31,12 +32,12 @@ LEASES: tuple[Bug, ...] = (
             "    return lease - -(-drift * lease // MILLION)\n",
         ),
     ),
-    _bug(
+    bug(
         "lease_from_its_receipt",
         "a lease is counted from when it was asked for",
         ("leases.py", "backup.offered_at + lease)", "state.now + lease)"),
     ),
-    _bug(
+    bug(
         "lease_from_a_later_sending",
         "what is sent again is counted from the first sending",
         (
@@ -46,7 +47,7 @@ LEASES: tuple[Bug, ...] = (
         ),
         ("leases.py", "        backup.offered_round = lead.round\n", "        backup.offered_round = 0\n"),
     ),
-    _bug(
+    bug(
         "lease_by_any_answer",
         "a lease comes with the answer to the round that asked for it",
         (
@@ -55,7 +56,7 @@ LEASES: tuple[Bug, ...] = (
             "    if backup.offered_at != FOREVER:\n",
         ),
     ),
-    _bug(
+    bug(
         "lease_of_an_old_round",
         "who asks for a lease begins a round",
         (
@@ -90,7 +91,7 @@ LEASES: tuple[Bug, ...] = (
             "    state.lead = lead\n",
         ),
     ),
-    _bug(
+    bug(
         "promise_while_leased",
         "a member promises no other primary while the lease that it gave runs",
         (
@@ -99,7 +100,7 @@ LEASES: tuple[Bug, ...] = (
             "    if False:\n",
         ),
     ),
-    _bug(
+    bug(
         "proposal_while_leased",
         "a node that has given a lease proposes nothing before it has run out",
         _UNGUARDED,
@@ -128,7 +129,7 @@ LEASES: tuple[Bug, ...] = (
         "a member gives leases to the primary of its told view only",
         ("leases.py", "    if not lease or not state.told_is_promised:\n", "    if not lease:\n"),
     ),
-    _bug(
+    bug(
         "lease_not_written_down",
         "a lease that is given binds",
         (
