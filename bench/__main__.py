@@ -7,11 +7,17 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from . import matrix
+from . import core, join, listing, matrix, pause
 from .processes import BenchError, signals_as_exceptions
 from .report import publish
 
-COMMANDS: dict[str, ModuleType] = {"matrix": matrix}
+COMMANDS: dict[str, ModuleType] = {
+    "matrix": matrix,
+    "core": core,
+    "join": join,
+    "pause": pause,
+    "listing": listing,
+}
 DESCRIPTION = """\
 Measures this store beside others on this machine. Contenders are driven by wrk and take turns, round by
 round, so that a machine that is slow for a while is slow for all; ratios are taken within a round.

@@ -121,8 +121,9 @@ def run(
             for turn, cell in enumerate(order):
                 stand = cell.stand
                 say(
-                    f"round {round_ + 1}/{rounds}, {turn + 1}/{len(order)}: {stand.contender} ({stand.nodes}), "
-                    f"{cell.work}, {cell.connections} connections, {stand.keys} keys of {stand.size} B"
+                    f"round {round_ + 1}/{rounds}, {turn + 1}/{len(order)}: {stand.contender} "
+                    f"({stand.nodes}), {cell.work}, {cell.connections} connections, "
+                    f"{stand.keys} keys of {stand.size} B"
                 )
                 results.add(measure(fleet.get(stand), cell, seconds, round_, seed))
     return results

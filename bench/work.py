@@ -12,9 +12,9 @@ BOX = 8
 class Work:
     """One kind of work.
 
-    ``mix`` has operations (``put``, ``get``, ``delete``, ``list``) with their weights. ``keys`` says how a key
-    is chosen: ``uniform``, ``zipf`` (a few keys get most requests), ``sequence`` (each
-    once, in order, without end) or ``pairs`` (in order, each twice: first written, then deleted).
+    ``mix`` has operations (``put``, ``get``, ``delete``, ``list``) with their weights. ``keys`` says how a
+    key is chosen: ``uniform``, ``zipf`` (a few keys get most requests), ``sequence`` (each once, in order,
+    without end) or ``pairs`` (in order, each twice: first written, then deleted).
     ``backup``: the requests go to a node that is not the primary. ``expected`` has the statuses
     of 400 and above that are no errors in this work.
     """

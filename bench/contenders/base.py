@@ -37,7 +37,7 @@ class Contender(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Start it, empty, and wait until it serves. Raises ``BenchError``; ``stop`` ends what was started."""
+        """Start it, empty, and wait until it serves. Raises ``BenchError``; ``stop`` ends what it began."""
 
     def load(self, keys: int, size: int) -> None:
         """Let it have ``keys`` keys with values of ``size`` bytes. Raises ``BenchError``."""

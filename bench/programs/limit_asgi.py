@@ -1,7 +1,7 @@
 """The limit of an ASGI server: the HTTP work of a node and nothing else, set up as a node sets it up.
 
-A plain ASGI callable that takes the path apart, reads the JSON body, keeps the value in a dict, and answers with
-the bytes and headers of a node. No replication, no framework: what the server leaves to whoever uses it.
+A plain ASGI callable that takes the path apart, reads the JSON body, keeps the value in a dict, and answers
+with the bytes and headers of a node. No replication, no framework: what the server leaves to whoever uses it.
 
     python -m bench.programs.limit_asgi --server granian --bind 127.0.0.1:9001 --keys 1000 --size 100
 """
