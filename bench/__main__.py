@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from . import core, join, listing, matrix, pause
+from . import core, join, listing, matrix, pause, table
 from .processes import BenchError, signals_as_exceptions
 from .report import publish
 
 COMMANDS: dict[str, ModuleType] = {
+    "table": table,
     "matrix": matrix,
     "core": core,
     "join": join,
@@ -40,6 +41,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 1 where a measurement could not be made."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    # Without a command it is the table, with whatever options it has; --help alone is about all commands.
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+        given.insert(0, "table")
     options = parser().parse_args(given)
     signals_as_exceptions()
     try:

@@ -9,6 +9,7 @@ from bench.processes import BenchError
 from .base import Contender
 from .etcd import Etcd
 from .limit import Limit
+from .others import NaiveFlask, PySyncObj, Redis
 from .store import FRONTENDS, Store
 
 __all__ = ["DESCRIPTIONS", "Contender", "Store", "make"]
@@ -33,6 +34,13 @@ _MAKERS: dict[str, tuple[str, Callable[[str, int], Contender]]] = {
         for server in FRONTENDS
     },
     "etcd": ("etcd through its JSON gateway, data on a RAM disk", Etcd),
+    "redis": ("Redis with replicas, SET and WAIT behind plain ASGI on uvicorn", Redis),
+    "pysyncobj": ("PySyncObj, replicated calls behind plain ASGI on uvicorn", PySyncObj),
+    "pysyncobj-tuned": (
+        "the same, appending every 2 ms instead of every 100",
+        lambda name, nodes: PySyncObj(name, nodes, period=0.002),
+    ),
+    "naive": ("Flask on waitress that POSTs each write to each backup", NaiveFlask),
 }
 
 DESCRIPTIONS = {name: description for name, (description, _) in _MAKERS.items()}
