@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from . import core, join, listing, matrix, pause, table
+from . import core, join, layers, listing, matrix, memory, overload, pause, table
 from .processes import BenchError, signals_as_exceptions
 from .report import publish
 
@@ -18,6 +18,9 @@ COMMANDS: dict[str, ModuleType] = {
     "join": join,
     "pause": pause,
     "listing": listing,
+    "memory": memory,
+    "overload": overload,
+    "profile": layers,
 }
 DESCRIPTION = """\
 Measures this store beside others on this machine. Contenders are driven by wrk and take turns, round by

@@ -48,7 +48,7 @@ def show(marks: Iterable[Mark]) -> str:
         ]
         for mark in marks
     ]
-    return table(["line", "mark", "measured: low / median / high", "", "of"], rows)
+    return table(["line", "mark", "measured: low / median / high", "verdict", "of"], rows, (0, 3, 4))
 
 
 def stand(contender: str, keys: int = KEYS) -> Stand:

@@ -121,9 +121,7 @@ def measure(options: argparse.Namespace) -> Report:
                     for each in mine
                 ]
     head = ["view change", "server", "keys", "pause ms", "longest gap before ms", "active after ms"]
-    text = (
-        f"The longest pause of writes, 3 nodes, low / median / high over the rounds:\n\n{table(head, rows)}"
-    )
+    text = f"The longest pause of writes, 3 nodes, low / median / high:\n\n{table(head, rows, (0, 1))}"
     return Report("pause", text, {"pauses": data}, {})
 
 

@@ -7,19 +7,21 @@ from collections.abc import Sequence
 from .figures import Spread
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with its columns padded; the first column is text, the others stand on the right."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[int] = (0,)) -> str:
+    """A Markdown table with padded columns; those of ``texts`` stand on the left, figures on the right."""
     cells = [list(head), *(list(row) for row in rows)]
     widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(head))]
 
     def line(row: Sequence[str]) -> str:
         padded = [
-            text.ljust(width) if column == 0 else text.rjust(width)
+            text.ljust(width) if column in texts else text.rjust(width)
             for column, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
         return f"| {' | '.join(padded)} |"
 
-    rule = ["-" * width if column == 0 else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
+    rule = [
+        "-" * width if column in texts else "-" * (width - 1) + ":" for column, width in enumerate(widths)
+    ]
     return "\n".join([line(head), line(rule), *(line(row) for row in cells[1:])])
 
 

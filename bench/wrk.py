@@ -96,15 +96,42 @@ def _load(result: dict[str, Any], cpu: float) -> Load:
     )
 
 
+class Running:
+    """wrk at work, so that something else can be watched meanwhile."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        if not available():
+            raise BenchError(HOW_TO_GET)
+        self._before = _children_cpu()
+        self._popen = subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._popen.poll() is not None
+
+    def result(self) -> Load:
+        """Wait for its end. Raises ``BenchError`` if it failed."""
+        output, complaint = self._popen.communicate()
+        if self._popen.returncode != 0:
+            raise BenchError(f"wrk failed: {(complaint or output)[-500:]}")
+        return parse(output, _children_cpu() - self._before)
+
+    def kill(self) -> None:
+        """End it. No harm if it has ended."""
+        self._popen.kill()
+        self._popen.wait()
+
+
 def run(arguments: list[str]) -> Load:
     """Run wrk to its end. Raises ``BenchError`` if it is missing or fails."""
-    if not available():
-        raise BenchError(HOW_TO_GET)
-    before = _children_cpu()
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise BenchError(f"wrk failed: {(done.stderr or done.stdout)[-500:]}")
-    return parse(done.stdout, _children_cpu() - before)
+    running = Running(arguments)
+    try:
+        return running.result()
+    finally:
+        running.kill()
 
 
 def _children_cpu() -> float:

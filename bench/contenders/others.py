@@ -7,8 +7,9 @@ import shutil
 import socket
 from functools import partial
 
-from bench.processes import Process, python, wait_until
+from bench.processes import BenchError, Process, python, wait_until
 from bench.talk import call, demand
+from bench.work import key_name
 
 from .base import Contender
 
@@ -56,13 +57,24 @@ class Redis(Contender):
 
     def start(self) -> None:
         stores = [self._address() for _ in range(self.nodes)]
-        primary = stores[0].partition(":")
+        self._primary = stores[0]
+        primary = _pair(self._primary)
         for index, address in enumerate(stores):
-            host, _, port = address.partition(":")
-            command = ["redis-server", "--bind", host, "--port", port, "--save", "", "--appendonly", "no"]
+            host, port = _pair(address)
+            command = [
+                "redis-server",
+                "--bind",
+                host,
+                "--port",
+                str(port),
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ]
             command += ["--dir", str(self._home), "--repl-diskless-sync-delay", "0"]
             if index:
-                command += ["--replicaof", primary[0], primary[2]]
+                command += ["--replicaof", primary[0], str(primary[1])]
             process = self._launch(f"redis {index}", command)
             wait_until(partial(_pongs, process, address), f"{self.name}: redis {index} answers")
         self._at = self._address()
@@ -77,6 +89,21 @@ class Redis(Contender):
 
     def addresses(self) -> list[str]:
         return [self._at]
+
+    def load(self, keys: int, size: int) -> None:
+        """In Redis's own protocol, as many commands as fit in flight."""
+        value = b"v" * size
+        with socket.create_connection(_pair(self._primary), timeout=600) as connection:
+            for first in range(0, keys, 1000):
+                names = [key_name(index).encode() for index in range(first, min(keys, first + 1000))]
+                parts = [part for name in names for part in (name, value)]
+                command = [b"MSET", *parts]
+                text = b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in command)
+                connection.sendall(b"*%d\r\n%b" % (len(command), text))
+                if not connection.recv(64).startswith(b"+OK"):
+                    raise BenchError("redis did not take what was to be loaded")
+        # A replicated write comes after all that was loaded.
+        demand(self._at, "PUT", "/data/first", {"value": ""})
 
 
 class PySyncObj(Contender):
@@ -120,7 +147,11 @@ class PySyncObj(Contender):
 
 def _pongs(process: Process, address: str) -> bool:
     process.check()
-    host, _, port = address.partition(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection(_pair(address), timeout=5) as connection:
         connection.sendall(b"PING\r\n")
         return connection.recv(64).startswith(b"+PONG")
+
+
+def _pair(address: str) -> tuple[str, int]:
+    host, _, port = address.partition(":")
+    return host, int(port)
