@@ -1,7 +1,9 @@
 """`python -m bench profile`: where the primary spends its time under writes, layer by layer, by py-spy.
 
 A sample belongs to the layer of its innermost frame that has one: what the standard library does counts for
-who called it. The event loop's own frames count only where nobody else's are in the stack.
+who called it. The event loop's own frames count only where nobody else's are in the stack. Sampled is the
+thread that holds the interpreter (a hundred threads that wait would fill the picture), and the node is not
+stopped for it (with that many threads, being stopped is most of what one would see).
 """
 
 from __future__ import annotations
@@ -87,7 +89,16 @@ def profile(server: str, connections: int, seconds: int, rate: int) -> tuple[Cou
             running = wrk.Running(arguments)
             try:
                 command = [program, "record", "--pid", str(store.process(1).pid), "--format", "raw"]
-                command += ["--output", str(raw), "--duration", str(seconds), "--rate", str(rate)]
+                command += [
+                    "--gil",
+                    "--nonblocking",
+                    "--output",
+                    str(raw),
+                    "--duration",
+                    str(seconds),
+                    "--rate",
+                    str(rate),
+                ]
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
                 if done.returncode != 0 or not raw.exists():
                     raise BenchError(f"py-spy failed: {done.stderr[-500:]}")
@@ -117,7 +128,7 @@ def measure(options: argparse.Namespace) -> Report:
         say(f"profile: {server}")
         layers, load = profile(server, options.connections[0], options.seconds, options.samples)
         found[server] = layers
-        notes.append(f"{server} {load.rate:,.0f}/s")
+        notes.append(f"{server} {load.rate:,.0f}/s, {sum(layers.values())} samples")
         data.append({"server": server, "samples": dict(layers), "rate": load.rate})
     text = (
         f"Samples of the primary of three nodes under PUT from {options.connections[0]} connections "
