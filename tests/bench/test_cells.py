@@ -102,7 +102,8 @@ def test_a_picture_has_a_line_for_each_contender_and_other_condition() -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason=HOW_TO_GET)
 def test_the_same_results_make_the_same_picture(tmp_path: Path) -> None:
-    """Goal: pictures change in a document only when figures do. Method: draw each twice; look for the names."""
+    """Goal: pictures change in a document only when figures do. Method: draw each twice, look for
+    the names."""
     cells = [cell(name, "put", many) for name in ("granian", "etcd") for many in (1, 32)]
     plots = matrix_plots(Results(result(each, 0, each.connections * 10.0) for each in cells))
     assert list(plots) == ["matrix-put-connections"]
