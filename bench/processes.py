@@ -38,11 +38,15 @@ class BenchError(Exception):
 
 
 def signals_as_exceptions() -> None:
-    """Let SIGTERM and SIGHUP end the program by way of its ``finally`` blocks, as Ctrl-C does."""
+    """Let SIGTERM and SIGHUP end the program by way of its ``finally`` blocks, as Ctrl-C does.
+
+    Ctrl-C as well, where a shell has started us in the background with SIGINT ignored.
+    """
 
     def end(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGHUP, end)
 
@@ -108,7 +112,7 @@ class Process:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_die_with_the_parent,  # noqa: PLW1509 - it only calls the kernel
+                preexec_fn=die_with_the_parent,  # noqa: PLW1509 - it only calls the kernel
             )
 
     @property
@@ -205,5 +209,6 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     return kept | dict(extra)
 
 
-def _die_with_the_parent() -> None:
+def die_with_the_parent() -> None:
+    """To run in a child before its program: the kernel kills it when the thread that started it is gone."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .processes import BenchError
+from .processes import BenchError, die_with_the_parent
 from .work import Work
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
@@ -104,7 +104,12 @@ class Running:
             raise BenchError(HOW_TO_GET)
         self._before = _children_cpu()
         self._popen = subprocess.Popen(
-            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=die_with_the_parent,  # noqa: PLW1509 - it only calls the kernel
         )
 
     @property

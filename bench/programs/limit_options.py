@@ -16,6 +16,6 @@ def limit_options(program: str) -> tuple[Settings, dict[str, str]]:
     parser.add_argument("--keys", type=int, default=0)
     parser.add_argument("--size", type=int, default=0)
     options = parser.parse_args()
-    value = "v" * options.size
-    data = {key_name(index): value for index in range(options.keys)}
+    # Made anew for each key: a node has no two keys that share the memory of their values either.
+    data = {key_name(index): "v" * options.size for index in range(options.keys)}
     return Settings(1, bind=options.bind, server=options.server), data
