@@ -1,1 +1,1 @@
-"""Measurements: how much the parts of a node cost. Nothing here is a test; no figure is asserted."""
+"""Measurements: this store beside others, its parts, its behaviour under load. No test asserts a figure."""

@@ -1,0 +1,141 @@
+"""`python -m bench overload`: many times more is asked of a node than it lets wait.
+
+A node lets so many requests and so many bytes wait and turns the others away (503 with Retry-After). Here the
+clients' requests hold, together, several times those bytes. wrk sends the next request as soon as one was
+answered, also where the answer asked it to wait, so it offers as much as the machine can.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from frontends.common.settings import Settings
+
+from . import wrk
+from .contenders import Store
+from .contenders.store import FRONTENDS
+from .figures import slope
+from .memory import Course, watch
+from .options import counts, names, publishing
+from .plots import Line, drawer
+from .report import Report
+from .rounds import say
+from .tables import number, size, table
+from .work import WORKS
+
+HELP = "several times more than a node lets wait: memory, refusals, what is still served"
+
+
+@dataclass(frozen=True, slots=True)
+class Overload:
+    """What a node did that was asked too much."""
+
+    load: wrk.Load
+    course: Course
+
+    def count(self, *statuses: str) -> int:
+        """How many answers had one of these statuses."""
+        return sum(self.load.statuses.get(status, 0) for status in statuses)
+
+    @property
+    def accepted(self) -> int:
+        """Writes that took effect."""
+        return self.count("200", "201")
+
+    @property
+    def refused(self) -> int:
+        """Writes that were turned away as they should be."""
+        return self.count("503 with Retry-After")
+
+    @property
+    def odd(self) -> int:
+        """Any other answer."""
+        return sum(self.load.statuses.values()) - self.accepted - self.refused
+
+
+def run(server: str, connections: int, bytes_: int, seconds: int) -> Overload:
+    """Ask too much for some seconds. Raises ``BenchError``."""
+    store = Store(server, server, 3)
+    try:
+        store.start_and_load(10, bytes_)
+        arguments = wrk.command(
+            f"http://{store.members[1]}",
+            WORKS["put"],
+            dialect=store.dialect,
+            connections=connections,
+            seconds=seconds,
+            keys=10,
+            size=bytes_,
+            seed=1,
+            count_statuses=True,
+        )
+        running = wrk.Running(arguments)
+        try:
+            course = watch(store, running, 1.0)
+            return Overload(running.result(), course)
+        finally:
+            running.kill()
+    finally:
+        store.stop()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How much too much."""
+    parser.add_argument("--servers", type=names(FRONTENDS), default=["granian"], help="default granian")
+    parser.add_argument("--size", type=counts, default=[2**20], help="bytes of a value; default 1MiB")
+    parser.add_argument("--times", type=float, default=4.0, help="how many times what may wait; default 4")
+    parser.add_argument("--seconds", type=int, default=60, help="default 60")
+    publishing(parser)
+
+
+def measure(options: argparse.Namespace) -> Report:
+    """Run it. Raises ``BenchError``."""
+    bytes_ = options.size[0]
+    allowed = Settings(1).max_waiting_bytes
+    connections = max(1, round(options.times * allowed / bytes_))
+    rows, data, lines = [], [], []
+    for server in options.servers:
+        say(f"overload: {server}, {connections} connections with {size(bytes_)} each")
+        found = run(server, connections, bytes_, options.seconds)
+        rows.append(_row(server, found, bytes_))
+        data.append({"server": server, "statuses": found.load.statuses, "course": found.course})
+        lines += [
+            Line(f"{server}, node {id_}", [at for at, _ in points], [rss / 2**20 for _, rss in points])
+            for id_, points in found.course.items()
+        ]
+    text = (
+        f"{connections} connections with values of {size(bytes_)} at once, {options.times:g} times the "
+        f"{size(allowed)} that may wait, for {options.seconds} s:\n\n{table(HEAD, rows)}"
+    )
+    plot = drawer("resident memory of each node under overload", "s", "MiB", lines, logarithmic=False)
+    return Report("overload", text, {"runs": data}, {"overload": plot})
+
+
+HEAD = [
+    "server",
+    "accepted/s",
+    "accepted MiB/s",
+    "refused with Retry-After",
+    "other answers",
+    "broken or late",
+]
+HEAD += ["highest RSS", "RSS growth/s in the second half"]
+
+
+def _row(server: str, found: Overload, bytes_: int) -> list[str]:
+    load = found.load
+    answered = max(1, sum(load.statuses.values()))
+    primary = found.course[1]
+    second_half = [point for point in primary if point[0] >= primary[-1][0] / 2]
+    # Statuses are counted one by one; what wrk counts beside are connections that broke, and timeouts.
+    return [
+        server,
+        number(found.accepted / load.seconds),
+        number(found.accepted * bytes_ / load.seconds / 2**20),
+        f"{found.refused / answered:.1%}",
+        str(found.odd),
+        str(max(0, load.errors - sum(times for status, times in load.statuses.items() if status >= "4"))),
+        size(max(rss for _, rss in primary)),
+        size(slope(second_half)),
+    ]
