@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pbproto import Ballot, Close, Delete, Effect, Event, Get, GetAll, Put, Reason, Reject, Reply, Send
+from pbproto import Ballot, Close, Delete, Effect, Event, Put, Reason, Reject, Reply, Send
 from pbproto.effects import ViewAccepted, ViewRefused
 from pbproto.events import Request, TellView
 from pbproto.forwarding import FORWARD_RESENDS
@@ -18,6 +18,7 @@ from pbproto.messages import Forward
 from pbproto.state import State
 from pbproto.values import View
 
+from .arrivals import arrivals
 from .violation import Violation, demand
 
 if TYPE_CHECKING:
@@ -52,8 +53,15 @@ class Answers:
         assert host.replica is not None
         state = host.replica.state
         answers = [effect for effect in effects if isinstance(effect, Reply | Reject)]
-        if isinstance(event, Put | Delete | Get | GetAll):
-            self._enter(state, event, answers, before)
+        arrived = list(arrivals(event, effects, before.next_counter))
+        inside = sum(counter is not None for _, counter in arrived)
+        demand(
+            before.next_counter + inside == state.waiting.next_counter,
+            "answers",
+            f"{inside} requests went in at node {state.id}, which counts to {state.waiting.next_counter}",
+        )
+        for request, counter in arrived:
+            self._enter(state, request, counter, answers, before)
         self._expose(state, effects, before)
         for answer in answers:
             self._answer(state, answer)
@@ -69,11 +77,18 @@ class Answers:
         if isinstance(event, TellView):
             _told(state, event.view, effects, before)
 
-    def _enter(self, state: State, event: Request, answers: list[Reply | Reject], before: Before) -> None:
-        if state.waiting.next_counter > before.next_counter:
+    def _enter(
+        self,
+        state: State,
+        event: Request,
+        counter: int | None,
+        answers: list[Reply | Reject],
+        before: Before,
+    ) -> None:
+        if counter is not None:
             deadline = state.now + state.config.request_timeout
-            self.pending[event.token] = Pending(event, before.next_counter, deadline)
-            self._tokens[before.next_counter] = event.token
+            self.pending[event.token] = Pending(event, counter, deadline)
+            self._tokens[counter] = event.token
             demand(not before.closing, "answers", f"node {state.id} closes, and lets ({event.token}) in")
             return
         turned_away = [each for each in answers if isinstance(each, Reject) and each.token == event.token]

@@ -18,7 +18,6 @@ from pbproto import (
     Effect,
     Event,
     Get,
-    GetAll,
     Put,
     Reject,
     Reply,
@@ -34,6 +33,7 @@ from tests.core.watch import Watch
 
 from . import conduct, tap
 from .answers import Answers
+from .arrivals import arrivals
 from .host import Host
 from .truth import Truth
 from .violation import Violation, demand
@@ -70,6 +70,8 @@ class Before:
     serving: bool
     told: View | None
     next_counter: int
+    needed: int
+    """From where on the log was kept for newcomers."""
 
 
 @dataclass(slots=True)
@@ -158,16 +160,15 @@ class Checks:
             state.serving,
             state.told,
             state.waiting.next_counter,
+            conduct.needed(state),
         )
 
     def after(self, host: Host, event: Event, effects: tuple[Effect, ...], before: Before) -> None:
         """Hold the node that has just made a step, and what it said, against all that is known."""
         state = self.state(host.id)
-        if isinstance(event, Put | Delete | Get | GetAll):
-            # Whoever is turned away at the door gets no number.
-            entered = state.waiting.next_counter > before.next_counter
-            request = RequestId(host.id, host.life, before.next_counter) if entered else None
-            self.asked[event.token] = Asked(event, self.world.steps, self.floor, request)
+        for arrival, counter in arrivals(event, effects, before.next_counter):
+            request = RequestId(host.id, host.life, counter) if counter is not None else None
+            self.asked[arrival.token] = Asked(arrival, self.world.steps, self.floor, request)
         if isinstance(event, TellView) and any(isinstance(effect, ViewAccepted) for effect in effects):
             self.orders.setdefault((host.id, host.life), []).append(event.view)
             self.told_at[(host.id, host.life)] = self.world.steps

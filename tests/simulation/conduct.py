@@ -97,7 +97,8 @@ def leads(state: State, members: Mapping[int, int]) -> None:
 def bounded(state: State, before: Before) -> None:
     """A log does not grow for ever, and whoever owes an answer for too long is suspected."""
     if state.commit > before.commit:
-        kept = sum(state.log[position].size for position in range(state.log.start, state.commit))
+        end = min(state.commit, before.needed, needed(state))  # the rest is for those who are filled
+        kept = sum(state.log[position].size for position in range(state.log.start, end))
         demand(
             kept <= state.config.log_keep_bytes,
             "memory",
@@ -119,6 +120,18 @@ def bounded(state: State, before: Before) -> None:
             "suspicion",
             f"{backup.member.id} owes {state.id} an answer since {backup.owed_since}, and is not suspected",
         )
+    for id_, learner in (lead.filling.learners if lead.filling is not None else {}).items():
+        demand(
+            state.now - learner.owed_since < config.suspect_after,
+            "suspicion",
+            f"newcomer {id_} has owed {state.id} an answer since {learner.owed_since}",
+        )
+
+
+def needed(state: State) -> int:
+    """From where on the log is kept for those who are filled."""
+    filling = state.lead.filling if state.lead is not None else None
+    return FOREVER if filling is None else filling.needs
 
 
 def stands_by(state: State, before: Before) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from textwrap import wrap
 
 from pbproto.config import MILLISECOND
-from pbproto.events import Delete, Get, GetAll, Put, TellView
+from pbproto.events import TellView
 from pbproto.values import Ballot
 
 from . import arrows
+from .arrivals import requests_of
 from .layout import LINE, Layout, Row, Stretch, lay_out
 from .looks import (
     CLIENT,
@@ -221,7 +222,7 @@ class _Painter:
         x, y = self.lanes[step.node], row.y
         if isinstance(step.event, TellView):
             shape = tag("path", d=f"M{x} {y - 7:.1f}l7 7l-7 7l-7 -7z", fill=OUTSIDE, stroke=WHITE)
-        elif isinstance(step.event, Put | Delete | Get | GetAll):
+        elif requests_of(step.event):
             shape = tag("path", d=f"M{x - 6} {y - 6:.1f}l11 6l-11 6z", fill=CLIENT, stroke=WHITE)
         else:
             shape = tag("circle", cx=x, cy=y, r=3.2 if row.lines else 1.8, fill=DARK, stroke=WHITE)
@@ -265,4 +266,4 @@ class _Painter:
 def _style(step: Step) -> str:
     if isinstance(step.event, TellView):
         return "outside"
-    return "client" if isinstance(step.event, Put | Delete | Get | GetAll) else "event"
+    return "client" if requests_of(step.event) else "event"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from pbproto import (
+    Batch,
     Delete,
     Effect,
     Envelope,
@@ -37,6 +38,7 @@ from tests.checker.history import Call
 from tests.checker.linearizability import check
 
 from . import tap
+from .arrivals import requests_of
 from .checks import Checks
 from .host import Host
 from .limits import in_force
@@ -112,10 +114,11 @@ class Stage:
                 if name not in self._mail:
                     return [NEVER_SENT]
                 return self._step(host, command, Receive(*self._mail[name]))
-            case Put() | Delete() | Get() | GetAll():
-                if doing.token in self.asked:
-                    raise StoryError(f"({doing.token}) is asked twice")
-                self.asked[doing.token] = Asked(doing, node, self.steps)
+            case Put() | Delete() | Get() | GetAll() | Batch():
+                for request in requests_of(doing):
+                    if request.token in self.asked:
+                        raise StoryError(f"({request.token}) is asked twice")
+                    self.asked[request.token] = Asked(request, node, self.steps)
         return self._step(host, command, doing)
 
     def _start(self, host: Host, life: int) -> list[str]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 
-from pbproto import Close, Config, Delete, Get, GetAll, Put, TellView, Tick
+from pbproto import Batch, Close, Config, Delete, Get, GetAll, Put, TellView, Tick
 
 from .limits import USUAL, Limits
 from .words import event_text, milliseconds
@@ -59,7 +59,7 @@ class Receives:
 
 
 Client = Put | Delete | Get | GetAll
-Doing = Starts | Crashes | Shows | Receives | Client | TellView | Tick | Close
+Doing = Starts | Crashes | Shows | Receives | Client | Batch | TellView | Tick | Close
 
 
 @dataclass(frozen=True, slots=True)

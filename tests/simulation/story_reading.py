@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
-from pbproto import Close, Config, Delete, Get, GetAll, Put, TellView, Tick, View
+from pbproto import Batch, Close, Config, Delete, Get, GetAll, Put, TellView, Tick, View
 from pbproto.config import MILLISECOND
+from pbproto.events import Request
 
 from .limits import Limits
 from .story import (
@@ -117,6 +118,8 @@ _PUT = re.compile(rf"put {_WORD} = {_WORD} {_REQUEST}")
 _DELETE = re.compile(rf"delete {_WORD} {_REQUEST}")
 _GET = re.compile(rf"get {_WORD} \((\d+)\)")
 _LIST = re.compile(r"list \((\d+)\)")
+_ONE = re.compile(rf"((?:put {_WORD} = {_WORD}|delete {_WORD}|get {_WORD}|list) {_REQUEST})(?:; |$)")
+_AT_ONCE = "at once: "
 _TOLD = re.compile(r"told \{([^}]*)\}(?: epoch (\d+))?")
 _STARTS = re.compile(r"starts as life (\d+)")
 _RECEIVES = re.compile(r"receives ([A-Z][A-Za-z]+ \d+>\d+ #\d+)")
@@ -147,6 +150,27 @@ def _doing(words: str) -> Doing:
     if found := _TOLD.fullmatch(words):
         members = (_member(word) for word in found[1].split())
         return TellView(View.of(members, int(found[2]) if found[2] else None))
+    if words.startswith(_AT_ONCE):
+        return Batch(tuple(_requests(words.removeprefix(_AT_ONCE))))
+    request = _request(words)
+    if request is None:
+        raise StoryError(f"no node can do this: {words!r}")
+    return request
+
+
+def _requests(words: str) -> Iterator[Request]:
+    """Several requests; what separates them may stand in a value as well."""
+    rest = words
+    while rest:
+        found = _ONE.match(rest)
+        request = _request(found[1]) if found is not None else None
+        if found is None or request is None:
+            raise StoryError(f"no client asks this: {rest!r}")
+        yield request
+        rest = rest[found.end() :]
+
+
+def _request(words: str) -> Request | None:
     if found := _PUT.fullmatch(words):
         return Put(int(found[3]), _bytes(found[1]), _bytes(found[2]), _bytes(found[4]))
     if found := _DELETE.fullmatch(words):
@@ -155,7 +179,7 @@ def _doing(words: str) -> Doing:
         return Get(int(found[2]), _bytes(found[1]))
     if found := _LIST.fullmatch(words):
         return GetAll(int(found[1]))
-    raise StoryError(f"no node can do this: {words!r}")
+    return None
 
 
 def _member(word: str) -> tuple[int, str]:

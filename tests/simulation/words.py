@@ -25,7 +25,7 @@ from pbproto.effects import (
     ViewRefused,
     Written,
 )
-from pbproto.events import Close, Delete, Get, GetAll, Put, Receive, TellView, Tick
+from pbproto.events import Batch, Close, Delete, Get, GetAll, Put, Receive, TellView, Tick
 from pbproto.messages import KeyRecord, OriginRecord, Verdict
 from pbproto.values import Ballot, Dropped, Member, Operation, Result, View
 
@@ -87,6 +87,8 @@ def event_text(event: Event, lives: Lives) -> str:
             return f"get {quoted(key)} {_request(token, b'')}"
         case GetAll(token=token):
             return f"list {_request(token, b'')}"
+        case Batch(requests=requests):
+            return "at once: " + "; ".join(event_text(request, lives) for request in requests)
         case TellView(view=view):
             return f"told {view_text(view)}"
         case Receive(envelope=envelope, message=message):

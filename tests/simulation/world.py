@@ -10,7 +10,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from heapq import heappop, heappush
 
-from pbproto import Effect, Event, Get, GetAll, InvariantError, Receive, Reject, Replica, Reply, Send, Tick
+from pbproto import (
+    Batch,
+    Effect,
+    Event,
+    Get,
+    GetAll,
+    InvariantError,
+    Receive,
+    Reject,
+    Replica,
+    Reply,
+    Send,
+    Tick,
+)
 from pbproto.config import MILLISECOND
 from pbproto.effects import ViewAccepted
 from pbproto.events import TellView
@@ -18,6 +31,7 @@ from pbproto.messages import Confirm, Confirmed
 from pbproto.state import State
 
 from . import tap
+from .arrivals import requests_of
 from .chance import between, stream
 from .checks import Checks
 from .clients import Clients
@@ -133,7 +147,10 @@ class World:
     def deliver(self, host: Host, event: Event, life: int = 0, mail: Mail | None = None) -> None:
         """Something reaches a host: it happens now, or when the node gets round to it."""
         host.inbox.append(Input(event, life, mail))
-        self.drain(host)
+        if requests_of(event):
+            self.at(self.now, self.drain, host)  # after whoever else arrives at this moment
+        else:
+            self.drain(host)
 
     def drain(self, host: Host, scheduled: bool = False) -> None:
         """Let the node do what has piled up."""
@@ -147,7 +164,17 @@ class World:
                 return
             waiting = host.inbox.popleft()
             if waiting.life in (0, host.life):
-                self.step(host, waiting.event, waiting.mail)
+                self.step(host, self._together(host, waiting.event), waiting.mail)
+
+    def _together(self, host: Host, event: Event) -> Event:
+        """All clients that have arrived by now go on in one step, as in a frontend."""
+        requests = requests_of(event)
+        while requests and host.inbox and (more := requests_of(host.inbox[0].event)):
+            requests += more if host.inbox.popleft().life in (0, host.life) else ()
+        if len(requests) < 2:
+            return event
+        self.tally.faults["together"] += 1
+        return Batch(requests)
 
     def _wake(self, host: Host, life: int, time: int) -> None:
         if host.life == life and host.wake_at == time:
