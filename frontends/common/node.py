@@ -43,6 +43,7 @@ from pbproto.events import Request
 from pbproto.messages import Adopt, Fetch, LogChunk, Propose, Replicate, SnapshotChunk, Told
 
 from . import recorder
+from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
 from .settings import Settings
 
@@ -159,6 +160,8 @@ class Node:
         self._outboxes: dict[str, Outbox] = {}
         self._addresses: dict[int, str] = {}
         self._log = NoteLog(settings.id)
+        self.listings = Listings(settings.max_listings)
+        """The long answers of this node to ``GET /data``."""
 
     # What clients, the outside, peers and time bring.
 
@@ -294,6 +297,7 @@ class Node:
                 LOGGER.exception("%s", logfmt(self.id, "answer_failed"))
         for note in notes:
             self._log.write(note)
+        self.listings.expire()
         return verdicts
 
     def _post(self, effect: Send, mail: dict[str, None]) -> None:

@@ -15,6 +15,7 @@ from flask import Response as FlaskResponse
 from werkzeug.exceptions import HTTPException
 
 from frontends.common import api, logs
+from frontends.common.collector import settle
 from frontends.common.guard import Guard, stock_scope
 from frontends.common.recorder import finish_all
 from frontends.common.settings import Settings
@@ -56,6 +57,7 @@ class _Frontend:
         app.before_request(self._handle)
         app.register_error_handler(HTTPException, self._http_error)
         app.register_error_handler(500, self._server_error)
+        settle()
         _answer_first(self._driver.node.close)
 
     def _handle(self) -> FlaskResponse:
