@@ -16,6 +16,7 @@ from struct import Struct
 from typing import Any, get_type_hints
 from zlib import crc32
 
+from .answers import Answers
 from .buckets import MAX_BUCKETS, BucketMap, Buckets
 from .forms import BYTES, INT, Form, FormError, Forms, Parts, Reader, write_bytes
 from .log import Log
@@ -85,7 +86,10 @@ _KEY = _FORMS.of(KeyRecord)
 _OPERATION = _FORMS.of(Operation)
 
 DECLARED = (
-    *(f"{class_.__name__}{class_.__slots__}" for class_ in (Store, Buckets, BucketMap, Thaw, Log, Frozen)),
+    *(
+        f"{class_.__name__}{class_.__slots__}"
+        for class_ in (Store, Answers, Buckets, BucketMap, Thaw, Log, Frozen)
+    ),
     *_FORMS.declared,
 )
 """The classes of which a state consists, as text; of those that are written by hand, what they have."""

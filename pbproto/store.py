@@ -8,7 +8,6 @@ equal logs give equal stores.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,6 +15,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
+from .answers import Answers, unpack
 from .buckets import BucketMap
 from .errors import ensure
 from .messages import KeyRecord, OriginRecord, SnapshotChunk
@@ -84,8 +84,7 @@ class Store:
         self.applied = 0
         self.data = BucketMap() if data is None else data
         self.origins: dict[tuple[int, int], Origin] = {}  # the one that wrote least recently first
-        # The oldest first; ordered, since a plain dict takes longer and longer to find its first item.
-        self.keys: OrderedDict[bytes, tuple[bytes, Result]] = OrderedDict()
+        self.keys = Answers()
         self.evicted = 0
         """Every operation of a forgotten origin stands below this position."""
 
@@ -118,7 +117,7 @@ class Store:
             ensure(operation.idempotency_key not in self.keys, "no idempotency key is applied twice")
             self.keys[operation.idempotency_key] = (fingerprint(operation), result)
             if len(self.keys) > MAX_IDEMPOTENCY_KEYS:
-                self.keys.popitem(last=False)
+                self.keys.forget_oldest()
 
     def look_up(self, operation: Operation, since: int) -> Result | Known:
         """What became of this request so far. ``since``: a position that it cannot stand below."""
@@ -157,12 +156,12 @@ class Frozen:
         self.evicted = store.evicted
         self.map = store.data.snapshot()
         self.origins = origin_records(store)
-        self._keys = list(store.keys.items())
+        self._keys = store.keys.packed()
         self.total = len(self.map) + len(self.origins) + len(self._keys)
 
     def keys(self, first: int = 0) -> Iterator[KeyRecord]:
         """The idempotency keys from number ``first`` on, the oldest first."""
-        return (KeyRecord(key, *answer) for key, answer in islice(self._keys, first, None))
+        return (KeyRecord(key, *unpack(packed)) for key, packed in islice(self._keys, first, None))
 
     def chunk(self, ballot: Ballot, offset: int, max_bytes: int) -> SnapshotChunk:
         """Items from ``offset`` on, up to ``max_bytes``, but one at least if there is one."""

@@ -45,6 +45,7 @@ from pbproto.events import Request
 from pbproto.messages import Adopt, Fetch, LogChunk, Propose, Replicate, SnapshotChunk, Told
 
 from . import clock, recorder
+from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
 from .settings import Settings
 
@@ -195,6 +196,8 @@ class Node:
         self._outboxes: dict[str, Outbox] = {}
         self._addresses: dict[int, str] = {}
         self._log = NoteLog(settings.id)
+        self.listings = Listings(settings.max_listings)
+        """The long answers of this node to ``GET /data``."""
 
     # What clients, the outside, peers and time bring.
 
@@ -347,6 +350,7 @@ class Node:
                 LOGGER.exception("%s", logfmt(self.id, "answer_failed"))
         for note in work.notes:
             self._log.write(note)
+        self.listings.expire()
 
     def _post(self, effect: Send, mail: dict[str, None]) -> None:
         address = effect.address

@@ -435,8 +435,8 @@ BUGS: tuple[Bug, ...] = (
         "the idempotency keys travel with the state",
         (
             "store.py",
-            "        self._keys = list(store.keys.items())\n",
-            "        self._keys = list(store.keys.items())[:0]\n",
+            "        self._keys = store.keys.packed()\n",
+            "        self._keys = store.keys.packed()[:0]\n",
         ),
     ),
     bug(

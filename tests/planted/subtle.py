@@ -818,9 +818,9 @@ SUBTLE: tuple[Bug, ...] = (
         "newest_key_forgotten",
         "beyond the limit the oldest idempotency key is forgotten",
         (
-            "store.py",
-            "self.keys.popitem(last=False)",
-            "self.keys.popitem(last=True)",
+            "answers.py",
+            "self._packed.popitem(last=False)",
+            "self._packed.popitem(last=True)",
         ),
     ),
     _bug(
