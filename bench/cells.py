@@ -51,7 +51,7 @@ class Result:
     rss_per_key: float
     """What loading one key added to the memory of one process; 0 where nothing was loaded."""
     errors: int
-    """Answers of 400 and above that were not expected, broken connections, timeouts."""
+    """Unexpected answers of 400 and above, broken connections, timeouts; 1 for no answer at all."""
     foreign: float
     """Share (0 to 1) of the machine's CPU time that went to neither the contender nor wrk."""
 
@@ -121,6 +121,10 @@ class Results:
             {n: measure(r) for n, r in self._by_cell.get(cell, {}).items()} for cell in (above, below)
         )
         return ratios(upper, lower)
+
+    def answered(self, cell: Cell) -> bool:
+        """Whether there was an answer in every round."""
+        return all(each.requests for each in self._by_cell.get(cell, {}).values())
 
     def errors(self, cell: Cell) -> int:
         """The errors of all rounds of a cell."""

@@ -89,16 +89,8 @@ def profile(server: str, connections: int, seconds: int, rate: int) -> tuple[Cou
             running = wrk.Running(arguments)
             try:
                 command = [program, "record", "--pid", str(store.process(1).pid), "--format", "raw"]
-                command += [
-                    "--gil",
-                    "--nonblocking",
-                    "--output",
-                    str(raw),
-                    "--duration",
-                    str(seconds),
-                    "--rate",
-                    str(rate),
-                ]
+                command += ["--gil", "--nonblocking", "--subprocesses"]
+                command += ["--output", str(raw), "--duration", str(seconds), "--rate", str(rate)]
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
                 if done.returncode != 0 or not raw.exists():
                     raise BenchError(f"py-spy failed: {done.stderr[-500:]}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 
 from .cells import Cell, Result, Results, Stand, rate
@@ -138,32 +138,31 @@ def _opponent(cell: Cell, baseline: str, cells: Sequence[Cell]) -> Cell | None:
 
 
 def _row(results: Results, cell: Cell, opponent: Cell | None) -> list[str]:
-    def of(take: str, factor: float = 1.0) -> str:
-        values = results.spread(cell, lambda result: float(getattr(result, take)) * factor)
-        return spread(values)
+    """One line. Where a round had no answer at all, there is no latency and no cost of one."""
+    answered = results.answered(cell)
 
-    def middle(take: str) -> float:
-        values = results.spread(cell, lambda result: float(getattr(result, take)))
-        return 0.0 if values is None else values.middle
+    def of(take: str, factor: float = 1.0) -> Spread | None:
+        return results.spread(cell, lambda result: float(getattr(result, take)) * factor)
 
-    ratio: Spread | None = None if opponent is None else results.ratio(cell, opponent, rate)
+    def middle(values: Spread | None, write: Callable[[float], str]) -> str:
+        return "–" if values is None else write(values.middle)
+
     errors = results.errors(cell)
-    memory = results.spread(cell, _memory)
     return [
         cell.stand.contender,
         str(cell.stand.nodes),
         f"{cell.stand.keys:,}",
         size(cell.stand.size),
         str(cell.connections),
-        of("rate"),
-        spread(ratio),
-        of("p50", 1e3),
-        of("p99", 1e3),
-        number(middle("p999") * 1e3),
-        number(middle("cpu_per_1000")),
-        size(memory.middle) if memory is not None else "–",
-        size(middle("rss_per_key")),
-        f"{middle('foreign'):.0%}",
+        spread(of("rate")),
+        spread(None if opponent is None else results.ratio(cell, opponent, rate)),
+        spread(of("p50", 1e3) if answered else None),
+        spread(of("p99", 1e3) if answered else None),
+        middle(of("p999", 1e3) if answered else None, number),
+        middle(of("cpu_per_1000") if answered else None, number),
+        middle(results.spread(cell, _memory), size),
+        middle(of("rss_per_key"), size),
+        middle(of("foreign"), "{:.0%}".format),
         "0" if errors == 0 else f"**{errors:,}**",
     ]
 

@@ -49,9 +49,10 @@ class Overload:
         return self.count("503 with Retry-After")
 
     @property
-    def odd(self) -> int:
-        """Any other answer."""
-        return sum(self.load.statuses.values()) - self.accepted - self.refused
+    def others(self) -> dict[str, int]:
+        """Any other answer, by its status."""
+        known = ("200", "201", "503 with Retry-After")
+        return {status: times for status, times in sorted(self.load.statuses.items()) if status not in known}
 
 
 def run(server: str, connections: int, bytes_: int, seconds: int) -> Overload:
@@ -134,7 +135,7 @@ def _row(server: str, found: Overload, bytes_: int) -> list[str]:
         number(found.accepted / load.seconds),
         number(found.accepted * bytes_ / load.seconds / 2**20),
         f"{found.refused / answered:.1%}",
-        str(found.odd),
+        ", ".join(f"{times} of {status}" for status, times in found.others.items()) or "0",
         str(max(0, load.errors - sum(times for status, times in load.statuses.items() if status >= "4"))),
         size(max(rss for _, rss in primary)),
         size(slope(second_half)),

@@ -30,6 +30,8 @@ PACKAGES = (
     "redis",
     "pysyncobj",
 )
+MEASURED = ("pbproto", "frontends", "bench")
+"""Where the code is that has to be that of the commit; results in the documents change nothing."""
 PROGRAMS = {
     "wrk": ["wrk", "-v"],
     "etcd": ["etcd", "--version"],
@@ -58,7 +60,7 @@ def machine() -> dict[str, Any]:
     """Where and with what the measurement ran."""
     return {
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "commit": _first_line(["git", "-C", str(ROOT), "describe", "--always", "--dirty"]),
+        "commit": _commit(),
         "cores": len(os.sched_getaffinity(0)),
         "processor": _processor(),
         "kernel": platform.release(),
@@ -116,6 +118,23 @@ def _write(directory: Path, report: Report, document: Mapping[str, Any]) -> list
     for name, plot in report.plots.items():
         plot(directory / f"{name}.svg")
     return list(report.plots)
+
+
+def _commit() -> str:
+    """The commit that was measured, with a plus sign if the code differs from it."""
+    git = ["git", "-C", str(ROOT)]
+    try:
+        done = subprocess.run(
+            [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+        )
+        same = subprocess.run(
+            [*git, "diff", "--quiet", "HEAD", "--", *MEASURED], check=False, capture_output=True
+        )
+    except OSError:
+        return "unknown"
+    if done.returncode != 0:
+        return "unknown"
+    return done.stdout.strip() + ("" if same.returncode == 0 else "+")
 
 
 def _version(package: str) -> str:

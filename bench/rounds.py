@@ -105,7 +105,8 @@ def measure(contender: Contender, cell: Cell, seconds: int, round_: int, seed: i
         cpu_per_1000=cpu * 1000 / load.requests if load.requests else 0.0,
         rss=tuple(contender.rss()),
         rss_per_key=contender.rss_per_key,
-        errors=load.errors,
+        # No answer at all is no latency of zero.
+        errors=load.errors or int(load.requests == 0),
         foreign=foreign,
     )
 

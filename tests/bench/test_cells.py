@@ -89,6 +89,17 @@ def test_the_matrix_shows_ratios_to_the_baseline_and_marks_errors() -> None:
     assert "2 MiB" in rows["etcd"]
 
 
+def test_no_answer_is_no_latency_of_zero() -> None:
+    """Goal: who answers nothing does not look fast. Method: a contender without an answer beside
+    the baseline."""
+    results = Results([result(cell("uvicorn"), 0, 0, p50=0.0, errors=1), result(cell("etcd"), 0, 1500)])
+    rows = show(results, ["uvicorn", "etcd"], "etcd").splitlines()[4:]
+    cells = [text.strip() for text in rows[0].split("|")[1:-1]]
+    assert cells[0] == "uvicorn"
+    assert cells[5:11] == ["0 / 0 / 0", "0 / 0 / 0", "–", "–", "–", "–"]
+    assert cells[-1] == "**1**"
+
+
 def test_a_picture_has_a_line_for_each_contender_and_other_condition() -> None:
     """Goal: only comparable points are joined. Method: two connections and two numbers of keys, one gap."""
     cells = [cell("a", "put", many, keys) for many in (128, 1) for keys in (1000, 10**6)] + [

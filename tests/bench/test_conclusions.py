@@ -75,7 +75,7 @@ def test_an_overloaded_node_is_judged_by_every_answer() -> None:
     """Goal: a refusal without Retry-After is none of the good ones. Method: one of each kind."""
     statuses = {"200": 60, "201": 10, "503 with Retry-After": 20, "503": 4, "504": 6}
     found = Overload(Load(100, 10.0, 0, 0, 0, 0, 0, 0, 0, statuses), {})
-    assert (found.accepted, found.refused, found.odd) == (70, 20, 10)
+    assert (found.accepted, found.refused, found.others) == (70, 20, {"503": 4, "504": 6})
 
 
 # Profiles.
