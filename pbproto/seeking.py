@@ -27,7 +27,9 @@ def begin(state: State, out: Out) -> bool:
         return True  # told again: no reason to begin anew, or to wait any longer
     others = told.others(state.id)
     state.seeking = None
-    if state.active or state.proposal is not None or not others:
+    lead = state.lead
+    serves = state.active and (lead is None or lead.superseded < lead.ballot)
+    if serves or state.proposal is not None or not others:
         return False
     until = state.now + PATIENCE * state.config.resend_after
     state.seeking = Seeking(told, {member.id: None for member in others}, until)

@@ -88,8 +88,8 @@ def pursue(state: State, out: Out) -> None:
         elif leases.bind(state):
             # A view of this node alone would be active at once, and its former primary read the past.
             leases.postpone(state, out)
-        elif not (filling.begin(state, out) or seeking.begin(state, out)):
-            propose(state, out)
+        else:
+            _prepare(state, out)
     elif state.told_is_promised and state.follow is not None:
         # Also if it is not active yet: the first Replicate may be a late one, of a primary that was restarted
         # before the view was told again.
@@ -102,6 +102,12 @@ def pursue(state: State, out: Out) -> None:
     else:
         abandon(state)
         nudge(state, out)
+
+
+def _prepare(state: State, out: Out) -> None:
+    """Propose the told view; first, if somebody goes on to serve meanwhile, who lacks much is filled."""
+    if not (filling.begin(state, out) or seeking.begin(state, out)):
+        propose(state, out)
 
 
 def _leads(state: State) -> bool:
@@ -147,9 +153,10 @@ def on_told(state: State, envelope: Envelope, message: Told, out: Out) -> None:
         return ignore(state, out, "former_life", envelope, message)
     proposal, lead = state.proposal, state.lead
     if lead is not None and state.told_is_promised:
-        life = lead.backups[envelope.sender].incarnation
-        if life != envelope.sender_incarnation or not _leads(state):
+        if lead.backups[envelope.sender].incarnation != envelope.sender_incarnation:
             propose(state, out)
+        elif not _leads(state):
+            _prepare(state, out)
     elif proposal is not None:
         promised = proposal.promises.get(envelope.sender)
         if promised is not None and promised[0] != envelope.sender_incarnation:

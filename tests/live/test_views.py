@@ -385,8 +385,8 @@ def test_dropped_node_comes_back(cluster: Cluster, key: str, returning: int, amo
 
     Method: leave out a node (a backup, or the lowest id, which takes the lead again when it returns), write
     and delete; either so little that the log's tail does, or more than the 4 MiB of log that are kept, so
-    that it takes a snapshot, in hundreds of chunks of 16 KiB (the node's log says which it was). A view of
-    the returned node alone proves its contents.
+    that it takes a copy, in hundreds of chunks of 16 KiB, while the others go on (the node's log says which
+    it was). A view of the returned node alone proves its contents.
     """
     others = [node_id for node_id in ALL if node_id != returning]
     write(cluster.node(returning), f"{key}/changed", "old")
@@ -404,7 +404,7 @@ def test_dropped_node_comes_back(cluster: Cluster, key: str, returning: int, amo
     node = cluster.node(returning)
     known = len(node.log_text())
     cluster.install(ALL)
-    how = "log" if amount == "tail" else "snapshot"
+    how = "log" if amount == "tail" else "copy"
     received = [line for line in node.log_text()[known:].splitlines() if "event=state_received" in line]
     assert any(f"what={how}" in line for line in received), received
     cluster.install([returning])
