@@ -9,7 +9,7 @@ from .gate import ignore
 from .messages import Envelope, Forwarded, Replicated, Verdict, VerdictCode
 from .out import Out
 from .state import FOREVER, Lead, State
-from .values import RequestId, Result
+from .values import Operation, RequestId, Result
 
 
 def on_replicated(state: State, envelope: Envelope, message: Replicated, out: Out) -> None:
@@ -48,7 +48,7 @@ def advance(state: State, lead: Lead, out: Out) -> None:
     while state.commit < everywhere:
         position = state.commit
         operation = state.log[position]
-        result = apply_next(state)
+        result = apply_next(state, operation)
         request = operation.request
         if lead.uncommitted.pop(request, None) is not None:
             lead.uncommitted_bytes -= operation.size
@@ -80,9 +80,8 @@ def _tell(
         verdicts.setdefault((request.origin, request.incarnation), []).append(verdict)
 
 
-def apply_next(state: State) -> Result:
+def apply_next(state: State, operation: Operation) -> Result:
     """Apply the operation at ``commit``; its result."""
-    operation = state.log[state.commit]
     result = state.store.apply(operation)
     ensure(result.position == state.commit, "operations are applied in order")
     state.commit += 1
@@ -93,7 +92,7 @@ def apply_up_to(state: State, commit: int, out: Out) -> None:
     """Apply what is known to be everywhere, and answer this node's own clients whose writes are among it."""
     while state.commit < commit:
         operation = state.log[state.commit]
-        result = apply_next(state)
+        result = apply_next(state, operation)
         if operation.origin == state.id and operation.incarnation == state.incarnation:
             waiting.written(state, out, operation.counter, result)
     trim(state)

@@ -29,8 +29,9 @@ class Log:
         return self._bytes
 
     def __getitem__(self, position: int) -> Operation:
-        ensure(self.start <= position < self.end, "the log is read only where it is kept")
-        return self._operations[self._first + position - self.start]
+        index = self._first + position - self.start
+        ensure(self._first <= index < len(self._operations), "the log is read only where it is kept")
+        return self._operations[index]
 
     def append(self, operation: Operation) -> int:
         """Add an operation; its position."""

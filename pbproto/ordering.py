@@ -126,11 +126,15 @@ def _closed(state: State, lead: Lead) -> bool:
 
     Without the second a backup that always answers, but late, would let the log grow for ever.
     """
-    return (
+    if (
         len(lead.uncommitted) >= state.config.max_waiting
         or lead.uncommitted_bytes >= state.config.max_waiting_bytes
-        or any(backup.suspected for backup in lead.backups.values())
-    )
+    ):
+        return True
+    for backup in lead.backups.values():  # not any(): this is asked for each write
+        if backup.suspected:
+            return True
+    return False
 
 
 def _park(state: State, lead: Lead, write: Parked, out: Out) -> None:

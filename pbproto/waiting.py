@@ -51,7 +51,7 @@ def leave(state: State, counter: int) -> Waiter | None:
     while arrivals and arrivals[0][0] not in waiting.clients:
         arrivals.popleft()
     lead = state.lead
-    if lead is not None and waiter.operation is not None:
+    if lead is not None and waiter.operation is not None and (lead.parked or lead.echoing):
         request = waiter.operation.request
         # Whoever was told "not applied" must not be found outside the log later.
         parked = lead.parked.pop(request, None)

@@ -248,7 +248,7 @@ def test_operations_are_applied_in_order() -> None:
     other.applied = 5
     cluster.state(0).store = other
     with pytest.raises(InvariantError, match="in order"):
-        apply_next(cluster.state(0))
+        apply_next(cluster.state(0), cluster.state(0).log[cluster.state(0).commit])
 
 
 def test_the_verdict_of_a_result_has_its_position() -> None:

@@ -76,7 +76,7 @@ def _apply_too_much(state: State) -> None:
 def _apply_out_of_order(state: State) -> None:
     state.log.append(write(1))
     state.store.applied += 1
-    apply_next(state)
+    apply_next(state, state.log[state.commit])
 
 
 def _trim_too_much(state: State) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .bugs import BUGS
+from .learners import LEARNERS
 from .leases import LEASES
 from .subtle import SUBTLE
 
-ALL = (*BUGS, *SUBTLE, *LEASES)
+ALL = (*BUGS, *SUBTLE, *LEASES, *LEARNERS)

@@ -348,7 +348,7 @@ BUGS: tuple[Bug, ...] = (
             '    ensure(told.primary.id == state.id, "only the told view\'s primary proposes it")\n',
             "",
         ),
-        ("activation.py", '    ensure(state.serving, "who leads was told this view")\n', ""),
+        ("activation.py", '    ensure(state.told_is_promised, "who leads was told this view")\n', ""),
     ),
     bug(
         "no_floor_of_epochs",
@@ -453,8 +453,8 @@ BUGS: tuple[Bug, ...] = (
         "what is not committed is never trimmed",
         (
             "commit.py",
-            "    state.log.trim(state.commit, state.config.log_keep_bytes)\n",
-            "    state.log.trim(state.log.end, state.config.log_keep_bytes)\n",
+            "    limit = state.commit\n",
+            "    limit = state.log.end\n",
         ),
     ),
     bug(
@@ -475,8 +475,8 @@ BUGS: tuple[Bug, ...] = (
         "while a backup is suspected new writes wait outside the log",
         (
             "ordering.py",
-            "        or any(backup.suspected for backup in lead.backups.values())\n",
-            "",
+            "        if backup.suspected:\n            return True\n",
+            "        if backup.suspected and False:\n            return True\n",
         ),
     ),
     bug(
@@ -604,8 +604,8 @@ BUGS: tuple[Bug, ...] = (
         "a view that is told again counts as installing until a fresh round has proven it",
         (
             "status.py",
-            'return "active" if state.serving and state.proven else "installing"',
-            'return "active" if state.serving else "installing"',
+            'return "active" if state.active and state.told_is_promised and state.proven else "installing"',
+            'return "active" if state.active and state.told_is_promised else "installing"',
         ),
     ),
     bug(
@@ -639,8 +639,8 @@ BUGS: tuple[Bug, ...] = (
         "a restarted member that was told the view again makes the primary install it again",
         (
             "views.py",
-            "        if life != envelope.sender_incarnation or not _leads(state):\n",
-            "        if not _leads(state):\n",
+            "        if lead.backups[envelope.sender].incarnation != envelope.sender_incarnation:\n",
+            "        if False:\n",
         ),
     ),
     bug(
@@ -653,8 +653,8 @@ BUGS: tuple[Bug, ...] = (
         ),
         (
             "requests.py",
-            '    if word == "outside":\n',
-            '    if word == "outside" and state.lead is None:\n',
+            "    if not state.inside:\n",
+            "    if not state.inside and state.lead is None:\n",
         ),
         (
             "requests.py",

@@ -27,11 +27,11 @@ SUBTLE: tuple[Bug, ...] = (
         ),
     ),
     _bug(
-        "serving_ignores_told",
-        "a node serves the view it was told last, and no other",
+        "serving_outside",
+        "a node outside the view that it was told last serves nobody",
         (
             "state.py",
-            """        return self.active and self.told_is_promised
+            """        return self.active and self.inside
 """,
             """        return self.active
 """,
@@ -134,9 +134,11 @@ SUBTLE: tuple[Bug, ...] = (
         "a nudge of a member that has left the ballot makes the primary propose again",
         (
             "views.py",
-            """        if life != envelope.sender_incarnation or not _leads(state):
+            """        elif not _leads(state):
+            _prepare(state, out)
 """,
-            """        if life != envelope.sender_incarnation:
+            """        elif False:
+            _prepare(state, out)
 """,
         ),
     ),
@@ -581,8 +583,13 @@ SUBTLE: tuple[Bug, ...] = (
             "ordering.py",
             """        len(lead.uncommitted) >= state.config.max_waiting
         or lead.uncommitted_bytes >= state.config.max_waiting_bytes
-        or any(""",
-            "        any(",
+    ):
+        return True
+""",
+            """        False
+    ):
+        return True
+""",
         ),
     ),
     _bug(
@@ -783,11 +790,11 @@ SUBTLE: tuple[Bug, ...] = (
         "a transfer ends with its ballot",
         (
             "proposing.py",
-            """    state.proposal = None
+            """    state.seeking = None
     state.staging = None
     state.frozen = None
 """,
-            """    state.proposal = None
+            """    state.seeking = None
     state.frozen = None
 """,
         ),
@@ -895,7 +902,7 @@ def expire(state: State, out: Out) -> None:
         "the committed log keeps its bound",
         (
             "commit.py",
-            """    state.log.trim(state.commit, state.config.log_keep_bytes)
+            """    state.log.trim(limit, state.config.log_keep_bytes)
 """,
             """    return
 """,
