@@ -15,12 +15,12 @@ from . import transfer
 from .effects import Code
 from .errors import present
 from .gate import ignore, refuse
-from .messages import Envelope, Fetch, Learned, LogChunk, Offer, Refusal, Seek
+from .messages import Envelope, Fetch, Learned, LogChunk, Offer, Refusal, Refuse, Seek
 from .out import Out
 from .proposing import propose
 from .state import FOREVER, Filling, Lead, Learner, State
 from .store import Frozen
-from .values import View
+from .values import NO_BALLOT, View
 
 SHORT_TAIL = 65_536
 """Bytes of operations that a learner may lack when the new view is proposed: a few milliseconds' worth."""
@@ -36,7 +36,8 @@ def begin(state: State, out: Out) -> bool:
     lead = state.lead
     if lead is None:
         return False
-    before, lead.filling = lead.filling, None
+    before = lead.filling
+    _let_go(state, lead, out)
     told = present(state.told, "a told view is pursued")
     newcomers = [member for member in told.others(state.id) if member not in state.promised_view.members]
     if not newcomers or not _healthy(lead):
@@ -60,19 +61,29 @@ def _fill(state: State, lead: Lead, filling: Filling, out: Out) -> None:
 def on_seek(state: State, envelope: Envelope, message: Seek, out: Out) -> None:
     """A newcomer is going to propose a view of its own, and would rather be filled before."""
     lead = state.lead
-    members = View(message.members)
-    newcomer = members.member(envelope.sender)
-    present_ = state.promised_view.member(envelope.sender)
-    if (
-        newcomer is None
-        or present_ is not None
-        or lead is None
-        or not _healthy(lead)
-        or (lead.filling is not None and lead.filling.proposes)
-    ):
+    newcomer = View(message.members).member(envelope.sender)
+    is_member = state.promised_view.member(envelope.sender) is not None
+    if newcomer is None or is_member or lead is None or not _healthy(lead):
         return refuse(state, out, envelope, message, Refusal.NOTHING_TO_OFFER)
     learner = Learner(newcomer, envelope.sender_incarnation)
+    if lead.filling is not None:
+        if lead.filling.proposes:
+            return refuse(state, out, envelope, message, Refusal.NOTHING_TO_OFFER)
+        known = lead.filling.learners.get(newcomer.id)
+        if known is not None and (known.member, known.incarnation) == (learner.member, learner.incarnation):
+            # A late copy, or it has changed its mind twice: it goes on from where it was.
+            return _offer(state, lead, known, out)
+        _let_go(state, lead, out)
     return _fill(state, lead, Filling({newcomer.id: learner}, proposes=False), out)
+
+
+def _let_go(state: State, lead: Lead, out: Out) -> None:
+    """Fill no more. Who asked for it hears of it, and proposes instead of waiting for the rest."""
+    filling, lead.filling = lead.filling, None
+    if filling is not None and not filling.proposes:
+        refusal = Refuse(NO_BALLOT, Refusal.NOTHING_TO_OFFER, state.id, state.promised)
+        for learner in filling.learners.values():
+            out.send(state, learner.member, learner.incarnation, refusal)
 
 
 def _healthy(lead: Lead) -> bool:
@@ -99,11 +110,15 @@ def on_learned(state: State, envelope: Envelope, message: Learned, out: Out) -> 
     learner = _heard(state, lead.filling, envelope)
     if learner is None:
         return ignore(state, out, "not_a_learner", envelope, message)
-    learner.frozen = None
+    if learner.rounds == 0 or message.end > learner.held:
+        learner.frozen = None
+        learner.rounds = MAX_ROUNDS if message.final else learner.rounds + 1
+        learner.held = learner.needs = message.end
+    elif not learner.ready:
+        # A late copy. It ends no round, and what was offered since is still to be answered.
+        return ignore(state, out, "repeated", envelope, message)
     learner.owed_since = FOREVER
     learner.offer_at = FOREVER
-    learner.rounds = MAX_ROUNDS if message.final else learner.rounds + 1
-    learner.held = learner.needs = message.end
     return _consider(state, lead, lead.filling, learner, out)
 
 
@@ -151,7 +166,7 @@ def _consider(state: State, lead: Lead, filling: Filling, learner: Learner, out:
 def end(state: State, lead: Lead, reason: str, out: Out) -> None:
     """Fill no more: the view is proposed, and who lacks much of the state gets it while the clients wait."""
     proposes = lead.filling is not None and lead.filling.proposes
-    lead.filling = None
+    _let_go(state, lead, out)
     out.note(Code.FILLED, reason=reason)
     if proposes:
         propose(state, out)
@@ -172,10 +187,11 @@ def on_fetch(state: State, envelope: Envelope, message: Fetch, out: Out) -> None
         return out.answer(state, envelope, LogChunk(lead.ballot, message.position, operations))
     if learner.frozen is None:
         learner.frozen = Frozen(state.store)
-        learner.needs = learner.frozen.applied
-    offset = message.position if message.snapshot else 0
-    if offset > learner.frozen.total:
-        return ignore(state, out, "beyond_the_state", envelope, message)
+        # Not above what it may hold already: this may be a late copy of a question.
+        learner.needs = min(learner.frozen.applied, FOREVER if learner.needs is None else learner.needs)
+    # Who is beyond the end has begun with another snapshot, and begins anew when it sees this one.
+    beyond = message.position > learner.frozen.total
+    offset = message.position if message.snapshot and not beyond else 0
     chunk = learner.frozen.chunk(lead.ballot, offset, state.config.chunk_bytes)
     return out.answer(state, envelope, chunk)
 
@@ -187,7 +203,7 @@ def on_time(state: State, lead: Lead, out: Out) -> None:
         return
     if not _healthy(lead):
         return end(state, lead, "the present view can commit nothing", out)
-    if state.log.bytes > state.config.max_waiting_bytes:
+    if state.log.bytes > state.config.log_keep_bytes + state.config.max_waiting_bytes:
         return end(state, lead, "the log grew too long meanwhile", out)
     for id_, learner in filling.learners.items():
         if learner.refusal:

@@ -36,9 +36,13 @@ def on_offer(state: State, envelope: Envelope, message: Offer, out: Out) -> bool
         out.answer(state, envelope, Learned(ballot, own, True))
         return True
     before = state.learning
+    if before is not None and before.ballot == ballot and message.end < before.end:
+        # A late copy: the offers of one ballot only go up. Were it taken up, what is here would be too much.
+        ignore(state, out, "repeated", envelope, message)
+        return False
     learning = Learning(ballot, message.history, message.end, message.lineage)
     if before is not None and before.history == message.history:
-        copy = _prefix(before, message.lineage, message.end)
+        copy = before.copy if before.ballot == ballot else _prefix(before, message.lineage, message.end)
         if copy is not None and copy.applied >= message.kept:
             learning.copy = copy
         elif before.ballot == ballot:
@@ -86,6 +90,9 @@ def _expected(state: State, envelope: Envelope, ballot: Ballot) -> Learning | No
     learning = state.learning
     if learning is None or ballot != learning.ballot or not _its_own(envelope, ballot):
         return None
+    if state.staging is not None:
+        # What a view begins with may be made of the copy: late chunks must not move its end meanwhile.
+        return None
     return learning
 
 
@@ -95,15 +102,18 @@ def on_snapshot_chunk(state: State, envelope: Envelope, message: SnapshotChunk, 
     if learning is None or learning.copy is not None:
         return ignore(state, out, "not_asked_for", envelope, message)
     thaw = learning.thaw
-    if message.offset != (0 if thaw is None else thaw.next):
-        return ignore(state, out, "repeated", envelope, message)
-    if thaw is None:
-        thaw = learning.thaw = Thaw(message, state.store)
-    if not thaw.add(message):
+    if thaw is not None and message.applied > thaw.applied:
         # The primary has begun another snapshot meanwhile: so does the copy.
-        learning.thaw = None
-    elif thaw.complete:
+        thaw = learning.thaw = None
+        if message.offset > 0:
+            return _go_on(state, learning, envelope, out)
+    if thaw is None and message.offset == 0:
+        thaw = learning.thaw = Thaw(message, state.store)
+    if thaw is None or not thaw.add(message):
+        return ignore(state, out, "repeated", envelope, message)
+    if thaw.complete:
         learning.copy, learning.thaw = thaw.finish(), None
+    if learning.copy is not None:
         out.note(Code.STATE_RECEIVED, source=envelope.sender, what="copy", end=message.applied)
     return _go_on(state, learning, envelope, out)
 
@@ -116,6 +126,6 @@ def on_log_chunk(state: State, envelope: Envelope, message: LogChunk, out: Out) 
     copy = learning.copy
     if message.first != copy.applied or not message.operations:
         return ignore(state, out, "repeated", envelope, message)
-    for operation in message.operations[: learning.end - copy.applied]:
+    for operation in message.operations:
         copy.apply(operation)
     return _go_on(state, learning, envelope, out)

@@ -244,11 +244,12 @@ def on_refuse(state: State, envelope: Envelope, message: Refuse, out: Out) -> No
             state.seen_epoch = max(state.seen_epoch, message.promised.epoch)
         suspect(state, backup, text, out)
     elif message.ballot == NO_BALLOT:
-        state.nudge_refusal = text
         if state.seeking is not None:
             state.seeking.asked.pop(message.addressee, None)
             if not state.seeking.asked:
                 propose(state, out)
+        elif message.reason is not Refusal.NOTHING_TO_OFFER:
+            state.nudge_refusal = text
     else:
         ignore(state, out, "other_ballot", envelope, message)
 

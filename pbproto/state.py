@@ -352,8 +352,9 @@ class State:
     proposal: Proposal | None = None
     staging: Staging | None = None
     seeking: Seeking | None = None
+    """Exists only while the told view is this node's to propose, and nothing is proposed or led."""
     learning: Learning | None = None
-    """A copy for a view that this node may join."""
+    """A copy for a view that this node may join; not touched while ``staging`` is made of it."""
     frozen: Frozen | None = None
     """Items of the store in transfer order, kept while this node is a source."""
     waiting: Waiting = field(default_factory=Waiting)
@@ -418,3 +419,17 @@ def check(state: State) -> None:
         ensure(state.active and lead.ballot == state.promised, "only the promised ballot has a primary")
         for backup in lead.backups.values():
             ensure(state.commit <= backup.acked <= state.log.end, "committed is what every backup has")
+    filling = lead.filling if lead is not None else None
+    if state.seeking is not None or (filling is not None and filling.proposes):
+        told = state.told
+        ensure(
+            told is not None and told.members != () and told.primary.id == state.id,
+            "only a primary-to-be prepares a view",
+        )
+        ensure(
+            state.seeking is None or (lead is None and state.proposal is None), "who proposes asks no more"
+        )
+    staging = state.staging
+    if staging is not None and staging.learned:
+        copy = state.learning.copy if state.learning is not None else None
+        ensure(copy is not None and copy.applied == staging.learned, "a copy in use is kept as it is")

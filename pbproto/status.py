@@ -142,7 +142,7 @@ def _waits_while_installing(state: State, now: int) -> tuple[WaitingFor, ...]:
             rest = max(0, state.lease_until - now) // MILLISECOND
             return (WaitingFor(holder.id, holder.address, f"its lease runs for another {rest} ms"),)
         if told.primary.id == state.id:
-            return (*_waits_while_filling(state, told), *_waits_while_active(state, state.now))
+            return (*_waits_while_filling(state, told), *_waits_while_active(state, now))
         primary = told.primary
         if state.staging is not None:
             return (WaitingFor(primary.id, primary.address, _progress(state)),)

@@ -39,7 +39,7 @@ def _begin(state: State, ballot: Ballot, source: Member, life: int, base: Base, 
     copy = learning.copied(state, base)
     # Operations that are applied and not in the base cannot be taken back one by one.
     staging.snapshot = state.commit > agreed
-    if copy is not None and (staging.snapshot or copy.applied > agreed):
+    if copy is not None and copy.applied > (0 if staging.snapshot else agreed):
         staging.learned, staging.snapshot = copy.applied, False
     if not staging.snapshot and staging.tail_start == base.end:
         _swap(state, staging, out)

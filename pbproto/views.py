@@ -79,7 +79,7 @@ def pursue(state: State, out: Out) -> None:
             # This very view is active, or on its way, with the lives that are known; a member that
             # was restarted makes itself known by its nudge once it was told the view.
             if state.lead is not None:
-                state.lead.filling = None
+                abandon(state)
                 reads.verify(state.lead)
             if state.proposal is not None:
                 state.proposal.told_again = True
@@ -93,6 +93,7 @@ def pursue(state: State, out: Out) -> None:
     elif state.told_is_promised and state.follow is not None:
         # Also if it is not active yet: the first Replicate may be a late one, of a primary that was restarted
         # before the view was told again.
+        abandon(state)
         forwarding.verify(state.follow)
         if state.active:
             drive_all(state, out)
@@ -123,6 +124,8 @@ def _step_outside(state: State, out: Out) -> None:
         state.active = False
         out.note(Code.STOPPED_SERVING, reason="outside the told view")
     abandon(state)
+    if state.staging is None:
+        state.learning = None  # a copy that nobody wants; one that is in use by now goes when it was used
     waiting.reject_all(state, out, Reason.OUTSIDE, explain(state, state.now))
 
 
