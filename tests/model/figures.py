@@ -50,6 +50,9 @@ PINNED: dict[str, Figures] = {
     "big-three-timer": ("bounded", 257_111, 761_230, 12),
     "big-leftover": ("bounded", 1_097_358, 4_221_868, 19),
     "big-full": ("bounded", 1_983_377, 6_144_201, 13),
+    "big-lease": ("exhausted", 262_937, 1_302_772, 19),
+    "big-lease-handover": ("exhausted", 751_481, 4_329_574, 36),
+    "big-lease-restart": ("bounded", 1_479_297, 10_883_475, 15),
 }
 
 COST = {
@@ -64,5 +67,8 @@ COST = {
     "big-three-timer": "73 s, 0.5 GiB",
     "big-leftover": "89 s",
     "big-full": "193 s, 1.5 GiB",
+    "big-lease": "19 s",
+    "big-lease-handover": "53 s",
+    "big-lease-restart": "121 s, 0.8 GiB",
 }
 """CPU time of the big scopes, Python 3.11 on a busy 2-core machine; memory where it is much."""

@@ -178,9 +178,9 @@ def draw(seed: int) -> Parameters:
 
 
 def _leases(seed: int, config: Config, ids: tuple[int, ...]) -> tuple[Config, tuple[int, ...]]:
-    """Half of the runs have leases; in some of these one node has not."""
-    random = stream(seed, "leases")
-    lease = pick(random, (0, 0, 0, 300, 1000, 3000)) * MILLISECOND
+    """A third of the runs have leases; in some of these one node has not."""
+    random = stream(seed, "lease")
+    lease = pick(random, (0, 0, 0, 0, 300, 1000)) * MILLISECOND
     drift = pick(random, (10_000, 100_000, 200_000))
     rounds = (pick(random, ids),) if chance(random, 0.1) else ()
     if not lease:

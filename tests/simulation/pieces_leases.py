@@ -171,7 +171,7 @@ def given_by_a_former_life() -> Plan:
 LEASES = {
     "lease_given_by_a_former_life": given_by_a_former_life(),
     "lease_handed_over": handed_over(),
-    **{f"lease_installed_again_{apart}": installed_again(apart) for apart in range(60, 300, 20)},
+    **{f"lease_installed_again_{apart}": installed_again(apart) for apart in range(60, 180, 20)},
     **{f"lease_late_answers_{release}": late_answers(release) for release in (1500, 1900)},
     "lease_lone_member": lone_member(),
     **{f"lease_old_answers_{seed}": old_answers(seed) for seed in (1, 2)},
