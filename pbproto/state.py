@@ -426,8 +426,10 @@ def check(state: State) -> None:
             told is not None and told.members != () and told.primary.id == state.id,
             "only a primary-to-be prepares a view",
         )
+        replaced = lead is None or lead.superseded >= lead.ballot
         ensure(
-            state.seeking is None or (lead is None and state.proposal is None), "who proposes asks no more"
+            state.seeking is None or (replaced and state.proposal is None),
+            "who serves or proposes asks no more",
         )
     staging = state.staging
     if staging is not None and staging.learned:

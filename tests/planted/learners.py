@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - pieces of source are quoted as they are
+
 """Faults of filling: copies that are none, and newcomers that keep others waiting."""
 
 from __future__ import annotations
@@ -11,28 +11,6 @@ def _bug(name: str, rule: str, *edits: tuple[str, str, str]) -> Bug:
 
 
 LEARNERS: tuple[Bug, ...] = (
-    _bug(
-        "any_copy_will_do",
-        "a copy is used only if the log of the view begins with it",
-        (
-            "learning.py",
-            "    return copy if agreement(learning.lineage, known, lineage, end) >= copy.applied else None\n",
-            "    return copy if end >= copy.applied and known >= 0 else None\n",
-        ),
-    ),
-    _bug(
-        "copy_counts_as_synced",
-        "a copy promises nothing: who learned does not hold the state of a ballot",
-        (
-            "proposing.py",
-            "    return Promise(\n        state.promised, state.synced, state.history,",
-            "    learning = state.learning\n"
-            "    if learning is not None and learning.copy is not None and state.synced is None:\n"
-            "        end = learning.copy.applied\n"
-            "        return Promise(state.promised, learning.ballot, learning.history, end, end, end, learning.lineage)\n"
-            "    return Promise(\n        state.promised, state.synced, state.history,",
-        ),
-    ),
     _bug(
         "newcomers_get_what_is_not_committed",
         "a newcomer copies what is committed, and nothing else",

@@ -120,7 +120,15 @@ def bounded(state: State, before: Before) -> None:
             "suspicion",
             f"{backup.member.id} owes {state.id} an answer since {backup.owed_since}, and is not suspected",
         )
-    for id_, learner in (lead.filling.learners if lead.filling is not None else {}).items():
+    if lead.filling is None:
+        return
+    for backup in lead.backups.values():
+        demand(
+            not backup.suspected,
+            "filling",
+            f"{state.id} fills newcomers while {backup.member.id} keeps its clients waiting",
+        )
+    for id_, learner in lead.filling.learners.items():
         demand(
             state.now - learner.owed_since < config.suspect_after,
             "suspicion",
