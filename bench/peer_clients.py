@@ -34,7 +34,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 HOST = "127.0.0.1"
 PATH = "/peer"
@@ -235,6 +235,55 @@ def measure_aiohttp(loop_factory: LoopFactory) -> Measure:
     return measure
 
 
+class Mailbag:
+    """What a carrier needs of a node: one piece of mail at a time, and somebody who waits for the answer."""
+
+    id = 0
+
+    def __init__(self) -> None:
+        self._mail = b""
+        self._answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def put(self, mail: bytes) -> asyncio.Future[bytes]:
+        """The answer to ``mail``, once the carrier is woken."""
+        self._mail = mail
+        self._answer = asyncio.get_running_loop().create_future()
+        return self._answer
+
+    def take_mail(self, _: str) -> bytes:
+        mail, self._mail = self._mail, b""
+        return mail
+
+    def receive_answers(self, answer: bytes) -> None:
+        self._answer.set_result(answer)
+
+
+def measure_carrier(loop_factory: LoopFactory) -> Measure:
+    """The carrier of the async frontend: httptools' parser and a few callbacks."""
+    from frontends.common.settings import Settings
+    from frontends.quart_app.carrier import Carrier
+
+    def measure(port: int, body: bytes, requests: int) -> Sample:
+        async def main() -> Sample:
+            mailbag = Mailbag()
+            carrier = Carrier(cast(Any, mailbag), Settings(id=0), f"{HOST}:{port}", lambda: None)
+
+            def post() -> asyncio.Future[bytes]:
+                answer = mailbag.put(body)
+                carrier.wake()
+                return answer
+
+            try:
+                return await run_async(post, requests)
+            finally:
+                carrier.close()
+
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(main())
+
+    return measure
+
+
 def installed(name: str) -> bool:
     """Whether a module can be imported; says so when it cannot, so that no client is missed silently."""
     if importlib.util.find_spec(name) is not None:
@@ -261,6 +310,8 @@ def cost_clients() -> dict[str, Measure]:
     if installed("httpx"):
         clients["httpx.Client"] = measure_httpx
     for loop, factory in loop_factories().items():
+        if installed("httptools"):
+            clients[f"carrier ({loop})"] = measure_carrier(factory)
         if installed("aiohttp"):
             clients[f"aiohttp ({loop})"] = measure_aiohttp(factory)
         if installed("httpx"):

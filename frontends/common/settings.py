@@ -109,6 +109,13 @@ class Settings:
         4,
         4096,
     )
+    lean: str = _text(
+        "on",
+        "on|off",
+        "on or off",
+        "quart only: whether keys and peers' mail go past the web framework",
+        ("on", "off"),
+    )
     log_level: str = _text("info", "LEVEL", "debug, info, warning or error", "how much the node logs", LEVELS)
     record: str = _text(
         "",

@@ -46,8 +46,9 @@ class _Frontend:
         app.config["BODY_TIMEOUT"] = 60
         app.config["RESPONSE_TIMEOUT"] = None
         app.request_class = _limited(settings)
-        lean: Any = Lean(app.asgi_app, lambda: self._api)
-        app.asgi_app = lean  # type: ignore[method-assign]
+        if settings.lean == "on":
+            lean: Any = Lean(app.asgi_app, lambda: self._api)
+            app.asgi_app = lean  # type: ignore[method-assign]
         app.before_serving(self._start)
         app.after_serving(self._stop)
         # Before routing: the paths and the methods are the mapping's business, whatever they are.

@@ -33,6 +33,7 @@ def test_the_id_comes_from_the_flag_or_the_environment(monkeypatch: pytest.Monke
 def test_every_setting_has_a_flag_and_a_variable() -> None:
     """Nothing can be set in one way only: set each setting to its lowest value, or a word, in both ways."""
     words = {
+        "lean": "off",
         "log_level": "debug",
         "record": "some/where",
         "record_redact": "all",
