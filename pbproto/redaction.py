@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import blake2b
+from typing import assert_never
 from zlib import crc32
 
 from .effects import Effect, Listing, Reply, Send, Value
-from .events import Delete, Event, Get, Put, Receive
+from .events import Batch, Delete, Event, Get, GetAll, Put, Receive, Request
 from .messages import Forward, KeyRecord, LogChunk, Message, Replicate, SnapshotChunk
 from .state import Lead, State, Waiter
 from .store import fingerprint
@@ -118,16 +119,27 @@ class Redactor:
             case _:
                 return message
 
+    def request(self, request: Request) -> Request:
+        match request:
+            case Put():
+                key, name = self.key(request.key), self.key(request.idempotency_key)
+                return replace(request, key=key, value=self.hide(request.value), idempotency_key=name)
+            case Delete():
+                key, name = self.key(request.key), self.key(request.idempotency_key)
+                return replace(request, key=key, idempotency_key=name)
+            case Get():
+                return replace(request, key=self.key(request.key))
+            case GetAll():
+                return request
+            case _:
+                assert_never(request)
+
     def event(self, event: Event) -> Event:
         match event:
-            case Put():
-                key, name = self.key(event.key), self.key(event.idempotency_key)
-                return replace(event, key=key, value=self.hide(event.value), idempotency_key=name)
-            case Delete():
-                key, name = self.key(event.key), self.key(event.idempotency_key)
-                return replace(event, key=key, idempotency_key=name)
-            case Get():
-                return replace(event, key=self.key(event.key))
+            case Put() | Delete() | Get() | GetAll():
+                return self.request(event)
+            case Batch():
+                return replace(event, requests=tuple(map(self.request, event.requests)))
             case Receive():
                 return replace(event, message=self.message(event.message))
             case _:
@@ -179,6 +191,8 @@ def operations_of(event: Event) -> list[Operation]:
             operations = (Operation(0, 0, 0, 0, event.key, event.value, event.idempotency_key),)
         case Delete():
             operations = (Operation(0, 0, 0, 0, event.key, None, event.idempotency_key),)
+        case Batch():
+            return [operation for request in event.requests for operation in operations_of(request)]
         case Receive(message=Replicate() | LogChunk() as message):
             operations = message.operations
         case Receive(message=Forward() as message):

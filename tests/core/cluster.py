@@ -253,6 +253,19 @@ class Cluster:
                 refused = [effect for effect in effects if isinstance(effect, ViewRefused)]
                 assert not refused, f"node {id_} refused the view: {refused}"
 
+    def propose(self, ids: Iterable[int], to: Iterable[int] | None = None, epoch: int | None = None) -> None:
+        """Tell a view, and let its primary hear from the members whether they serve; nothing else happens."""
+        self.tell(ids, to, epoch)
+        while True:
+            for mail in self.mail:
+                message = mail.message
+                refused = isinstance(message, Refuse) and message.reason is Refusal.NOTHING_TO_OFFER
+                if isinstance(message, Seek) or refused:
+                    self.deliver(mail)
+                    break
+            else:
+                return
+
     def install(self, ids: Iterable[int], to: Iterable[int] | None = None, epoch: int | None = None) -> None:
         """Tell a view, and run until it is active."""
         ids = tuple(ids)

@@ -83,7 +83,7 @@ def test_a_primary_without_the_base_does_not_lead() -> None:
     """What we conclude is checked: activate a proposal whose base is not there."""
     cluster = Cluster((0, 1))
     cluster.hold(of(Propose))
-    cluster.tell((0, 1))
+    cluster.propose((0, 1))
     state = cluster.state(0)
     assert state.proposal is not None
     with pytest.raises(InvariantError, match="leads with the whole base"):

@@ -86,12 +86,11 @@ def busy_backup() -> State:
 def filling(kind: type[LogChunk] | type[SnapshotChunk], chunks: int) -> tuple[Cluster, int]:
     """A restarted node 3 that is being filled, with so many chunks of it arrived, and its id."""
     keep = 0 if kind is SnapshotChunk else 10**6
-    cluster = active(1, 2, chunk_bytes=100, log_keep_bytes=keep)
+    cluster = active(1, 2, 3, chunk_bytes=100, log_keep_bytes=keep)
     for number in range(20):
         cluster.put(1, b"key%d" % number, b"value%d" % number, b"once%d" % number)
     cluster.run()
     cluster.start(3)
-    cluster.ids = (1, 2, 3)
     left = chunks
     cluster.tell((1, 2, 3))
 
@@ -320,7 +319,7 @@ def test_hostile_checkpoints_are_form_errors() -> None:
     """What no writer wrote gives one error: parts that do not exist, cut off, garbled, or for nothing."""
     checkpoint = Checkpoint(busy_primary())
     pieces = list(checkpoint.pieces())
-    for bad in (b"", b"\x0c", pieces[0][:-1], b"\x01\xff"):
+    for bad in (b"", b"\x0f", pieces[0][:-1], b"\x01\xff"):
         with pytest.raises(FormError):
             restore(checkpoint.head, [bad])
     for cut in range(0, len(checkpoint.head), 7):

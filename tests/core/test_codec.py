@@ -33,13 +33,16 @@ from pbproto.messages import (
     Forward,
     Forwarded,
     KeyRecord,
+    Learned,
     LogChunk,
+    Offer,
     OriginRecord,
     Promise,
     Refusal,
     Refuse,
     Replicate,
     Replicated,
+    Seek,
     SnapshotChunk,
     Told,
     Verdict,
@@ -134,6 +137,12 @@ def promise(base: int, commit: int) -> bytes:
     return b"\x02" + BALLOT_BYTES + b"\x00" + u64(1) + u64(base) + u64(9) + u64(commit) + u32(0)
 
 
+def offer(start: int = 0, kept: int = 0, near: int = 0) -> bytes:
+    """An Offer of a log that ends at 9, in a lineage of one ballot that starts there."""
+    stretch = u32(1) + u64(1) + u64(0) * 3 + u64(start)
+    return b"\x10" + BALLOT_BYTES + u64(1) + u64(9) + u64(kept) + u64(near) + stretch
+
+
 def member(id_: int, address: bytes = b"h:1") -> bytes:
     return u64(id_) + u32(len(address)) + address
 
@@ -153,7 +162,7 @@ SENTENCES = (
     "these are not peer messages",
     "the message ends too early",
     "a section has no messages, or more than it has bytes",
-    "message kind 15 is not known",
+    "message kind 18 is not known",
     "message kind 255 is not known",
     "a count is larger than the message",
     "a presence mark is neither 0 nor 1",
@@ -177,7 +186,7 @@ SENTENCES = (
         (section(ADOPTED)[:-1], "ends too early"),
         (section(ADOPTED, count=0), "no messages"),
         (section(ADOPTED, count=100), "no messages, or more"),
-        (section(b"\x0f"), "kind 15 is not known"),
+        (section(b"\x12"), "kind 18 is not known"),
         (section(b"\xff" + BALLOT_BYTES), "kind 255 is not known"),
         (section(b"\x06" + BALLOT_BYTES + u64(0) + u32(2**32 - 1)), "count is larger"),
         (section(forward())[:-1], "ends too early"),
@@ -197,11 +206,14 @@ SENTENCES = (
         (section(adopt((1, 10))), "beyond its end"),
         (section(promise(base=9, commit=10)), "beyond its end"),
         (section(promise(base=10, commit=9)), "beyond its end"),
+        (section(offer(kept=10)), "beyond its end"),
+        (section(offer(near=10)), "beyond its end"),
+        (section(offer(start=10)), "beyond its end"),
         (section(adopt((2, 0), (1, 0))), "lineage is not in order"),
         (section(adopt((1, 0), (1, 0))), "lineage is not in order"),
         (section(adopt((1, 3), (2, 2))), "lineage is not in order"),
         (section(b"\x02" + BALLOT_BYTES + b"\x02"), "presence mark is neither"),
-        (section(b"\x0e" + BALLOT_BYTES + b"\x08" + u64(0) + BALLOT_BYTES), "cannot have"),
+        (section(b"\x0e" + BALLOT_BYTES + b"\x09" + u64(0) + BALLOT_BYTES), "cannot have"),
         (section(b"\x0b" + BALLOT_BYTES + u32(1) + u64(0) + b"\x08" + u64(0)), "cannot have"),
     ],
 )
@@ -223,13 +235,16 @@ WITH_NUMBERS: tuple[Message, ...] = (
     Fetch(ZERO, False, 0, 0),
     LogChunk(ZERO, 0, (Operation(0, 0, MAX_ID, 0, b"k", None, b""),)),
     SnapshotChunk(ZERO, 0, 0, 0, 0, (), (ORIGIN,), (KEY_RECORD,)),
-    Replicate(ZERO, 0, (), 0, 0),
-    Replicated(ZERO, 0, 0),
+    Replicate(ZERO, 0, (), 0, 0, 0),
+    Replicated(ZERO, 0, 0, 0),
     Forward(ZERO, 0, 0, Operation(0, 0, MAX_ID, 0, b"k", None, b"")),
     Forwarded(ZERO, (Verdict(0, VerdictCode.UNKNOWN, 0),)),
     Confirm(ZERO, 0),
     Confirmed(ZERO, 0, 0),
     Refuse(ZERO, Refusal.NOT_TOLD, 0, ZERO),
+    Seek((Member(0, "h:1"),)),
+    Offer(ZERO, 0, MAX_ID, 0, 0, ((ZERO, 0),)),
+    Learned(ZERO, 0, False),
 )
 """Every number that a message can have, once at least."""
 
@@ -255,7 +270,9 @@ def with_number(value: Any, number: int) -> Iterator[tuple[str, Any]]:
 def test_what_is_counted_ends_where_one_more_still_fits(message: Message) -> None:
     """Random bits use the whole of 64, counts half: put the largest of both into each number in turn."""
     for _, largest in with_number(message, MAX_ID):
-        if not isinstance(message, Promise | Adopt):  # there a position must not lie beyond the log's end
+        if not isinstance(
+            message, Promise | Adopt | Offer
+        ):  # there a position must not lie beyond the log's end
             assert decode(encode([(ENVELOPE, largest)])) == [(ENVELOPE, largest)]
     for name, beyond in with_number(message, MAX_ID + 1):
         if name in ("incarnation", "history"):

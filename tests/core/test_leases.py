@@ -388,9 +388,9 @@ def test_what_was_postponed_is_dropped_with_the_order() -> None:
 
 def test_a_seal_ends_the_lease_that_was_given() -> None:
     """It belonged to the ballot before: 1 promises a newer one of 0, and then a view without 0 at once."""
-    cluster = leased(0, 1)
+    cluster = leased(0, 1, 2)
     held = cluster.hold(of(Promise))
-    cluster.tell((0, 1, 2), to=(0, 1))
+    cluster.tell((0, 1), to=(0, 1))
     cluster.run()
     assert cluster.state(1).lease_until == 0
     cluster.release(held)

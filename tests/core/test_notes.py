@@ -61,13 +61,13 @@ def test_the_notes_of_a_first_view_say_this() -> None:
     assert story == [
         (1, "view_told", {"members": "0=node0:80,1=node1:80", "epoch": "unnumbered"}),
         (0, "view_told", {"members": "0=node0:80,1=node1:80", "epoch": 1}),
-        (0, "proposed", {"ballot": "1.0@0", "members": "0,1"}),
         (1, "view_told", {"members": "0=node0:80,1=node1:80", "epoch": 1}),
         (0, "ignored", {"reason": "told_other_view", "message": "Told", "sender": 1}),
+        (1, "ignored", {"reason": "nothing_to_offer", "message": "Seek", "sender": 0}),
+        (0, "proposed", {"ballot": "1.0@0", "members": "0,1"}),
         (1, "promised", {"ballot": "1.0@0", "synced": "None", "log_end": 0}),
         (0, "started_empty", {"ballot": "1.0@0"}),
         (0, "base_chosen", {"ballot": "1.0@0", "source": 0, "end": 0}),
-        (0, "ignored", {"reason": "repeated", "message": "Promise", "sender": 1}),
         (0, "became_primary", {"ballot": "1.0@0", "commit": 0, "backups": 1}),
         (1, "installed", {"ballot": "1.0@0", "role": "backup", "commit": 0}),
     ]

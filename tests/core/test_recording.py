@@ -106,10 +106,10 @@ def test_the_layout_is_the_one_that_is_documented() -> None:
     header += pack(">I", 4) + b"none" + b"\x01\x01" + b"\x01\x04"
     header += pack(">I", 8) + VOCABULARY + pack(">I", 8) + b"anything" + bytes(4)
     put = pack(">Q", 55) + b"\x00" + b"\x01\x09" + pack(">I", 1) + b"k" + pack(">I", 1) + b"v" + bytes(4)
-    written = b"\x0f\x07" + b"\x01" + b"\x01\x09" + b"\x00" + b"\x00" + b"\x01\x03"
+    written = b"\x12\x07" + b"\x01" + b"\x01\x09" + b"\x00" + b"\x00" + b"\x01\x03"
     step = by_hand(b"S", put + bytes(4) + pack(">I", 1) + written)
     mail = encode([(Envelope(1, 2, 7, 0, 0), Told((), 0))])
-    receive = pack(">Q", 56) + b"\x05" + pack(">I", len(mail)) + mail
+    receive = pack(">Q", 56) + b"\x06" + pack(">I", len(mail)) + mail
     failure = by_hand(b"F", receive + bytes(4) + pack(">I", 4) + b"oops")
     end = by_hand(b"X", pack(">I", 3) + b"end" + b"\x01")
     data = b"pbprec\0\x02" + by_hand(b"H", header) + step + failure + end

@@ -62,7 +62,7 @@ def test_the_epoch_is_the_told_or_the_installed_one() -> None:
     cluster = Cluster((0, 1))
     cluster.tell((0, 1), to=(1,))
     assert cluster.status(1).epoch is None
-    cluster.tell((0, 1), to=(0,))
+    cluster.propose((0, 1), to=(0,))
     assert cluster.status(0).epoch == 1
     cluster = Cluster((0, 1))
     cluster.tell((0, 1), to=(1,), epoch=6)
@@ -145,10 +145,11 @@ def test_a_transfer_shows_how_far_it_is() -> None:
         (10**6, ["fetching the log from it: position 0 of 3", "fetching the log from it: position 1 of 3"]),
         (0, ["fetching the log from it: position 0 of 3", "fetching the state from it: item 1 of 4"]),
     ):
-        cluster = Cluster((0, 1), active(0, log_keep_bytes=keep, chunk_bytes=1).config)
-        cluster.install((0,))
+        cluster = active(0, 1, log_keep_bytes=keep, chunk_bytes=1)
         for number in range(3):
             cluster.put(0, b"%d" % number, b"v")
+        cluster.run()
+        cluster.start(1)
         cluster.tell((0, 1))
         seen = []
         cluster.hold(of(Fetch))
@@ -244,8 +245,8 @@ def test_a_reason_that_is_over_is_not_shown_any_more() -> None:
 
 
 def test_a_primary_that_fetches_the_base_names_its_source() -> None:
-    """A new primary waits for the member that holds the state, and for nobody else meanwhile."""
-    cluster = active(1, 2)
+    """An empty primary waits for the member that holds the state, and for nobody else meanwhile."""
+    cluster = active(0, 1, 2)
     cluster.put(1, b"k", b"v")
     cluster.run()
     cluster.start(0)

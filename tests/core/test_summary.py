@@ -137,7 +137,7 @@ def test_what_is_not_kept_is_not_hidden() -> None:
     write_did([], Reply(1, Listing(dict.fromkeys(map(b"%d".__mod__, range(LISTED + 1)), b"v"), 3)), redactor)
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", b"\x16\x00", b"\x96\x08" + bytes(8), b"\x80\x08" + bytes(7)])
+@pytest.mark.parametrize("data", [b"", b"\x00", b"\x19\x00", b"\x99\x08" + bytes(8), b"\x80\x08" + bytes(7)])
 def test_what_nobody_wrote_is_a_form_error(data: bytes) -> None:
     """Hostile bytes are refused: kinds that do not exist, and bodies that end too early."""
     with pytest.raises(FormError):

@@ -13,7 +13,9 @@ from pbproto.messages import (
     Adopted,
     Fetch,
     Forward,
+    Learned,
     LogChunk,
+    Offer,
     Promise,
     Propose,
     Replicate,
@@ -31,7 +33,11 @@ LOG = {"chunk_bytes": 60}
 
 
 def filled(ids: tuple[int, ...], members: tuple[int, ...], count: int = 6, **settings: int) -> Cluster:
-    """A cluster with a view of the members, in which so many keys were written."""
+    """A cluster with a view of the members, in which so many keys were written.
+
+    A newcomer would be filled before it joins, with a copy that is no part of its state. A member that is
+    restarted in this view gets the state under the seal.
+    """
     cluster = Cluster(ids, Config(**settings))
     cluster.install(members)
     for number in range(count):
@@ -53,10 +59,10 @@ def fetched(cluster: Cluster) -> list[Mail]:
 
 @pytest.mark.parametrize("settings", [SNAPSHOT, LOG], ids=["snapshot", "log"])
 @pytest.mark.parametrize("new", [0, 2])
-def test_a_new_member_gets_everything(settings: dict[str, int], new: int) -> None:
-    """As the new primary, or as a new backup; as a snapshot, or as the log: stores and tables are equal."""
-    members = tuple(id_ for id_ in (0, 1, 2) if id_ != new)
-    cluster = filled((0, 1, 2), members, **settings)
+def test_an_empty_member_gets_everything(settings: dict[str, int], new: int) -> None:
+    """As the primary, or as a backup, that was restarted; as a snapshot, or as the log: all are equal."""
+    cluster = filled((0, 1, 2), (0, 1, 2), **settings)
+    cluster.start(new)
     cluster.install((0, 1, 2))
     cluster.advance(500)
     one, *others = (cluster.state(id_).store for id_ in (0, 1, 2))
@@ -167,18 +173,22 @@ def test_the_old_state_stays_until_the_new_one_is_whole() -> None:
 def test_a_half_filled_member_is_no_source() -> None:
     """It has promised, and holds nothing yet: installed with an empty one, it must not pass for synced.
 
-    1 fetches from 0, which dies; then {1, 2} is told. Numbered, it is blocked: the data is elsewhere.
+    1 is restarted and fetches from 0, which dies; then {1, 2} is told. Numbered, it is blocked: the data is
+    elsewhere.
     """
     cluster = Cluster((0, 1, 2), Config(**SNAPSHOT))
-    cluster.install((0,), epoch=1)
+    cluster.install((0, 1), epoch=1)
     for number in range(6):
         cluster.put(0, b"key%d" % number, b"value")
-    cluster.tell((0, 1), epoch=2)
+    cluster.run()
+    cluster.start(1)
+    cluster.tell((0, 1), epoch=1)
     cluster.run(until=lambda: fetched(cluster))
     cluster.deliver(fetched(cluster)[0])
+    assert staging(cluster, 1).thaw is not None
     assert cluster.state(1).synced is None
     cluster.crash(0)
-    cluster.tell((1, 2), epoch=3)
+    cluster.tell((1, 2), epoch=2)
     cluster.advance(2_000)
     assert "no member holds the state" in cluster.status(1).blocked
     assert cluster.state(1).store.data == {}
@@ -187,7 +197,8 @@ def test_a_half_filled_member_is_no_source() -> None:
 @pytest.mark.parametrize("settings", [SNAPSHOT, LOG], ids=["snapshot", "log"])
 def test_a_transfer_resumes_after_loss_where_it_was(settings: dict[str, int]) -> None:
     """Chunks are asked for one at a time, and a lost one again: lose every second answer."""
-    cluster = filled((0, 1), (0,), **settings)
+    cluster = filled((0, 1), (0, 1), **settings)
+    cluster.start(1)
     held = cluster.hold(of(SnapshotChunk, LogChunk))
     cluster.tell((0, 1))
     cluster.run()
@@ -216,7 +227,8 @@ def test_a_transfer_resumes_after_loss_where_it_was(settings: dict[str, int]) ->
 
 def test_a_chunk_is_asked_for_less_and_less_often() -> None:
     """A source that is gone is not shouted at: note the times of the questions."""
-    cluster = filled((0, 1), (0,), **LOG)
+    cluster = filled((0, 1), (0, 1), **LOG)
+    cluster.start(1)
     cluster.hold(of(Fetch))
     cluster.tell((0, 1))
     cluster.run()
@@ -296,7 +308,8 @@ def test_the_base_is_adopted_once() -> None:
 
 def test_an_offer_while_the_base_is_fetched_changes_nothing() -> None:
     """The primary repeats its offer; the member is on its way already."""
-    cluster = filled((0, 1), (0,), **LOG)
+    cluster = filled((0, 1), (0, 1), **LOG)
+    cluster.start(1)
     cluster.hold(of(LogChunk))
     cluster.tell((0, 1))
     cluster.run()
@@ -361,7 +374,8 @@ def test_only_a_sealed_holder_is_a_source() -> None:
 
 def test_a_question_beyond_the_state_is_ignored() -> None:
     """A wrong offset must not look like the end of the state: ask for items after the last."""
-    cluster = filled((0, 1), (0,), **SNAPSHOT)
+    cluster = filled((0, 1), (0, 1), **SNAPSHOT)
+    cluster.start(1)
     cluster.hold(of(SnapshotChunk))
     cluster.tell((0, 1))
     cluster.run()
@@ -374,7 +388,8 @@ def test_a_question_beyond_the_state_is_ignored() -> None:
 
 def test_chunks_that_do_not_fit_change_nothing() -> None:
     """Not asked for, of another ballot, sender or life, out of order, repeated: each is ignored by name."""
-    cluster = filled((0, 1, 2), (0,), **SNAPSHOT)
+    cluster = filled((0, 1, 2), (0, 1, 2), **SNAPSHOT)
+    cluster.start(1)
     cluster.forge(0, 1, LogChunk(Ballot(1, 0, 0, 1), 0, ()))
     cluster.forge(0, 1, SnapshotChunk(Ballot(1, 0, 0, 1), 0, 0, 0, 0, (), (), ()))
     assert cluster.ignored(1, "not_asked_for") == 2
@@ -410,7 +425,8 @@ def test_chunks_that_do_not_fit_change_nothing() -> None:
 
 def test_repeated_parts_of_the_tail_are_not_appended() -> None:
     """Copies of a part of the log, and empty parts, are ignored; more than the base is not taken."""
-    cluster = filled((0, 1), (0,), 3, **LOG)
+    cluster = filled((0, 1), (0, 1), 3, **LOG)
+    cluster.start(1)
     cluster.hold(of(LogChunk))
     cluster.tell((0, 1))
     cluster.run()
@@ -453,7 +469,8 @@ def test_copies_of_a_whole_snapshot_are_ignored_while_the_tail_comes() -> None:
 
 def test_a_snapshot_that_does_not_add_up_is_fetched_anew() -> None:
     """What was put together is counted before it is used: two items of one name are one too few."""
-    cluster = filled((0, 1), (0,), 2, **SNAPSHOT)
+    cluster = filled((0, 1), (0, 1), 2, **SNAPSHOT)
+    cluster.start(1)
     cluster.hold(of(SnapshotChunk))
     cluster.tell((0, 1))
     cluster.run()
@@ -468,8 +485,10 @@ def test_a_snapshot_that_does_not_add_up_is_fetched_anew() -> None:
 
 
 def test_the_primary_fetches_from_a_member_and_gives_on() -> None:
-    """A new primary has to get the base itself before it gives it: 1 holds it, 0 and 2 are new."""
-    cluster = filled((0, 1, 2), (1,), **SNAPSHOT)
+    """An empty primary has to get the base itself before it gives it: 1 holds it, 0 and 2 were restarted."""
+    cluster = filled((0, 1, 2), (0, 1, 2), **SNAPSHOT)
+    cluster.start(0)
+    cluster.start(2)
     cluster.tell((0, 1, 2))
     cluster.run(until=lambda: cluster.state(0).staging is not None)
     assert [waiting.id for waiting in cluster.status(0).waiting_for] == [1]
@@ -484,7 +503,7 @@ def test_a_base_is_given_only_by_who_holds_it() -> None:
     """What we conclude is checked: a primary without a base offers none, and nothing applied is cut."""
     cluster = Cluster((0, 1))
     cluster.hold(of(Propose))
-    cluster.tell((0, 1))
+    cluster.propose((0, 1))
     state = cluster.state(0)
     assert state.proposal is not None
     with pytest.raises(InvariantError, match="base is chosen"):
@@ -514,7 +533,8 @@ def ask(cluster: Cluster, snapshot: bool, position: int, end: int) -> Message | 
 
 def sealed(**settings: int) -> Cluster:
     """Node 0 holds six operations, and offers them to node 1, which gets nothing."""
-    cluster = filled((0, 1), (0,), **settings)
+    cluster = filled((0, 1), (0, 1), **settings)
+    cluster.start(1)
     cluster.hold(of(SnapshotChunk, LogChunk, Fetch))
     cluster.tell((0, 1))
     cluster.run()
@@ -545,7 +565,8 @@ def test_a_snapshot_in_place_of_a_log_begins_at_its_first_item() -> None:
 def test_the_end_of_a_state_is_noted_once() -> None:
     """When the last item goes out, also if all goes in one chunk: values, results and keys are all items."""
     for settings in ({"log_keep_bytes": 0}, SNAPSHOT):
-        cluster = filled((0, 1), (0,), **settings)
+        cluster = filled((0, 1), (0, 1), **settings)
+        cluster.start(1)
         cluster.install((0, 1))
         assert cluster.noted(0, "state_sent") == [{"to": 1, "what": "snapshot", "end": 6}]
         assert cluster.noted(1, "state_received") == [{"source": 0, "what": "snapshot", "end": 6}]
@@ -576,7 +597,8 @@ def test_a_state_without_items_is_one_too() -> None:
 @pytest.mark.parametrize("settings", [SNAPSHOT, LOG], ids=["snapshot", "log"])
 def test_a_chunk_that_comes_makes_the_next_questions_quick_again(settings: dict[str, int]) -> None:
     """The pauses between questions begin with the shortest: lose chunks for a while, then let one through."""
-    cluster = filled((0, 1), (0,), **settings)
+    cluster = filled((0, 1), (0, 1), **settings)
+    cluster.start(1)
     held = cluster.hold(of(SnapshotChunk, LogChunk))
     cluster.tell((0, 1))
     cluster.advance(3_000)
@@ -588,7 +610,7 @@ def test_a_chunk_that_comes_makes_the_next_questions_quick_again(settings: dict[
 
 def test_a_primary_that_has_the_base_offers_it_quickly() -> None:
     """However long the promises took: the first offer is repeated after the shortest pause."""
-    cluster = active(1, 2)
+    cluster = active(0, 1, 2)
     cluster.put(1, b"k", b"v")
     cluster.run()
     cluster.start(0)
@@ -652,12 +674,14 @@ def test_a_deleted_key_does_not_come_back_with_a_member(settings: dict[str, int]
     assert (listing, position) == ({**kept, b"key1": b"again"}, 9)
 
 
-def test_who_waits_through_a_join_counts_in_the_joined_log() -> None:
+@pytest.mark.parametrize("kind", [Learned, Offer], ids=["copy", "snapshot"])
+def test_who_waits_through_a_join_counts_in_the_joined_log(kind: type[Message]) -> None:
     """A position of a log that was dropped says nothing of the other one.
 
     1 wrote alone, up to 4; its next client comes when {0, 1} is told, whose base goes up to 1 and lacks that.
     Were its write sent on as one that cannot stand below 4, a copy that comes when its origin has been
-    forgotten would look new, and be applied twice.
+    forgotten would look new, and be applied twice. Whether its state is replaced by a copy that it learned
+    before, or by what it fetches under the seal, because what would make a copy was lost.
     """
     cluster = active(0, 1)
     cluster.put(0, b"k", b"common")
@@ -668,12 +692,18 @@ def test_who_waits_through_a_join_counts_in_the_joined_log() -> None:
         cluster.put(1, b"k", b"dropped %d" % number)
     cluster.install((0,))
     cluster.install((0,), epoch=9)
+    cluster.tell((), to=(1,))
+    cluster.hold(of(kind, Forward))
     cluster.tell((0, 1), epoch=10)
     write = cluster.put(1, b"k", b"late")
     assert cluster.state(1).waiting.clients[3].since == 4
-    cluster.run(until=lambda: cluster.on_the_way(Forward))
+    cluster.advance(1_500)
+    assert cluster.noted(0, "filled") == [{"reason": "node 1 does not answer"}]
+    whats = [note["what"] for note in cluster.noted(1, "state_received")]
+    assert whats == (["copy"] if kind is Learned else ["snapshot"])
     (mail,) = cluster.on_the_way(Forward)
     assert isinstance(mail.message, Forward)
     assert mail.message.since == 1
+    cluster.release()
     cluster.run()
     assert cluster.written(write).position == 1

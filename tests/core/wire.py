@@ -28,8 +28,10 @@ from pbproto.messages import (
     Forward,
     Forwarded,
     KeyRecord,
+    Learned,
     Lineage,
     LogChunk,
+    Offer,
     OriginRecord,
     Promise,
     Propose,
@@ -37,6 +39,7 @@ from pbproto.messages import (
     Refuse,
     Replicate,
     Replicated,
+    Seek,
     SnapshotChunk,
     Told,
     Verdict,
@@ -95,7 +98,7 @@ def _end(lineage: Lineage, *positions: int) -> int:
 
 BY_CLASS: dict[type[Message], st.SearchStrategy[Message]] = {
     Told: st.builds(Told, member_lists, counts),
-    Propose: st.builds(Propose, ballots, member_lists, st.booleans()),
+    Propose: st.builds(Propose, ballots, member_lists, st.booleans(), ballots),
     Promise: st.builds(Promise, ballots, st.none() | ballots, bits, counts, counts, counts, lineages).map(
         lambda made: replace(made, log_end=_end(made.lineage, made.base, made.log_end, made.commit))
     ),
@@ -116,13 +119,18 @@ BY_CLASS: dict[type[Message], st.SearchStrategy[Message]] = {
         tuples(origin_records),
         tuples(key_records),
     ),
-    Replicate: st.builds(Replicate, ballots, counts, tuples(operations), counts, counts),
-    Replicated: st.builds(Replicated, ballots, counts, counts),
+    Replicate: st.builds(Replicate, ballots, counts, tuples(operations), counts, counts, counts),
+    Replicated: st.builds(Replicated, ballots, counts, counts, counts),
     Forward: st.builds(Forward, ballots, counts, counts, operations),
     Forwarded: st.builds(Forwarded, ballots, tuples(verdicts)),
-    Confirm: st.builds(Confirm, ballots, counts),
+    Confirm: st.builds(Confirm, ballots, counts, st.booleans()),
     Confirmed: st.builds(Confirmed, ballots, counts, counts),
     Refuse: st.builds(Refuse, ballots, st.sampled_from(Refusal), counts, ballots),
+    Seek: st.builds(Seek, member_lists),
+    Offer: st.builds(Offer, ballots, bits, counts, counts, counts, lineages).map(
+        lambda made: replace(made, end=_end(made.lineage, made.end, made.kept, made.near))
+    ),
+    Learned: st.builds(Learned, ballots, counts, st.booleans()),
 }
 messages = st.one_of(*BY_CLASS.values())
 envelopes = st.builds(Envelope, *(bits,) * 5)
