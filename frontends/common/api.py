@@ -36,6 +36,7 @@ from pbproto.codec import MEDIA_TYPE
 from pbproto.events import Request as CoreRequest
 from pbproto.values import MAX_EPOCH, MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_MEMBERS
 
+from .budget import Budget
 from .listing import Stream, to_json
 from .logs import LOGGER, logfmt
 from .node import Answer, Node
@@ -198,6 +199,8 @@ class Api:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._settings = node.settings
+        self.bodies = Budget(self._settings.max_body_bytes)
+        """For the long bodies of clients."""
 
     @property
     def node_id(self) -> int:
@@ -465,6 +468,11 @@ def _rejection(answer: Reject) -> Response:
 def overloaded(request: Plan) -> Response:
     """The answer where the frontend itself can let nobody else wait."""
     return _head(request, _too_many("too many clients wait at this node"))
+
+
+def too_many_bytes() -> Response:
+    """The answer where a long body finds no room; of a request it was not read."""
+    return _too_many("too many bytes are on their way at this node")
 
 
 def _too_many(detail: str) -> Response:

@@ -95,6 +95,9 @@ class Settings:
     max_listings: int = _setting(
         4, "answers", "how many answers to GET /data of more than 128 KiB may be under way at once", 1, 10_000
     )
+    max_body_bytes: int = _setting(
+        256 * MIB, "bytes", "how many bytes of long bodies may be on their way to and from clients", 1, 2**40
+    )
     batch_bytes: int = _setting(1 * MIB, "bytes", "how much one replication message carries", 1, 64 * MIB)
     chunk_bytes: int = _setting(
         1 * MIB, "bytes", "how much one chunk of a state transfer carries", 1, 64 * MIB

@@ -15,6 +15,7 @@ from quart.wrappers import Request as QuartRequest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from frontends.common import api, logs
+from frontends.common.budget import Share
 from frontends.common.collector import settle
 from frontends.common.guard import Guard, stock_scope
 from frontends.common.listing import Stream
@@ -77,13 +78,6 @@ class _Frontend:
         plan = self._api.plan(request.method, _target(request.scope))
         if isinstance(plan, api.Response):
             return _convert(plan)
-        body = b""
-        if plan.body_limit:
-            try:
-                data = await request.get_data(cache=False, as_text=False)
-            except RequestEntityTooLarge:
-                return _convert(self._api.too_large(plan))
-            body = data if isinstance(data, bytes) else data.encode()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[api.Response] = loop.create_future()
 
@@ -91,9 +85,30 @@ class _Frontend:
             if not answer.done():  # the client may have hung up; the operation goes on without it
                 answer.set_result(response)
 
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self._api.start(plan, headers, body, done)
-        return _convert(await answer)
+        refusal = await self._take_in(self._api, plan, done)
+        return _convert(refusal if refusal is not None else await answer)
+
+    async def _take_in(
+        self, mapping: api.Api, plan: api.Plan, done: Callable[[api.Response], None]
+    ) -> api.Response | None:
+        """Read the body and hand the request over; or why not. Nobody holds the body when this returns."""
+        share = Share(mapping.bodies)
+        try:
+            body = b""
+            if plan.body_limit:
+                # Of a body whose length is not said the longest is expected: Quart gives it whole.
+                length = request.content_length
+                if plan.waits and not share.need(plan.body_limit if length is None else length):
+                    return api.too_many_bytes()
+                data = await request.get_data(cache=False, as_text=False)
+                body = data if isinstance(data, bytes) else data.encode()
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            mapping.start(plan, headers, body, done)
+        except RequestEntityTooLarge:
+            return mapping.too_large(plan)
+        finally:
+            share.end()
+        return None
 
     async def _http_error(self, error: HTTPException) -> QuartResponse:
         return _convert(api.framework_error(error.code, error.description))

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from frontends.common import api
+from frontends.common.budget import Share
 from frontends.common.logs import LOGGER, logfmt
 
 BODY_TIMEOUT = 60.0
@@ -26,6 +27,10 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 class _GoneError(Exception):
     """The client hung up before its request was whole."""
+
+
+class _OverloadedError(Exception):
+    """Too many long bodies are on their way."""
 
 
 class Lean:
@@ -47,7 +52,13 @@ class Lean:
         except Exception:
             LOGGER.exception("%s", logfmt(mapping.node_id, "request_failed"))
             response = api.internal_error()
-        await _send(send, response)
+        share = Share(mapping.bodies)
+        try:
+            if not share.need(_length(response)):
+                response = api.too_many_bytes()
+            await _send(send, response)
+        finally:
+            share.end()
 
 
 def _ours(scope: Scope) -> bool:
@@ -59,36 +70,61 @@ async def _answer(mapping: api.Api, scope: Scope, receive: Receive) -> api.Respo
     plan = mapping.plan(scope["method"], scope["raw_path"])
     if isinstance(plan, api.Response):
         return plan
-    headers = {name: value for name, value in scope["headers"] if name in _WANTED}
-    body = b""
-    if plan.body_limit:
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > plan.body_limit:
-            return mapping.too_large(plan)
-        try:
-            whole = await _body(receive, plan.body_limit)
-        except TimeoutError:
-            return api.framework_error(408, "the body did not come in time")
-        if whole is None:
-            return mapping.too_large(plan)
-        body = whole
     answer: asyncio.Future[api.Response] = asyncio.get_running_loop().create_future()
 
     def done(response: api.Response) -> None:
         if not answer.done():  # the client may have hung up; the operation goes on without it
             answer.set_result(response)
 
-    names = {name.decode(): value.decode("latin-1") for name, value in headers.items()}
-    mapping.start(plan, names, body, done)
+    headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _WANTED}
+    if plan.body_limit:
+        refusal = await _take_in(mapping, plan, headers, receive, done)
+        if refusal is not None:
+            return refusal
+    else:
+        mapping.start(plan, headers, b"", done)
     return await answer
+
+
+async def _take_in(
+    mapping: api.Api,
+    plan: api.Plan,
+    headers: dict[str, str],
+    receive: Receive,
+    done: Callable[[api.Response], None],
+) -> api.Response | None:
+    """Read the body and hand the request over; or why not.
+
+    Nobody holds the body when this returns: the replica has, and counts, what it needs of it.
+    """
+    length = headers.get("content-length", "0")
+    size = int(length) if length.isdecimal() else 0
+    if size > plan.body_limit:
+        return mapping.too_large(plan)
+    share = Share(mapping.bodies)
+    try:
+        if plan.waits and not share.need(size):
+            return api.too_many_bytes()
+        body = await _body(receive, plan, share)
+        if body is None:
+            return mapping.too_large(plan)
+        mapping.start(plan, headers, body, done)
+    except TimeoutError:
+        return api.framework_error(408, "the body did not come in time")
+    except _OverloadedError:
+        return api.too_many_bytes()
+    finally:
+        share.end()
+    return None
 
 
 _WANTED = frozenset((b"content-length", b"idempotency-key"))
 """All that the mapping or this file ever asks for."""
 
 
-async def _body(receive: Receive, limit: int) -> bytes | None:
-    """The whole body, or ``None`` if it is longer than ``limit``. Raises ``TimeoutError``."""
+async def _body(receive: Receive, plan: api.Plan, share: Share) -> bytes | None:
+    """The whole body, or ``None`` if it is too long. Raises ``TimeoutError`` and ``_OverloadedError``."""
+    limit = plan.body_limit
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("a request is handled in a task")
@@ -111,6 +147,9 @@ async def _body(receive: Receive, limit: int) -> bytes | None:
                 message = await receive()
                 pieces.append(_piece(message))
                 size += len(pieces[-1])
+                # Mail is not counted: it is what those wait for who are.
+                if plan.waits and not share.need(size):
+                    raise _OverloadedError
             body = b"".join(pieces)
     except asyncio.CancelledError:
         if late and not task.uncancel():
@@ -126,6 +165,10 @@ def _piece(message: Message) -> bytes:
         raise _GoneError
     piece: bytes = message.get("body", b"")
     return piece
+
+
+def _length(response: api.Response) -> int:
+    return len(response.body) if isinstance(response.body, bytes) else 0
 
 
 async def _send(send: Send, response: api.Response) -> None:

@@ -15,6 +15,7 @@ from flask import Response as FlaskResponse
 from werkzeug.exceptions import HTTPException
 
 from frontends.common import api, logs
+from frontends.common.budget import Share
 from frontends.common.collector import settle
 from frontends.common.guard import Guard, stock_scope
 from frontends.common.listing import Stream
@@ -89,11 +90,26 @@ class _Frontend:
     def _serve(
         self, plan: api.Plan, answer: Callable[[api.Plan, dict[str, str], bytes], api.Response]
     ) -> api.Response:
+        share = Share(self._api.bodies)
+        try:
+            return self._serve_within(share, plan, answer)
+        finally:
+            share.end()
+
+    def _serve_within(
+        self,
+        share: Share,
+        plan: api.Plan,
+        answer: Callable[[api.Plan, dict[str, str], bytes], api.Response],
+    ) -> api.Response:
         body = b""
         if plan.body_limit:
             length = request.content_length
             if length is not None and length > plan.body_limit:
                 return self._api.too_large(plan)
+            # Of a body whose length is not said the longest is expected.
+            if plan.waits and not share.need(plan.body_limit if length is None else length):
+                return api.too_many_bytes()
             try:
                 body = _read(request.environ, plan.body_limit)
             except OSError:

@@ -40,7 +40,7 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
         ident=None,
         max_request_header_size=4 * MAX_HEAD,
         max_request_body_size=MAX_MAIL_BYTES + 1,
-        inbuf_overflow=16 * 1024 * 1024,
+        inbuf_overflow=1024 * 1024,  # longer bodies wait for their thread in a file
         recv_bytes=262_144,
         expose_tracebacks=False,
     )
