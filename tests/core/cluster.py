@@ -13,6 +13,7 @@ from hashlib import sha256
 from zlib import crc32
 
 from pbproto import (
+    Batch,
     Close,
     Config,
     Delete,
@@ -43,6 +44,7 @@ from pbproto import (
     encode,
 )
 from pbproto.config import MILLISECOND
+from pbproto.events import Request
 from pbproto.messages import (
     Adopt,
     Adopted,
@@ -134,7 +136,7 @@ class Asked:
 
     token: int
     node: int
-    event: Put | Delete | Get | GetAll
+    event: Request
     start: int
     """Number of the step in which it arrived."""
     end: int | None = None
@@ -276,11 +278,18 @@ class Cluster:
 
     # Clients.
 
-    def ask(self, node: int, event: Put | Delete | Get | GetAll) -> int:
+    def ask(self, node: int, event: Request) -> int:
         """A client's request; its token."""
         self.asked[event.token] = Asked(event.token, node, event, self.steps)
         self.step(node, event)
         return event.token
+
+    def ask_together(self, node: int, *events: Request) -> list[int]:
+        """Several clients' requests in one step; their tokens."""
+        for event in events:
+            self.asked[event.token] = Asked(event.token, node, event, self.steps)
+        self.step(node, Batch(events))
+        return [event.token for event in events]
 
     def put(self, node: int, key: bytes, value: bytes, idempotency_key: bytes = b"") -> int:
         return self.ask(node, Put(len(self.asked), key, value, idempotency_key))

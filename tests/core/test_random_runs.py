@@ -53,6 +53,8 @@ class Run:
     issued_at: int = 0
     restarted_at: int = -1
     """Steps at which nodes were told a view, the last view was first told, a node was restarted last."""
+    joins: bool = False
+    """Whether members come and go all the time."""
     loss: float = 0.0
     copies: float = 0.0
 
@@ -107,10 +109,23 @@ class Run:
         members = tuple(id_ for id_ in cluster.ids if id_ == keeper or random.random() < 0.5)
         self.tell(members, [id_ for id_ in cluster.ids if id_ in members or random.random() < 0.5])
 
-    def restart(self) -> None:
+    def come_and_go(self) -> None:
+        """A member leaves the view, and forgets everything; or everybody is told to be in it again."""
+        cluster, random = self.cluster, self.random
+        if not self.everywhere_active():
+            return
+        self.note_activity()
+        if self.members == cluster.ids:
+            gone = random.choice(cluster.ids)
+            members = tuple(id_ for id_ in cluster.ids if id_ != gone)
+            self.tell(members, list(members))
+            self.restart(gone)
+        else:
+            self.tell(cluster.ids, random.sample(cluster.ids, len(cluster.ids)))
+
+    def restart(self, victim: int) -> None:
         """A node forgets everything, if another one can still carry the data over."""
         self.note_activity()
-        victim = self.random.choice(self.cluster.ids)
         keepers = tuple(id_ for id_ in self.keepers if id_ != victim)
         if keepers:
             self.keepers = keepers
@@ -134,8 +149,11 @@ class Run:
             cluster.ask(node, Put(token, b"k", random.choice((b"x", b"y")), random.choice((b"i", b"j"))))
         elif dice < 0.6:
             cluster.ask(node, Delete(token, key))
-        elif dice < 0.95:
+        elif dice < 0.9:
             cluster.ask(node, Get(token, key))
+        elif dice < 0.95:
+            both = (Put(token, key, b"%d" % token), Get(token + 1, key))
+            cluster.ask_together(node, *(both if random.random() < 0.5 else both[::-1]))
         else:
             cluster.ask(node, GetAll(token))
 
@@ -143,7 +161,9 @@ class Run:
         """One thing happens."""
         cluster, random = self.cluster, self.random
         dice = random.random()
-        if dice < 0.75 and cluster.mail:
+        if self.joins and dice < 0.1:
+            self.come_and_go()
+        elif dice < 0.75 and cluster.mail:
             self.pass_mail()
         elif dice < 0.75:
             self.pass_time(300)
@@ -158,7 +178,7 @@ class Run:
         elif dice < 0.985 and self.keepers:
             self.change_view()
         elif dice < 0.99 and self.keepers:
-            self.restart()
+            self.restart(random.choice(cluster.ids))
         elif self.late:
             self.tell_one(*self.late.pop(random.randrange(len(self.late))))
 
@@ -312,9 +332,10 @@ def seen(asked: Asked) -> tuple[dict[bytes, bytes | None], int]:
     return {asked.event.key: outcome.value}, outcome.position
 
 
-def play(seed: int) -> Run:
+def play(seed: int, joins: bool = False) -> Run:
     """A whole run of one seed."""
     run = start(seed)
+    run.joins = joins
     for _ in range(ACTIONS):
         run.act()
     finish(run)
@@ -336,3 +357,24 @@ def test_random_runs_keep_every_invariant(first: int) -> None:
             raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}") from error
         answers += sum(isinstance(asked.answer, Reply) for asked in run.cluster.asked.values())
     assert answers > 5 * SEEDS_PER_TEST, "the runs tell something only if clients were answered"
+
+
+@pytest.mark.parametrize("first", range(1000, 1020, 10))
+def test_random_joins_keep_every_invariant(first: int) -> None:
+    """The same where members leave, and come back empty, all the time: as backups, and as the primary.
+
+    Such runs tell something only if newcomers were filled while the others served, and joined by that copy.
+    """
+    copies = sought = close = 0
+    for seed in range(first, first + 10):
+        try:
+            run = play(seed, joins=True)
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}") from error
+        fields = [note.fields for _, note in run.cluster.notes]
+        copies += sum(("what", "copy") in field for field in fields)
+        close += sum(("reason", "all learners are close") in field for field in fields)
+        sought += run.cluster.watch.sought
+    assert copies > 10, "newcomers were filled"
+    assert close > 10, "it was worth waiting for"
+    assert sought > 10, "primaries that came back empty were filled"

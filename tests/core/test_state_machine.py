@@ -131,6 +131,13 @@ class Machine(RuleBasedStateMachine):
     def get(self, node: int, key: bytes) -> None:
         self.ask(node, Get(self.token, key))
 
+    @rule(node=any_node, key=any_key, name=st.sampled_from((b"", b"i")))
+    def together(self, node: int, key: bytes, name: bytes) -> None:
+        """Two clients in one step: one writes, the other reads."""
+        events = (Put(self.token, key, b"%d" % self.token, name), Get(self.token + 1, key))
+        self.asked_at |= {event.token: self.cluster.now for event in events}
+        self.cluster.ask_together(self.node(node), *events)
+
     @rule(node=any_node)
     def get_all(self, node: int) -> None:
         self.ask(node, GetAll(self.token))
@@ -199,6 +206,12 @@ class Machine(RuleBasedStateMachine):
         members = tuple(id_ for id_ in self.cluster.ids if id_ == keeper or id_ in others)
         self.issue(members, tuple(id_ for id_ in self.cluster.ids if id_ in to), tuple(sorted(late)))
 
+    @rule(keeper=any_node, others=st.sets(any_node))
+    def tell_the_primary_first(self, keeper: int, others: set[int]) -> None:
+        """The outside goes node by node, and slowly: all that the first one says is heard before the next."""
+        self.change_view(keeper, others, {min({keeper, *others})}, set())
+        self.cluster.run()
+
     @rule(node=any_node)
     def tell_again(self, node: int) -> None:
         """The latest view is told to any node, perhaps once more."""
@@ -253,10 +266,10 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def a_node_says_what_it_is(self) -> None:
-        """Status can be asked in any state: ready means active, and active means a member that is synced."""
+        """Status can be asked in any state: ready means serving, active means a synced member."""
         for id_ in self.cluster.ids:
             status = self.cluster.status(id_)
-            assert not status.ready or status.status == "active"
+            assert not status.ready or self.cluster.state(id_).serving
             if status.status == "active":
                 assert status.view is not None
                 assert status.view.member(id_) is not None
@@ -279,8 +292,10 @@ class Machine(RuleBasedStateMachine):
 
 def seen_by(cluster: Cluster) -> list[str]:
     """What happened in a run: the codes of all notes, the kinds of answers."""
+    copies = ["copy" for _, note in cluster.notes if ("what", "copy") in note.fields]
+    sought = ["sought"] * cluster.watch.sought
     answers = [type(asked.answer).__name__ for asked in cluster.asked.values() if asked.answer is not None]
-    return [note.code.value for _, note in cluster.notes] + answers
+    return [note.code.value for _, note in cluster.notes] + copies + sought + answers
 
 
 @pytest.mark.timeout(900 if NEW_EXAMPLES else 420)  # what fails is made short, for five minutes at most
@@ -307,6 +322,10 @@ def test_any_rules_in_any_order() -> None:
         "closed",
         "stopped_serving",
         "view_learned",
+        "filling",
+        "filled",
+        "copy",
+        "sought",
     ):
         assert happened[what] > 0, f"{what} never happened in {happened}"
 

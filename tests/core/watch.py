@@ -53,6 +53,10 @@ class Watch:
     committed: dict[int, Operation] = field(default_factory=dict)
     """The one history of the cluster. Two halves that were ordered to write on their own have two."""
     one_history: bool = True
+    most: int = 0
+    """Operations that were committed at most, anywhere."""
+    sought: int = 0
+    """Steps at the end of which a node that was going to propose was copying another one's state first."""
     refused_values: dict[bytes, int] = field(default_factory=dict)
     """Values of writes that were certainly not applied, with their tokens; tests use each value once, but for
     the empty one."""
@@ -66,6 +70,8 @@ class Watch:
         self._messages(seen, effects)
         self._log(cluster, id_, seen)
         self._commit(cluster, id_, seen)
+        self.most = max(self.most, state.commit)
+        self._copy(cluster, id_)
         if state.lead is not None:
             leader = self.leads.setdefault(state.lead.ballot, life)
             assert leader == life, f"{state.lead.ballot} has the primaries {leader} and {life}"
@@ -117,6 +123,17 @@ class Watch:
                 if operation.value:
                     token = self.refused_values.get(operation.value)
                     assert token is None, f"{operation.value!r} of token {token} was 'certainly not applied'"
+
+    def _copy(self, cluster: Cluster, id_: int) -> None:
+        """A learner holds nothing that was not committed anywhere."""
+        state = cluster.state(id_)
+        learning = state.learning
+        if learning is None:
+            return
+        self.sought += state.seeking is not None
+        copy = learning.copy
+        if copy is not None:
+            assert copy.applied <= self.most, f"node {id_} copied {copy.applied} of {self.most} operations"
 
     def _everywhere(self, cluster: Cluster, id_: int) -> None:
         state = cluster.state(id_)
