@@ -15,6 +15,7 @@ from frontends.common import api
 from frontends.common.budget import Share
 from frontends.common.logs import LOGGER, logfmt
 
+PEER = b"/peer"
 BODY_TIMEOUT = 60.0
 """Seconds that a body may take; what Quart is set to as well."""
 
@@ -54,7 +55,8 @@ class Lean:
             response = api.internal_error()
         share = Share(mapping.bodies)
         try:
-            if not share.need(_length(response)):
+            # Mail is not counted: it is what the clients wait for.
+            if scope["raw_path"] != PEER and not share.need(_length(response)):
                 response = api.too_many_bytes()
             await _send(send, response)
         finally:
@@ -63,7 +65,7 @@ class Lean:
 
 def _ours(scope: Scope) -> bool:
     target: bytes = scope.get("raw_path") or b""
-    return target.startswith(b"/data/") or target == b"/peer"
+    return target.startswith(b"/data/") or target == PEER
 
 
 async def _answer(mapping: api.Api, scope: Scope, receive: Receive) -> api.Response:
@@ -147,7 +149,6 @@ async def _body(receive: Receive, plan: api.Plan, share: Share) -> bytes | None:
                 message = await receive()
                 pieces.append(_piece(message))
                 size += len(pieces[-1])
-                # Mail is not counted: it is what those wait for who are.
                 if plan.waits and not share.need(size):
                     raise _OverloadedError
             body = b"".join(pieces)
