@@ -201,17 +201,42 @@ def _write_operation(parts: Parts, operation: Operation) -> None:
         parts.append(value)
 
 
-def _read_operation(reader: _Reader) -> Operation:
-    origin, incarnation, counter, settled, name_length, key_length, length = reader.unpack(_OPERATION)
-    if not 0 < key_length <= MAX_KEY_BYTES or name_length > MAX_IDEMPOTENCY_KEY_BYTES:
-        raise CodecError("an operation has a key of a bad length")
-    if settled > counter:
-        raise CodecError("an operation is settled before it begins")
-    _check_counts(origin, counter)
-    name = reader.take(name_length)
-    key = reader.take(key_length)
-    value = None if length == _NO_VALUE else reader.take(length)
-    return Operation(origin, incarnation, counter, settled, key, value, name)
+def _read_operations(reader: _Reader, count: int) -> list[Operation]:
+    # In one piece, not by ``take`` and ``unpack``: nothing else is read as often, and this takes half the time.
+    data, at, end = reader.data, reader.at, len(reader.data)
+    size, unpack, make = _OPERATION.size, _OPERATION.unpack_from, Operation
+    operations = []
+    for _ in range(count):
+        if at + size > end:
+            raise CodecError("the message ends too early")
+        origin, incarnation, counter, settled, name_length, key_length, length = unpack(data, at)
+        if not 0 < key_length <= MAX_KEY_BYTES or name_length > MAX_IDEMPOTENCY_KEY_BYTES:
+            raise CodecError("an operation has a key of a bad length")
+        if settled > counter:
+            raise CodecError("an operation is settled before it begins")
+        if origin > MAX_ID or counter > MAX_ID:
+            raise CodecError(_TOO_LARGE)
+        key_at = at + size + name_length
+        value_at = key_at + key_length
+        value_end = value_at if length == _NO_VALUE else value_at + length
+        if value_end > end:
+            raise CodecError("the message ends too early")
+        value = None if length == _NO_VALUE else data[value_at:value_end]
+        operations.append(
+            make(
+                origin, incarnation, counter, settled, data[key_at:value_at], value, data[at + size : key_at]
+            )
+        )
+        at = value_end
+    reader.at = at
+    return operations
+
+
+def _read_several_operations(reader: _Reader) -> tuple[Operation, ...]:
+    (count,) = reader.unpack(_U32)
+    if count > len(reader.data) - reader.at:
+        raise CodecError("a count is larger than the message")
+    return tuple(_read_operations(reader, count))
 
 
 def _read_flag(reader: _Reader) -> bool:
@@ -238,10 +263,13 @@ def _read_members(reader: _Reader) -> tuple[Member, ...]:
     return members
 
 
+_TOO_LARGE = "a number is larger than anybody counts"
+
+
 def _check_counts(*counts: int) -> None:
     # Nobody has counted that far, and one more than the largest u64 would fit into no message of ours.
     if max(counts) > MAX_ID:
-        raise CodecError("a number is larger than anybody counts")
+        raise CodecError(_TOO_LARGE)
 
 
 def _read_count(reader: _Reader) -> int:
@@ -286,7 +314,8 @@ _A_BALLOT = _record(_BALLOT, _make_ballot)
 _A_RESULT = _record(_RESULT, _make_result)
 _STRETCHES = _many(_structure(lambda *pair: pair, _A_BALLOT, _COUNT))
 _LINEAGE = _Field(_STRETCHES.write, _read_lineage)
-_OPERATIONS = _many(_Field(_write_operation, _read_operation))
+_AN_OPERATION = _Field(_write_operation, lambda reader: _read_operations(reader, 1)[0])
+_OPERATIONS = _Field(_many(_AN_OPERATION).write, _read_several_operations)
 _MEMBER_LIST = _many(_Field(_write_member, _read_member))
 _MEMBERS = _Field(_MEMBER_LIST.write, _read_members)
 _A_VERDICT = _record(_VERDICT, _make_verdict)
@@ -310,7 +339,7 @@ _MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
     ),
     (Replicate, (_A_BALLOT, _COUNT, _OPERATIONS, _COUNT, _COUNT, _COUNT)),
     (Replicated, (_A_BALLOT, _COUNT, _COUNT, _COUNT)),
-    (Forward, (_A_BALLOT, _COUNT, _COUNT, _Field(_write_operation, _read_operation))),
+    (Forward, (_A_BALLOT, _COUNT, _COUNT, _AN_OPERATION)),
     (Forwarded, (_A_BALLOT, _many(_A_VERDICT))),
     (Confirm, (_A_BALLOT, _COUNT, _FLAG)),
     (Confirmed, (_A_BALLOT, _COUNT, _COUNT)),
