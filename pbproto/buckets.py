@@ -145,9 +145,12 @@ class BucketMap(Buckets, MutableMapping[bytes, bytes]):
     def __del__(self) -> None:
         self._waste.append(self._buckets)
 
-    def successor(self) -> BucketMap:
-        """An empty map that is to take the place of this one: whichever of them is left frees the other."""
-        return BucketMap(1, self._place, self._waste)
+    def successor(self, count: int) -> BucketMap:
+        """An empty map, made for ``count`` keys, that is to take the place of this one.
+
+        Whichever of the two is left frees the other.
+        """
+        return BucketMap(min(max(1, -(-count // LOAD)), MAX_BUCKETS), self._place, self._waste)
 
     def snapshot(self) -> Snapshot:
         """The map as it is now."""

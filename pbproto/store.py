@@ -203,7 +203,7 @@ class Thaw:
         self.evicted = first.evicted
         self.total = first.total
         self.next = 0
-        self.store = Store(old.data.successor())
+        self.store = Store(old.data.successor(first.total))
 
     def add(self, chunk: SnapshotChunk) -> bool:
         """Take the chunk in if it is the next of this very snapshot; whether it was."""

@@ -162,11 +162,11 @@ def filled() -> Store:
 
 
 def same(one: Store, other: Store) -> bool:
-    """Equal in content and in order: the next eviction depends on it."""
-    return (one.applied, one.evicted, list(one.data.items()), list(one.keys.items())) == (
+    """Equal in content and, what decides about the next eviction, in the order of origins and keys."""
+    return (one.applied, one.evicted, one.data, list(one.keys.items())) == (
         other.applied,
         other.evicted,
-        list(other.data.items()),
+        other.data,
         list(other.keys.items()),
     ) and list(one.origins.items()) == list(other.origins.items())
 
