@@ -7,7 +7,8 @@ takes longer than one bucket does, but for a snapshot, which copies one pointer 
 The number of buckets grows with the number of keys, by one at a time (linear hashing: W. Litwin, VLDB 1980),
 so that no step pays for a resize. A key's bucket is told by its CRC-32, not by ``hash``, which differs from
 process to process. The order of the items is that of the buckets, and within a bucket that in which the keys
-came: the same operations give the same order, and up to ``LOAD`` keys it is the order of a dict.
+came: the same operations give the same order, and up to ``LOAD`` keys it is the order of a dict. Keys that
+somebody has chosen to share a CRC share a bucket, and the map is as slow as one dict: never wrong.
 """
 
 from __future__ import annotations
@@ -145,9 +146,12 @@ class BucketMap(Buckets, MutableMapping[bytes, bytes]):
     def __del__(self) -> None:
         self._waste.append(self._buckets)
 
-    def successor(self) -> BucketMap:
-        """An empty map that is to take the place of this one: whichever of them is left frees the other."""
-        return BucketMap(1, self._place, self._waste)
+    def successor(self, count: int) -> BucketMap:
+        """An empty map, made for ``count`` keys, that is to take the place of this one.
+
+        Whichever of the two is left frees the other.
+        """
+        return BucketMap(min(max(1, -(-count // LOAD)), MAX_BUCKETS), self._place, self._waste)
 
     def snapshot(self) -> Snapshot:
         """The map as it is now."""

@@ -202,7 +202,7 @@ def _write_operation(parts: Parts, operation: Operation) -> None:
 
 
 def _read_operations(reader: _Reader, count: int) -> list[Operation]:
-    # In one piece, not by ``take`` and ``unpack``: nothing else is read as often, and this takes half the time.
+    # In one piece, not by ``take`` and ``unpack``: nothing is read as often, and this takes half as long.
     data, at, end = reader.data, reader.at, len(reader.data)
     size, unpack, make = _OPERATION.size, _OPERATION.unpack_from, Operation
     operations = []

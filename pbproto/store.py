@@ -29,6 +29,9 @@ MAX_IDEMPOTENCY_KEYS = 65_536
 Both limits are constants of the protocol and not settings: replicas with different limits would drift apart.
 """
 
+CHUNK_ITEMS = 8192
+"""Items in a chunk at most: of small ones many more would have room, and each takes its time."""
+
 
 class Known(Enum):
     """What the store knows of a request that has no result in it."""
@@ -164,13 +167,13 @@ class Frozen:
         return (KeyRecord(key, *unpack(packed)) for key, packed in islice(self._keys, first, None))
 
     def chunk(self, ballot: Ballot, offset: int, max_bytes: int) -> SnapshotChunk:
-        """Items from ``offset`` on, up to ``max_bytes``, but one at least if there is one."""
+        """Items from ``offset`` on, ``max_bytes`` and ``CHUNK_ITEMS`` at most, but one if there is one."""
         pairs: list[tuple[bytes, bytes]] = []
         origins: list[OriginRecord] = []
         keys: list[KeyRecord] = []
         room = max_bytes
         for number, item in enumerate(self._items_from(offset)):
-            if room <= 0 and number > 0:
+            if number > 0 and (room <= 0 or number >= CHUNK_ITEMS):
                 break
             if isinstance(item, OriginRecord):
                 origins.append(item)
@@ -203,7 +206,7 @@ class Thaw:
         self.evicted = first.evicted
         self.total = first.total
         self.next = 0
-        self.store = Store(old.data.successor())
+        self.store = Store(old.data.successor(first.total))
 
     def add(self, chunk: SnapshotChunk) -> bool:
         """Take the chunk in if it is the next of this very snapshot; whether it was."""

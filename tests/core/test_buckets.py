@@ -150,6 +150,19 @@ def test_a_snapshot_stays_as_it_was() -> None:
             assert (name(number) in snapshot) == (name(number) in plain)
 
 
+@pytest.mark.parametrize("count", [0, 1, LOAD, LOAD + 1, 7 * LOAD])
+def test_a_successor_is_as_wide_as_it_will_be(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is filled does not pay for growth: fill successors with what they were made for, and some more."""
+    made = filled(1, int).successor(count)
+    grown = filled(count, int)
+    assert made.width == grown.width
+    for number in range(count):
+        made.put(name(number), b"v%d" % number)
+    assert list(made.items()) == list(grown.items())
+    monkeypatch.setattr(buckets, "MAX_BUCKETS", 2)
+    assert made.successor(count).width == min(made.width, 2)
+
+
 def same_buckets(one: BucketMap | Snapshot, other: Snapshot) -> int:
     """How many buckets two have in common."""
     return sum(map(lambda left, right: left is right, one._buckets, other._buckets))
@@ -245,7 +258,7 @@ def test_what_is_let_go_of_is_freed_a_little_at_a_time() -> None:
         made.tidy()
         assert held() == left * TIDY
     fill()
-    made = made.successor()
+    made = made.successor(1)
     assert held() == 3 * TIDY
     for left in (2, 1, 0, 0):
         made.tidy()
@@ -312,7 +325,7 @@ class AgainstDicts(RuleBasedStateMachine):
 
     @rule()
     def succeed(self) -> None:
-        made = self.map.successor()
+        made = self.map.successor(0)
         for key, value in self.map.items():
             made.put(key, value)
         self.map = made

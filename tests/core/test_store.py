@@ -9,7 +9,7 @@ import pytest
 from pbproto import Ballot, InvariantError, Kind, Operation, Result
 from pbproto import store as module
 from pbproto.messages import OriginRecord, SnapshotChunk
-from pbproto.store import Frozen, Known, Origin, Store, Thaw, fingerprint
+from pbproto.store import CHUNK_ITEMS, Frozen, Known, Origin, Store, Thaw, fingerprint
 
 BALLOT = Ballot(1, 0, 0, 1)
 
@@ -162,11 +162,11 @@ def filled() -> Store:
 
 
 def same(one: Store, other: Store) -> bool:
-    """Equal in content and in order: the next eviction depends on it."""
-    return (one.applied, one.evicted, list(one.data.items()), list(one.keys.items())) == (
+    """Equal in content and, what decides about the next eviction, in the order of origins and keys."""
+    return (one.applied, one.evicted, one.data, list(one.keys.items())) == (
         other.applied,
         other.evicted,
-        list(other.data.items()),
+        other.data,
         list(other.keys.items()),
     ) and list(one.origins.items()) == list(other.origins.items())
 
@@ -295,6 +295,16 @@ def test_the_mark_itself_is_not_forgotten() -> None:
 
 def held_by(chunk: SnapshotChunk) -> tuple[int, int, int]:
     return len(chunk.pairs), len(chunk.origins), len(chunk.keys)
+
+
+def test_a_chunk_has_so_many_items_at_most() -> None:
+    """Small items are many in the bytes of a chunk, and each takes its time: count them in two chunks."""
+    store = Store()
+    for number in range(CHUNK_ITEMS + 5):
+        store.data.put(b"%d" % number, b"")
+    frozen = Frozen(store)
+    assert held_by(frozen.chunk(BALLOT, 0, 10**9)) == (CHUNK_ITEMS, 0, 0)
+    assert held_by(frozen.chunk(BALLOT, CHUNK_ITEMS, 10**9)) == (5, 0, 0)
 
 
 def test_a_chunk_is_as_large_as_it_may_be() -> None:
