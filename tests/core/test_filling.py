@@ -256,7 +256,7 @@ def test_what_is_lost_is_made_good_by_the_next_offer() -> None:
         cluster.run(until=lambda: any(kinds(mail) for mail in cluster.mail))
         for mail in [mail for mail in cluster.mail if kinds(mail)]:
             count = seen[type(mail.message)] = seen.get(type(mail.message), 0) + 1
-            if count <= 2 or (count < 9 and count % 3 == 0):
+            if count <= 2 or count == 5:
                 cluster.lose(lambda other, gone=mail: other is gone)  # type: ignore[misc]
             else:
                 cluster.deliver(mail)
