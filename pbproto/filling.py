@@ -24,6 +24,8 @@ from .values import NO_BALLOT, View
 
 SHORT_TAIL = 65_536
 """Bytes of operations that a learner may lack when the new view is proposed: a few milliseconds' worth."""
+CHUNK_BYTES = 65_536
+"""A chunk of a copy has so many bytes at most: to make one is what clients notice of a filling."""
 MAX_DOUBLINGS = 3
 """An offer is made again after ``resend_after``, doubled at most this often."""
 MAX_ROUNDS = 10
@@ -183,7 +185,7 @@ def on_fetch(state: State, envelope: Envelope, message: Fetch, out: Out) -> None
     end_ = min(message.end, state.commit)
     if not message.snapshot and state.log.start <= message.position <= end_:
         learner.needs = message.position
-        operations = state.log.since(message.position, end_, state.config.chunk_bytes)
+        operations = state.log.since(message.position, end_, min(state.config.chunk_bytes, CHUNK_BYTES))
         return out.answer(state, envelope, LogChunk(lead.ballot, message.position, operations))
     if learner.frozen is None:
         learner.frozen = Frozen(state.store)
@@ -192,7 +194,7 @@ def on_fetch(state: State, envelope: Envelope, message: Fetch, out: Out) -> None
     # Who is beyond the end has begun with another snapshot, and begins anew when it sees this one.
     beyond = message.position > learner.frozen.total
     offset = message.position if message.snapshot and not beyond else 0
-    chunk = learner.frozen.chunk(lead.ballot, offset, state.config.chunk_bytes)
+    chunk = learner.frozen.chunk(lead.ballot, offset, min(state.config.chunk_bytes, CHUNK_BYTES))
     return out.answer(state, envelope, chunk)
 
 

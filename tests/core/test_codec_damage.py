@@ -52,6 +52,26 @@ from .wire import (
 )
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        LogChunk(
+            BALLOT,
+            0,
+            (Operation(1, 2, 3, 3, b"key", b"value", b"name"), Operation(1, 2, 4, 4, b"k", None, b"")),
+        ),
+        SnapshotChunk(BALLOT, 1, 0, 0, 1, ((b"key", b"value"),), (), ()),
+    ],
+    ids=["operations", "byte strings"],
+)
+def test_every_cut_is_named(message: Message) -> None:
+    """Whatever is left of a message after a cut says that it ends too early, or counts more than there is."""
+    data = encode([(ENVELOPE, message)])
+    for end in range(len(section()), len(data)):
+        with pytest.raises(CodecError, match=r"too early|larger than the message|more than it has bytes"):
+            decode(data[:end])
+
+
 @settings(QUICK, max_examples=300)
 @given(st.binary(max_size=300), st.booleans())
 def test_any_bytes_give_messages_or_a_codec_error(data: bytes, with_head: bool) -> None:
