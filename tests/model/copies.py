@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pbproto import Ballot, Config, Dropped, Member, Operation, Replica, Result, View
+from pbproto.answers import Answers, unpack
 from pbproto.buckets import BucketMap, Snapshot
 from pbproto.messages import KeyRecord, OriginRecord, Promise, SnapshotChunk, Verdict
 from pbproto.values import RequestId
@@ -51,8 +52,20 @@ def _items(value: BucketMap | Snapshot) -> tuple[Callable[..., Any], tuple[Any, 
     return _map if isinstance(value, BucketMap) else _snapshot, (dict(value.items()),)
 
 
+def _answers(packed: list[tuple[bytes, bytes]]) -> Answers:
+    made = Answers()
+    for key, answer in packed:
+        made[key] = unpack(answer)
+    return made
+
+
+def _packed(value: Answers) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    return _answers, (value.packed(),)
+
+
 _TABLE: dict[type, Callable[[Any], Any]] = {
     **copyreg.dispatch_table,
+    Answers: _packed,
     BucketMap: _items,
     Snapshot: _items,
     **dict.fromkeys(
