@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from frontends.common.node import QUEUE_BYTES, Answer, Node, Outbox
 from frontends.common.settings import Settings
-from pbproto import Envelope, Get, Put, Reject, Reply, View, ViewAccepted, Written, decode
-from pbproto.messages import Forward, Propose, Replicate, Told
+from pbproto import Envelope, Get, Put, Reject, Reply, UsageError, View, ViewAccepted, Written, decode
+from pbproto.messages import Forward, Refuse, Replicate, Seek, Told
 from pbproto.values import NO_BALLOT, Operation
 
 
@@ -55,10 +57,46 @@ def test_answers_ride_back() -> None:
     wired.nodes[2].take_mail("one:1")
     wired.nodes[1].tell_view(wired.view)
     mail = wired.nodes[1].take_mail("two:2")
-    assert [type(message) for _, message in decode(mail)] == [Propose]
+    assert [type(message) for _, message in decode(mail)] == [Seek]
     answers = wired.nodes[2].receive(mail)
-    assert [type(message).__name__ for _, message in decode(answers)] == ["Promise"]
+    assert [type(message) for _, message in decode(answers)] == [Refuse]
     assert wired.nodes[2].take_mail("one:1") == b""
+
+
+def test_clients_that_arrive_together_go_in_one_message() -> None:
+    """Whoever arrives before the node is told to admit them comes along: their writes are one message."""
+    wired = Wired()
+    gathered: list[int] = []
+    first = wired.nodes[1] = Node(
+        Settings(id=1), wired.woken[1].append, lambda _: None, lambda: gathered.append(1)
+    )
+    for node in wired.nodes.values():
+        node.tell_view(wired.view)
+    wired.carry()
+    answers: list[Answer] = []
+    for key in (b"a", b"b", b"c"):
+        first.request(lambda token, key=key: Put(token, key, b"v"), answers.append)  # type: ignore[misc]
+    assert len(gathered) == 3
+    first.admit()
+    first.admit()  # nobody is left
+    (_, message) = decode(mail := first.take_mail("two:2"))[0]
+    assert isinstance(message, Replicate)
+    assert [operation.key for operation in message.operations] == [b"a", b"b", b"c"]
+    first.receive_answers(wired.nodes[2].receive(mail))
+    assert [type(answer) for answer in answers] == [Reply] * 3
+
+
+def test_a_request_that_no_replica_takes_never_arrives() -> None:
+    """It is found out at once, and turns away nobody who arrives with it."""
+    gathered: list[int] = []
+    node = Node(Settings(id=1), lambda _: None, lambda _: None, lambda: gathered.append(1))
+    answers: list[Answer] = []
+    node.request(lambda token: Get(token, b"k"), answers.append)
+    with pytest.raises(UsageError):
+        node.request(lambda token: Get(token, b""), answers.append)
+    node.admit()
+    assert [type(answer) for answer in answers] == [Reject]
+    assert len(gathered) == 1
 
 
 def test_closing_answers_everyone_once() -> None:
