@@ -116,7 +116,7 @@ class Settings:
         "on",
         "on|off",
         "on or off",
-        "quart only: whether keys and peers' mail go past the web framework",
+        "whether keys and peers' mail go past the web framework",
         ("on", "off"),
     )
     log_level: str = _text("info", "LEVEL", "debug, info, warning or error", "how much the node logs", LEVELS)

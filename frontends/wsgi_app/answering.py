@@ -1,0 +1,138 @@
+"""Answers the requests of a threaded server: from a WSGI environment to the mapping, in the same thread."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from werkzeug.wsgi import get_content_length
+
+from frontends.common import api
+from frontends.common.budget import Share
+from frontends.common.settings import Settings
+
+PIECE = 262_144
+BODY_TIMEOUT = 10.0
+"""Seconds that a client may pause within a body."""
+
+Environ = dict[str, Any]
+Answer = Callable[[api.Plan, dict[str, str], bytes], api.Response]
+
+
+class Answering:
+    """The requests of one node. ``respond`` may be called by any thread; it keeps it until it is answered."""
+
+    def __init__(self, mapping: api.Api, settings: Settings) -> None:
+        self._api = mapping
+        self._pid = os.getpid()
+        # Waiting clients take up threads; some threads are for what never waits: peers' mail, which is
+        # what the waiting clients wait for, and the routes by which people look in.
+        reserved = max(2, settings.threads // 8)
+        self._seats = threading.BoundedSemaphore(settings.threads - reserved)
+        self._readers = threading.BoundedSemaphore(reserved // 2)
+
+    @property
+    def node_id(self) -> int:
+        """The id of the node."""
+        return self._api.node_id
+
+    def respond(self, environ: Environ) -> api.Response:
+        """The answer to the request of ``environ``."""
+        if os.getpid() != self._pid:
+            detail = "this worker is a forked copy of a node (preloading?); one process is one node"
+            return api.problem(503, "forked_copy", detail)
+        plan = self._api.plan(environ["REQUEST_METHOD"], target_of(environ))
+        if isinstance(plan, api.Response):
+            return plan
+        if not plan.waits:
+            return self._serve(plan, environ, self._answer)
+        # Taken before the body is read: slow senders must not use up the reserved threads either.
+        if self._seats.acquire(blocking=False):
+            try:
+                return self._serve(plan, environ, self._answer)
+            finally:
+                self._seats.release()
+        # Nobody else can wait; but whether the request is bad is found out first, by a few at a time.
+        if self._readers.acquire(blocking=False):
+            try:
+                return self._serve(plan, environ, self._api.overloaded)
+            finally:
+                self._readers.release()
+        return api.overloaded(plan)
+
+    def _serve(self, plan: api.Plan, environ: Environ, answer: Answer) -> api.Response:
+        share = Share(self._api.bodies)
+        try:
+            body = self._body(share, plan, environ) if plan.body_limit else b""
+            if isinstance(body, api.Response):
+                return body
+            name = environ.get("HTTP_IDEMPOTENCY_KEY")
+            return answer(plan, {} if name is None else {"idempotency-key": name}, body)
+        finally:
+            share.end()
+
+    def _body(self, share: Share, plan: api.Plan, environ: Environ) -> bytes | api.Response:
+        """The whole body, or why it is not taken in."""
+        length = get_content_length(environ)
+        if length is not None and length > plan.body_limit:
+            return self._api.too_large(plan)
+        # Of a body whose length is not said the longest is expected.
+        if plan.waits and not share.need(plan.body_limit if length is None else length):
+            return api.too_many_bytes()
+        try:
+            body = _read(environ, length, plan.body_limit)
+        except OSError:
+            return api.problem(400, "bad_body", "the body did not come", (("connection", "close"),))
+        if len(body) > plan.body_limit:
+            return self._api.too_large(plan)
+        if length is not None and len(body) < length:
+            return api.problem(400, "bad_body", "the body is shorter than its Content-Length")
+        return body
+
+    def _answer(self, plan: api.Plan, headers: dict[str, str], body: bytes) -> api.Response:
+        answer: Future[api.Response] = Future()
+        self._api.start(plan, headers, body, answer.set_result)
+        return answer.result()
+
+
+def target_of(environ: Environ) -> bytes:
+    """The raw request target: PATH_INFO is decoded already, and which bytes it was is lost."""
+    raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    if raw is None:
+        # A server that keeps no raw target: encode what it decoded, slashes and all.
+        return b"".join(
+            b"%%%02X" % byte if byte in b"%?#" else bytes([byte])
+            for byte in environ.get("PATH_INFO", "").encode("latin-1")
+        )
+    target: bytes = raw.encode("latin-1")
+    return target
+
+
+def _read(environ: Environ, length: int | None, limit: int) -> bytes:
+    """At most ``limit + 1`` bytes of the body, whatever the server thinks its length is."""
+    stream = environ["wsgi.input"]
+    if length is None and not environ.get("wsgi.input_terminated"):
+        return b""
+    # gunicorn reads bodies in the worker threads and would wait for them for ever; waitress has them whole.
+    connection = environ.get("gunicorn.socket")
+    if connection is None:
+        return _read_stream(stream, length, limit)
+    connection.settimeout(BODY_TIMEOUT)
+    try:
+        return _read_stream(stream, length, limit)
+    finally:
+        connection.settimeout(None)
+
+
+def _read_stream(stream: Any, length: int | None, limit: int) -> bytes:
+    wanted = limit + 1 if length is None else min(length, limit + 1)
+    body = bytearray()
+    while len(body) < wanted:
+        piece = stream.read(min(PIECE, wanted - len(body)))
+        if not piece:
+            break
+        body += piece
+    return bytes(body)
