@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from pbproto import Effect, Event, Replica
+from pbproto.checkpoint import possible
 from pbproto.recording import Writer
 from pbproto.redaction import Redactor
 
@@ -70,6 +71,6 @@ class RecordedCluster(Cluster):
         effects = super().step(id_, event)
         tape = self.current[id_]
         tape.segments[-1].append(tape.writer.step(event, self.now, effects, tape.replica.state))
-        if self.cuts(self.steps):
+        if self.cuts(self.steps) and possible(tape.replica.state):
             tape.cut()
         return effects

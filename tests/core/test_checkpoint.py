@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pbproto import Replica
+from pbproto import Config, Replica
 from pbproto.buckets import MAX_BUCKETS, BucketMap
 from pbproto.checkpoint import (
     DECLARED,
@@ -18,11 +18,12 @@ from pbproto.checkpoint import (
     different_fields,
     digest,
     named_operations,
+    possible,
     restore,
     with_key,
 )
 from pbproto.forms import INT, FormError, Parts
-from pbproto.messages import Fetch, LogChunk, SnapshotChunk
+from pbproto.messages import Fetch, Learned, LogChunk, SnapshotChunk
 from pbproto.redaction import Redactor
 from pbproto.showing import plain
 from pbproto.state import State
@@ -130,6 +131,67 @@ def source() -> State:
     return cluster.state(1)
 
 
+def joining(settings: dict[str, int]) -> Cluster:
+    """Nodes 1 and 2 serve and hold 20 operations; 3 is a newcomer, and so is 0, a primary-to-be."""
+    cluster = Cluster((0, 1, 2, 3), Config(log_keep_bytes=0, **settings))
+    cluster.install((1, 2))
+    for number in range(20):
+        cluster.put(1, b"key%d" % number, b"value%d" % number, b"once%d" % number)
+    cluster.run()
+    cluster.hold(of(SnapshotChunk))
+    return cluster
+
+
+def fills() -> State:
+    """A primary that has offered a copy to a newcomer and has heard of it, between two snapshots."""
+    cluster = joining({"chunk_bytes": 10**6})
+    cluster.tell((1, 2, 3))
+    cluster.put(1, b"large", bytes(100_000))
+    cluster.run()
+    cluster.release()
+    cluster.run(until=lambda: cluster.on_the_way(Learned))
+    cluster.deliver(cluster.on_the_way(Learned)[0])
+    filling = cluster.lead(1).filling
+    assert filling is not None
+    assert filling.learners[3].held == 20
+    assert filling.learners[3].frozen is None
+    return cluster.state(1)
+
+
+def learns() -> State:
+    """A newcomer that has fetched a part of a copy."""
+    cluster = joining({"chunk_bytes": 100})
+    cluster.tell((1, 2, 3))
+    cluster.run()
+    for _ in range(10):
+        cluster.deliver(cluster.on_the_way(SnapshotChunk)[0])
+        cluster.run()
+    learning = cluster.state(3).learning
+    assert learning is not None
+    assert learning.thaw is not None
+    assert learning.thaw.store.keys
+    return cluster.state(3)
+
+
+def has_learned() -> State:
+    """A primary-to-be that has the whole copy and fetches the rest, with a client that waits."""
+    cluster = joining({"chunk_bytes": 10**6})
+    cluster.tell((0, 1, 2))
+    cluster.get(0, b"key0")
+    cluster.hold(of(LogChunk))
+    cluster.run()
+    cluster.put(1, b"large", bytes(100_000))
+    cluster.run()
+    cluster.deliver(cluster.on_the_way(SnapshotChunk)[0])
+    cluster.run()
+    state = cluster.state(0)
+    assert state.seeking is not None
+    assert state.learning is not None
+    assert state.learning.copy is not None
+    assert len(state.learning.copy.keys) == 20
+    return state
+
+
 STATES: list[Callable[[], State]] = [
     empty,
     busy_primary,
@@ -137,6 +199,9 @@ STATES: list[Callable[[], State]] = [
     log_arriving,
     snapshot_arriving,
     source,
+    fills,
+    learns,
+    has_learned,
 ]
 
 
@@ -203,6 +268,13 @@ def test_a_copy_is_independent(make: Callable[[], State]) -> None:
         state.staging.tail.clear()
         if state.staging.thaw is not None:
             state.staging.thaw.store.data.clear()
+    if state.learning is not None:
+        copy = state.learning.copy
+        if state.learning.thaw is not None:
+            copy = state.learning.thaw.store
+        assert copy is not None
+        copy.data.clear()
+        copy.keys.clear()
     whole = Digest(checkpoint.head)
     for piece in checkpoint.pieces():
         whole.add(piece)
@@ -221,6 +293,32 @@ def test_a_hidden_state_has_the_same_form(make: Callable[[], State]) -> None:
     hidden = with_key(named_operations(copy))
     assert [each.request for each in hidden] == [each.request for each in with_key(named_operations(state))]
     assert len(names) == len(hidden)
+
+
+def test_no_checkpoint_is_taken_of_a_snapshot_that_is_fetched() -> None:
+    """It would be one more whole copy for each newcomer: wait until it has it, and look before and after."""
+    cluster = joining({"chunk_bytes": 100})
+    assert possible(cluster.state(1))
+    cluster.tell((1, 2, 3))
+    assert possible(cluster.state(1))
+    cluster.run()
+    assert not possible(cluster.state(1))
+    assert possible(cluster.state(3))
+    cluster.hold(of(Learned))
+    cluster.release()
+    cluster.run()
+    assert cluster.status(1).status == "active"
+    assert possible(cluster.state(1))
+    assert possible(fills())
+
+
+def test_what_is_learned_counts_to_the_limit() -> None:
+    """A copy may be as large as a state: digests of both kinds of copies have a limit, too."""
+    for make in (learns, has_learned):
+        state = make()
+        assert state.store.applied == 0
+        assert digest(state, limit=300) is None
+        assert digest(state, limit=10**6) == digest(state)
 
 
 def test_a_trimmed_log_equals_a_short_one() -> None:

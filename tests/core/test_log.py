@@ -57,6 +57,28 @@ def test_a_batch_is_bounded_but_never_empty_without_need(
     assert [made.counter for made in log.since(first, end, max_bytes)] == counters
 
 
+@pytest.mark.parametrize(
+    ("end", "max_bytes", "first"),
+    [
+        (6, 10_000, 2),
+        (6, 400, 2),
+        (6, 399, 3),
+        (6, 100, 5),
+        (6, 99, 6),
+        (6, 0, 6),
+        (4, 100, 3),
+        (4, 10_000, 2),
+        (2, 10_000, 2),
+    ],
+)
+def test_a_tail_is_as_long_as_it_may_be(end: int, max_bytes: int, first: int) -> None:
+    """Whole operations, the last ones before its end, never more than the bound; the log was trimmed."""
+    log = filled(6)
+    log.trim(2, 0)
+    assert log.tail(end, max_bytes) == first
+    assert sum(log[position].size for position in range(first, end)) <= max_bytes
+
+
 def test_what_was_trimmed_is_not_sent() -> None:
     """Sending the wrong operations would be silent: ask for some below the start."""
     with pytest.raises(InvariantError):

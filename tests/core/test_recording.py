@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from struct import pack
 
 from pbproto import (
+    Batch,
     Close,
     Config,
     Delete,
@@ -49,6 +50,7 @@ EVENTS: list[Event] = [
     GetAll(5),
     Receive(Envelope(1, 2, 7, 0, 0), Told((), 0)),
     Receive(Envelope(1, 2, 7, 0, 0), Replicate(NO_BALLOT, 0, (PUT, PUT._replace(idempotency_key=b"")), 0, 0)),
+    Batch((Put(6, b"k", b"w", b"third"), Get(7, b"k"), GetAll(8), Put(9, b"k", b"x"))),
     Tick(),
     Close(),
 ]
@@ -170,16 +172,17 @@ def test_another_segment_begins_with_the_state() -> None:
 def test_a_redacted_recording_names_its_operations() -> None:
     """What the replica compares is kept, hidden: read events and a checkpoint with idempotency keys."""
     redactor = Redactor(SALT, keys=True)
-    replica, writer, pieces = record(EVENTS[:8], redactor, end="")
+    replica, writer, pieces = record(EVENTS[:9], redactor, end="")
     recording = read(b"".join(pieces))
     assert recording.header.redaction == "all"
     steps = list(recording.steps())
-    assert [len(step.names) for step in steps] == [0, 1, 0, 1, 0, 0, 0, 1]
-    assert steps[7].event == redactor.event(EVENTS[7])
+    assert [len(step.names) for step in steps] == [0, 1, 0, 1, 0, 0, 0, 1, 1]
+    assert [step.event for step in steps[7:]] == [redactor.event(event) for event in EVENTS[7:9]]
     again = read(b"".join(writer.begin_again(replica.state)))
     names = again.state()[1]
-    assert list(names.values()) == [*steps[1].names, *steps[3].names]
-    assert list(names) == [(redactor.key(b"k"), redactor.hide(b"v")), (redactor.key(b"k"), None)]
+    assert list(names.values()) == [*steps[1].names, *steps[3].names, *steps[8].names]
+    key = redactor.key(b"k")
+    assert list(names) == [(key, redactor.hide(b"v")), (key, None), (key, redactor.hide(b"w"))]
 
 
 def test_errors_are_hidden_where_they_may_tell_something() -> None:

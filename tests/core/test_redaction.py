@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pbproto import (
+    Batch,
     Delete,
     Envelope,
     Event,
@@ -93,6 +94,7 @@ EVENTS: list[Event] = [
     Put(1, KEY, SECRET, ONCE),
     Delete(1, KEY, ONCE),
     Get(1, KEY),
+    Batch((Put(1, KEY, SECRET, ONCE), Get(2, KEY), GetAll(3), Delete(4, KEY, ONCE), Put(5, KEY, SECRET))),
     Receive(ENVELOPE, Replicate(NO_BALLOT, 0, (PUT, DELETE), 0, 0)),
     Receive(ENVELOPE, LogChunk(NO_BALLOT, 0, (PUT, DELETE))),
     Receive(ENVELOPE, Forward(NO_BALLOT, 0, 0, PUT)),
@@ -133,7 +135,7 @@ def test_nothing_secret_is_left(redactor: Redactor, what: Any) -> None:
 
 def test_what_has_nothing_to_hide_stays() -> None:
     """Most of a recording needs no change: hide some of it."""
-    for event in (GetAll(1), Tick(), Receive(ENVELOPE, Told((), 0))):
+    for event in (GetAll(1), Batch((GetAll(1),)), Tick(), Receive(ENVELOPE, Told((), 0))):
         assert ALL.event(event) == event
     for effect in (
         Reply(1, Value(None, 1)),
@@ -154,6 +156,8 @@ def test_equal_operations_have_equal_hidden_fingerprints() -> None:
     names = [ALL.fingerprint(fingerprint(PUT))]
     assert ALL.named(put) == ALL.named(forwarded) == ALL.named(batch) == names != [fingerprint(PUT)]
     assert ALL.named(Delete(9, KEY, ONCE)) != names
+    together = Batch((Get(8, KEY), put, Put(9, KEY, SECRET), Delete(10, KEY, ONCE)))
+    assert ALL.named(together) == names + ALL.named(Delete(9, KEY, ONCE))
     assert ALL.named(Put(9, KEY, SECRET)) == ALL.named(Get(9, KEY)) == ALL.named(Tick()) == []
 
 

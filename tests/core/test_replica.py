@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pbproto import (
+    Batch,
     Config,
     Delete,
     Envelope,
     Event,
     Get,
+    GetAll,
     InvariantError,
     Message,
     Put,
@@ -25,7 +27,9 @@ from pbproto import (
     UsageError,
 )
 from pbproto import replica as module
+from pbproto.messages import Replicate
 from pbproto.out import Out
+from pbproto.replica import check_request
 from pbproto.values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES
 
 from .cluster import Cluster, active, of, view
@@ -54,6 +58,8 @@ def test_the_limits_of_ids_and_lives_are_legal() -> None:
         Get(1, b"k" * (MAX_KEY_BYTES + 1)),
         cast("Event", "tick"),
         cast("Event", None),
+        Batch((Put(1, b"k", b"v"), Get(2, b""))),
+        Batch((Put(1, b"k", b"v"), cast("Get", Tick()))),
     ],
 )
 def test_misuse_changes_nothing(event: Event) -> None:
@@ -79,6 +85,43 @@ def test_what_a_peer_would_refuse_is_refused_at_the_door(monkeypatch: pytest.Mon
             replica.step(event, now=0)
     replica.step(Put(1, b"k", b"v" * 10, b"i" * MAX_IDEMPOTENCY_KEY_BYTES), now=0)
     assert replica.state.log.end == 1
+
+
+def test_clients_that_arrive_together_go_in_one_message() -> None:
+    """Three of them write, one reads: one Replicate has it all, and each is answered by its own token."""
+    cluster = active(0, 1)
+    cluster.hold(of())
+    tokens = cluster.ask_together(
+        0, Put(0, b"a", b"1"), Delete(1, b"a"), Put(2, b"a", b"3", b"once"), Get(3, b"a"), GetAll(4)
+    )
+    (mail,) = cluster.on_the_way(Replicate)
+    assert isinstance(mail.message, Replicate)
+    assert [operation.value for operation in mail.message.operations] == [b"1", None, b"3"]
+    cluster.release()
+    cluster.run()
+    assert [cluster.written(token).position for token in tokens[:3]] == [0, 1, 2]
+    assert cluster.value(tokens[3]) == (b"3", 3)
+    assert cluster.listing(tokens[4]) == ({b"a": b"3"}, 3)
+
+
+def test_one_after_the_other_is_the_same_as_together() -> None:
+    """Only the messages are fewer: at the primary, at a backup, at a node without a view, in one that is full."""
+    requests = (Put(0, b"k", b"v"), Get(1, b"k"), Delete(2, b"k"), GetAll(3))
+    for node, ids in ((0, (0, 1)), (1, (0, 1)), (2, (0, 1))):
+        ends = []
+        for together in (False, True):
+            cluster = Cluster((0, 1, 2), Config(max_waiting=3))
+            cluster.install(ids)
+            if together:
+                cluster.ask_together(node, *requests)
+            else:
+                for request in requests:
+                    cluster.ask(node, request)
+            cluster.run()
+            answers = [asked.answer for asked in cluster.asked.values()]
+            assert None not in answers
+            ends.append((answers, dict(cluster.state(0).store.data), cluster.state(0).log.end))
+        assert ends[0] == ends[1]
 
 
 @pytest.mark.parametrize("now", [1.0, None, True, "1"])
@@ -232,6 +275,12 @@ def test_misuse_is_named() -> None:
         (lambda: replica.step(Tick(), now=cast("int", 1.5)), "time is an integer number of nanoseconds"),
         (lambda: replica.step(Put(1, b"", value), now=0), key),
         (lambda: replica.step(cast("Event", "tick"), now=0), "'tick' is not an event"),
+        (lambda: replica.step(Batch((GetAll(1), Put(2, b"", value))), now=0), key),
+        (
+            lambda: replica.step(Batch((cast("Get", Tick()),)), now=0),
+            "Tick() is not a request of a client",
+        ),
+        (lambda: check_request(Get(1, b"")), key),
         (
             lambda: replica.step(Delete(1, b"k", b"i" * 256), now=0),
             f"an idempotency key has at most {MAX_IDEMPOTENCY_KEY_BYTES} bytes",

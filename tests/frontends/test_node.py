@@ -7,7 +7,7 @@ import pytest
 from frontends.common.node import QUEUE_BYTES, Answer, Node, Outbox
 from frontends.common.settings import Settings
 from pbproto import Envelope, Get, Put, Reject, Reply, UsageError, View, ViewAccepted, Written, decode
-from pbproto.messages import Forward, Refuse, Replicate, Seek, Told
+from pbproto.messages import Forward, Promise, Propose, Refuse, Replicate, Seek, Told
 from pbproto.values import NO_BALLOT, Operation
 
 
@@ -56,11 +56,13 @@ def test_answers_ride_back() -> None:
     wired.nodes[2].tell_view(wired.view)
     wired.nodes[2].take_mail("one:1")
     wired.nodes[1].tell_view(wired.view)
-    mail = wired.nodes[1].take_mail("two:2")
-    assert [type(message) for _, message in decode(mail)] == [Seek]
-    answers = wired.nodes[2].receive(mail)
-    assert [type(message) for _, message in decode(answers)] == [Refuse]
-    assert wired.nodes[2].take_mail("one:1") == b""
+    for question, answer in ((Seek, Refuse), (Propose, Promise)):
+        mail = wired.nodes[1].take_mail("two:2")
+        assert [type(message) for _, message in decode(mail)] == [question]
+        answers = wired.nodes[2].receive(mail)
+        assert [type(message) for _, message in decode(answers)] == [answer]
+        assert wired.nodes[2].take_mail("one:1") == b""
+        wired.nodes[1].receive_answers(answers)
 
 
 def test_clients_that_arrive_together_go_in_one_message() -> None:
