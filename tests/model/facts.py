@@ -46,6 +46,12 @@ class Facts:
     sleeps: bool
     """Whether it waits for no deadline."""
     dropped: tuple[Dropped, ...]
+    fills: bool
+    """Whether it leads a view and fills newcomers of another one."""
+    seeks: bool
+    """Whether it holds back a proposal until it is known whether somebody serves."""
+    copy: int
+    """How much of the log the copy holds that is here whole for a view to come; 0 without one."""
 
     @property
     def life(self) -> tuple[int, int]:
@@ -109,4 +115,7 @@ def facts_of(replica: Replica) -> Facts:
         next_counter=state.waiting.next_counter,
         sleeps=replica.deadline is None,
         dropped=tuple(state.dropped),
+        fills=lead is not None and lead.filling is not None,
+        seeks=state.seeking is not None,
+        copy=state.learning.copy.applied if state.learning is not None and state.learning.copy else 0,
     )

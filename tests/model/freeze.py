@@ -7,7 +7,7 @@ field makes more states, never wrong ones. What is named is left out or made rel
   and messages carry durations, so a state behaves like its copy a second later.
 - *words* and *counts for those who look in* (``ignored``, ``heard_at``, reasons in words) go into notes, the
   status and the detail of a rejection, which no property reads and no peer gets.
-- *repetitions* (``resends``, ``nudges``) act through ``min(repetitions, MAX_DOUBLINGS)`` only.
+- *repetitions* (``resends``, ``nudges``, ``offers``) act through ``min(repetitions, MAX_DOUBLINGS)`` only.
 
 ``test_freeze.py`` holds the walk to its promise on samples of explored states.
 """
@@ -89,6 +89,11 @@ SPECIAL: dict[tuple[str, str], Treat] = {
     ("Backup", "suspected_since"): _left_out,
     ("Backup", "leased_until"): _left,
     ("Backup", "offered_at"): relative,
+    ("Learner", "owed_since"): relative,
+    ("Learner", "offer_at"): relative,
+    ("Learner", "offers"): _few,
+    ("Learner", "refusal"): _whether,
+    ("Seeking", "until"): relative,
     ("Parked", "deadline"): relative,
     ("Lead", "expiries"): _at(0),
     ("Lead", "leased_until"): _left,
@@ -200,7 +205,12 @@ def times(state: State) -> list[int]:
         found.append(state.proposal.resend_at)
     if state.staging is not None:
         found.append(state.staging.refetch_at)
+    if state.seeking is not None:
+        found.append(state.seeking.until)
     if state.lead is not None:
+        if state.lead.filling is not None:
+            for learner in state.lead.filling.learners.values():
+                found += [learner.offer_at, learner.owed_since + state.config.suspect_after]
         found += [time for time, _ in state.lead.expiries]
         for backup in state.lead.backups.values():
             if backup.owed_since == FOREVER:

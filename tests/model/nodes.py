@@ -124,6 +124,11 @@ class Nodes:
             self.events.append(event)
         return number
 
+    def is_mail(self, number: int, kinds: tuple[type[Message], ...]) -> bool:
+        """Whether an event is a message of one of these kinds."""
+        event = self.events[number]
+        return isinstance(event, Receive) and isinstance(event.message, kinds)
+
     def step(self, node: int, event: int) -> Step:
         """What the event does to the state. Raises ``ViolationError``."""
         steps = self._steps[node]

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
-from pbproto import Delete, Get, GetAll, Member, Put, View
+from pbproto import Delete, Get, GetAll, Member, Message, Put, View
 from pbproto.events import Request
+from pbproto.messages import Adopt, Adopted, Promise, Propose, Refuse, Seek, Told
 
 LIVES = (50, 20, 80, 10)
 """Incarnations of a node's lives, to which its id is added: not in order, as random bits would not be."""
@@ -22,6 +23,12 @@ SUSPICIOUS = {"request_timeout": 20, "suspect_after": 10, "resend_after": 1_000,
 """The first thing is suspicion, the second that clients are turned away."""
 TINY = {**PATIENT, "chunk_bytes": 1, "batch_bytes": 1, "log_keep_bytes": 0}
 """State moves item by item, as a snapshot whenever it can."""
+
+QUESTIONS = (Seek, Refuse, Told)
+"""What is said before a proposal: whether somebody serves, and that a view was told. A late copy begins an
+installation anew, and is what makes most of the states of a scope that is about something else."""
+INSTALLATION = (*QUESTIONS, Propose, Promise, Adopt, Adopted)
+"""All that brings a view of nodes without data about."""
 
 
 def address(id_: int) -> str:
@@ -153,6 +160,9 @@ class Scope:
     """The number of actions after which the search ends; ``None``: when there is nothing left to try."""
     one_history: bool = True
     """Whether the outside keeps its contract; where it splits the cluster there are two histories."""
+    gone: tuple[type[Message], ...] = ()
+    """The kinds of messages of the first view's installation that arrive no more once it is active; of all
+    others, as of everything that is sent later, a copy may arrive at any time."""
     settings: Mapping[str, int] = field(default_factory=dict)
     """Of ``Config``; times in milliseconds."""
     must_see: tuple[str, ...] = ()

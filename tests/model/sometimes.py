@@ -22,7 +22,17 @@ from pbproto import (
     Written,
 )
 from pbproto.effects import Code, Reason
-from pbproto.messages import Confirm, Confirmed, Forward, Forwarded, Propose, Refuse, Replicated, VerdictCode
+from pbproto.messages import (
+    Confirm,
+    Confirmed,
+    Forward,
+    Forwarded,
+    Offer,
+    Propose,
+    Refuse,
+    Replicated,
+    VerdictCode,
+)
 
 from .facts import Facts
 from .scope import LIVES, Timer
@@ -41,6 +51,13 @@ SOMETIMES = {
     "log_tail": "a member gets the tail of a log",
     "snapshot": "a member gets a snapshot",
     "snapshot_and_tail": "the same, and then the tail of the log",
+    "copied": "a newcomer has the whole of a copy, while the view before serves",
+    "copy_used": "the copy becomes what a member of the new view holds",
+    "filling_given_up": "a primary proposes although a newcomer lacks the copy",
+    "served_meanwhile": "a client is answered by a primary that fills newcomers",
+    "filled_by_another": "a primary-to-be proposes once somebody who serves has filled it",
+    "nobody_serves": "a primary-to-be proposes since all members have said that they serve nothing",
+    "seeking_given_up": "time passes, and a primary-to-be proposes without having heard from all members",
     "truncated": "a member cuts operations that never were acknowledged",
     "recovered": "a backup is suspected, and answers again",
     "parked_not_applied": "a write that waited outside the log is turned away with certainty",
@@ -99,7 +116,22 @@ def seen_in_step(before: Facts, event: object, effects: Iterable[Effect], after:
         found.update({"released": None} if after.promised > before.promised else {})
     if after.suspects and not before.suspects:
         found["suspected"] = None
+    if after.synced != before.synced and after.start == max(before.copy, after.copy) > before.end:
+        found["copy_used"] = None
+    if before.fills and any(isinstance(each, Reply) for each in effects):
+        found["served_meanwhile"] = None
+    if before.seeks and not after.seeks and after.promised > before.promised:
+        found.update(dict.fromkeys(_in_end_of_seeking(event)))
     return tuple(found)
+
+
+def _in_end_of_seeking(event: object) -> Iterator[str]:
+    if isinstance(event, Timer):
+        yield "seeking_given_up"
+    elif isinstance(event, Receive) and isinstance(event.message, Offer):
+        yield "filled_by_another"
+    elif isinstance(event, Receive) and isinstance(event.message, Refuse):
+        yield "nobody_serves"
 
 
 def _restarted(id_: int, incarnation: int) -> bool:
@@ -133,9 +165,11 @@ def _in_note(note: Note, after: Facts) -> Iterator[str]:
     elif note.code is Code.BASE_CHOSEN and fields["source"] != after.id:
         yield "base_from_another"
     elif note.code is Code.STATE_RECEIVED:
-        yield "snapshot" if fields["what"] == "snapshot" else "log_tail"
+        yield {"copy": "copied", "snapshot": "snapshot"}.get(str(fields["what"]), "log_tail")
         if fields["what"] == "snapshot" and after.commit < after.end:
             yield "snapshot_and_tail"
+    elif note.code is Code.FILLED and fields["reason"] != "all learners are close":
+        yield "filling_given_up"
     elif note.code is Code.IGNORED and fields["reason"] in ("former_life", "wrong_incarnation"):
         yield "former_life"
 

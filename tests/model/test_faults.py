@@ -88,7 +88,7 @@ FAULTS = (
         "views.py",
         "                state.proposal.told_again = True\n",
         "                pass\n",
-        "fast-two-restarts-backup",
+        "fast-two-restarts",
         ("durability",),
     ),
     Fault(
@@ -96,7 +96,7 @@ FAULTS = (
         "views.py",
         "        forwarding.verify(state.follow)\n        if state.active:\n",
         "        if state.active:\n            forwarding.verify(state.follow)\n",
-        "fast-two-restarts-primary",
+        "fast-two-restarts",
         ("durability",),
     ),
 )

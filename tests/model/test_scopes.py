@@ -27,12 +27,15 @@ def test_a_fast_scope_is_searched(name: str) -> None:
 
 
 def test_every_scope_has_figures() -> None:
-    """No scope is without a count to hold it to, none has two names, and what a big one costs is known.
+    """No fast scope is without a count to hold it to, none has two names; a big one has a count and a cost.
+
+    A big scope that was not searched with this core yet has neither.
 
     Compare the names.
     """
-    assert list(figures.PINNED) == [*FAST, *BIG]
-    assert list(figures.COST) == list(BIG)
+    measured = [name for name in BIG if name in figures.PINNED]
+    assert list(figures.PINNED) == [*FAST, *measured]
+    assert list(figures.COST) == measured
     assert sorted(SCOPES) == sorted((*FAST, *BIG))
 
 
@@ -43,13 +46,13 @@ def test_the_command_compares_the_figures(
 
     Pin one state more for a small scope, and search it as it is; then to a depth, where nothing is compared.
     """
-    assert main(["--scope", "fast-trimmed"]) == 0
-    verdict, states, actions, depth = figures.PINNED["fast-trimmed"]
-    monkeypatch.setitem(figures.PINNED, "fast-trimmed", (verdict, states + 1, actions, depth))
-    assert main(["--scope", "fast-trimmed"]) == 1
+    assert main(["--scope", "fast-close"]) == 0
+    verdict, states, actions, depth = figures.PINNED["fast-close"]
+    monkeypatch.setitem(figures.PINNED, "fast-close", (verdict, states + 1, actions, depth))
+    assert main(["--scope", "fast-close"]) == 1
     assert f"NOT AS PINNED: exhausted, {states + 1:,} states" in capsys.readouterr().out
-    assert main(["--scope", "fast-trimmed", "--depth", "99"]) == 0
-    assert main(["--scope", "fast-trimmed", "--json"]) == 1
+    assert main(["--scope", "fast-close", "--depth", "99"]) == 0
+    assert main(["--scope", "fast-close", "--json"]) == 1
     assert "NOT AS PINNED" in capsys.readouterr().err
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from pbproto import Close, TellView
+from pbproto import Close, Message, TellView
 from pbproto.values import RequestId
 
 from .histories import Histories
@@ -100,6 +100,7 @@ class Universe:
             for id_ in scope.first:
                 world = self._stepped(world, id_, self.nodes.step(world[2 * id_], self._tells[0]))
             world = self._settle(world)
+            world = self._without(world, scope.gone)
         for index, ask in enumerate(scope.before):
             edge = self.take(world, Action("ask", ask.node, index), echoes=False)
             assert edge is not None
@@ -119,6 +120,14 @@ class Universe:
             else:
                 return world
         raise AssertionError("the start does not come to rest")
+
+    def _without(self, world: World, kinds: tuple[type[Message], ...]) -> World:
+        """The world in which copies of what was sent so far, of these kinds, are lost."""
+        after = list(world)
+        for place in range(1, self._H, 2):
+            left = [number for number in self.inboxes[world[place]] if not self.nodes.is_mail(number, kinds)]
+            after[place] = self._add(0, tuple(left))
+        return tuple(after)
 
     # What can happen.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from ..scope import Order, Scope, get, put
+from ..scope import QUESTIONS, Order, Scope, get, put
 
 SETTINGS = {
     "request_timeout": 100_000,
@@ -33,6 +33,7 @@ alone = leased(
     orders=(Order((1,), (1,)),),
     timers=2,
     passes=((82, 100),),
+    gone=QUESTIONS,
     must_see=("leased_read", "postponed", "commit_after_view_change"),
 )
 handover = leased(
@@ -44,7 +45,8 @@ handover = leased(
     orders=(Order((0, 1, 2), (0, 1, 2)),),
     timers=1,
     passes=((55, 45, 55),),
-    depth=11,
+    gone=QUESTIONS,
+    depth=13,
     must_see=("leased_read", "postponed", "released"),
 )
 
@@ -68,6 +70,7 @@ SCOPES = (
         orders=(Order((1,), (1,)),),
         timers=1,
         passes=((45, 55),),
+        gone=QUESTIONS,
         must_see=("leased_answer", "postponed", "read_at_backup"),
     ),
     handover,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..scope import SUSPICIOUS, Order, get, put, two
+from ..scope import INSTALLATION, SUSPICIOUS, Order, get, put, two
 
 numbered = two(
     "fast-numbered",
-    "Numbered views whose PUTs are late, missing and out of order.",
+    "Numbered views whose PUTs are late, missing and out of order: up to a depth.",
     first_epoch=1,
-    clients=((put(1, "1"), get(0, after=2)),),
+    clients=((put(1, "1"),),),
     orders=(Order((1,), (0, 1), 2), Order((0, 1), (0, 1), 3)),
-    must_see=("learned", "late_view_refused", "blocked", "truncated", "log_tail", "read_after_view_change"),
+    gone=INSTALLATION,
+    max_round=1,
+    depth=17,
+    must_see=("learned", "late_view_refused", "truncated", "log_tail"),
 )
 numbered_restart = two(
     "fast-numbered-restart",
@@ -47,13 +50,15 @@ SCOPES = (
     ),
     two(
         "fast-interrupted",
-        "A node joins as primary, and before that view is active the next one is ordered.",
+        "A node joins as primary, and before that view is active the next one is ordered: up to a depth.",
         first=(1,),
         first_epoch=1,
         before=(put(1, "0"),),
         clients=((get(0, after=1),),),
         orders=(Order((0, 1), (0, 1), 2), Order((0, 1), (0, 1), 3)),
-        must_see=("base_from_another", "log_tail", "late_view_refused", "read_after_view_change"),
+        max_round=1,
+        depth=20,
+        must_see=("base_from_another", "copied", "late_view_refused", "read_after_view_change"),
     ),
     two(
         "fast-verdict",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..scope import SUSPICIOUS, Order, get, put, two
+from ..scope import QUESTIONS, SUSPICIOUS, Order, get, put, two
 
 RESTART_SHOWS = (
     "rejoin",
@@ -24,20 +24,19 @@ told_again = two(
     orders=(Order((1,), (1,)), Order((0, 1), (0, 1))),
     crashes=1,
     mortal=(1,),
+    gone=QUESTIONS,
     depth=16,
     must_see=("former_life", "base_from_another", "commit_after_view_change", "log_tail"),
 )
-two_restarts_primary = two(
-    "fast-two-restarts-primary",
-    "A primary restarts before its view is active; the view is told again; then the other restarts.",
-    first=(1,),
-    before=(put(1, "0"),),
+two_restarts = two(
+    "fast-two-restarts",
+    "A node restarts; before the view is active again it is told again; then the other restarts.",
+    before=(put(0, "0"),),
     clients=(),
-    orders=(Order((0, 1), (0, 1)),),
     crashes=2,
     again=1,
     max_epoch=3,
-    depth=18,
+    gone=QUESTIONS,
     must_see=("base_from_another", "rejoin", "outbid"),
 )
 
@@ -99,21 +98,7 @@ SCOPES = (
         depth=None,
         must_see=("rejoin", "base_from_another", "commit_after_view_change", "read_after_view_change"),
     ),
-    two_restarts_primary,
-    replace(two_restarts_primary, name="big-two-restarts-primary", depth=None),
-    two(
-        "fast-two-restarts-backup",
-        "A backup restarts before its view is active; the view is told again; then the other restarts.",
-        first=(0,),
-        before=(put(0, "0"),),
-        clients=(),
-        orders=(Order((0, 1), (0, 1)),),
-        crashes=2,
-        again=1,
-        max_epoch=3,
-        depth=17,
-        must_see=("log_tail", "rejoin", "base_from_another"),
-    ),
+    two_restarts,
     two(
         "fast-start",
         "Empty nodes become a view, and one of them restarts on the way.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..scope import SUSPICIOUS, TINY, Order, get, put, three
+from ..scope import INSTALLATION, QUESTIONS, SUSPICIOUS, TINY, Order, get, put, three
 
 reads = three(
     "fast-three-reads",
@@ -12,6 +12,7 @@ reads = three(
     clients=((put(0, "1"), get(1, after=1)), (get(0),)),
     orders=(Order((1, 2), (0, 1, 2)),),
     max_round=1,
+    gone=QUESTIONS,
     depth=11,
     must_see=("written", "base_from_another", "refused_stale_read", "unknown_took_effect"),
 )
@@ -43,7 +44,8 @@ SCOPES = (
         "Three nodes, a write at any stage, two of them go on, with the old primary still running.",
         clients=((put(2, "1"),),),
         orders=(Order((1, 2), (1, 2)),),
-        must_see=("base_from_another", "log_tail", "outbid", "answered_from_results"),
+        gone=QUESTIONS,
+        must_see=("base_from_another", "log_tail", "answered_from_results"),
     ),
     reads,
     replace(
@@ -55,11 +57,13 @@ SCOPES = (
     ),
     three(
         "fast-three-join",
-        "One of three goes on alone and writes; then all three are a view again.",
+        "One of three goes on alone and writes; then all three are a view again: up to a depth.",
         clients=((put(1, "1", after=1),),),
         orders=(Order((1,), (1,)), Order((0, 1, 2), (0, 1))),
         max_epoch=3,
         max_round=1,
+        gone=INSTALLATION,
+        depth=17,
         must_see=("base_from_another", "log_tail"),
     ),
     three(
@@ -69,6 +73,7 @@ SCOPES = (
         before=(put(0, "0"),),
         clients=((put(0, "1"),), (get(2, after=1),)),
         orders=(Order((1, 2), (1, 2)),),
+        gone=QUESTIONS,
         settings=TINY,
         must_see=("snapshot_and_tail", "read_after_view_change"),
     ),

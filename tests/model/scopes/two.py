@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from ..scope import PATIENT, SUSPICIOUS, TINY, Order, delete, everything, get, put, two
+from ..scope import (
+    INSTALLATION,
+    PATIENT,
+    QUESTIONS,
+    SUSPICIOUS,
+    TINY,
+    Order,
+    delete,
+    everything,
+    get,
+    put,
+    two,
+)
 
 SCOPES = (
     two(
@@ -11,6 +23,7 @@ SCOPES = (
         clients=((put(0, "1"), get(1, after=1)), (get(0),)),
         orders=(Order((1,), (0, 1)),),
         timers=1,
+        gone=QUESTIONS,
         must_see=("read_after_view_change", "unknown_took_effect", "turned_away_outside", "recovered"),
     ),
     two(
@@ -20,6 +33,7 @@ SCOPES = (
         clients=((put(1, "new", after=1),), (get(0), everything(0))),
         orders=(Order((1,), (1,)),),
         timers=1,
+        gone=QUESTIONS,
         must_see=("refused_stale_read", "commit_after_view_change", "answered_from_results"),
     ),
     two(
@@ -29,6 +43,7 @@ SCOPES = (
         orders=(Order((1,), (1,)),),
         again=1,
         settings=PATIENT,
+        gone=QUESTIONS,
         must_see=("read_at_backup", "answered_from_results", "commit_after_view_change", "recovered"),
     ),
     two(
@@ -45,6 +60,7 @@ SCOPES = (
         clients=((put(0, "1", name="once"), put(1, "1", name="once"), get(1)),),
         orders=(Order((1,), (0, 1)),),
         timers=1,
+        gone=QUESTIONS,
         must_see=("repeat_by_key", "unknown_took_effect", "commit_after_view_change"),
     ),
     two(
@@ -52,6 +68,7 @@ SCOPES = (
         "Two clients use one Idempotency-Key for different writes, at different nodes.",
         clients=((put(0, "1", name="once"), get(0)), (put(1, "2", name="once"),)),
         orders=(Order((1,), (0, 1)),),
+        gone=QUESTIONS,
         must_see=("key_reused", "written", "unknown_took_effect"),
     ),
     two(
@@ -68,13 +85,13 @@ SCOPES = (
     ),
     two(
         "fast-snapshot",
-        "A node joins and gets the state item by item while clients write; then it is alone.",
+        "A node joins and gets the state item by item while clients write.",
         first=(0,),
         before=(put(0, "0"), put(0, "0", key="other", name="named")),
         clients=((put(0, "1"), get(1, after=1)), (put(1, "0", key="other", name="named", after=1),)),
-        orders=(Order((0, 1), (0, 1)), Order((1,), (0, 1))),
+        orders=(Order((0, 1), (0, 1)),),
         settings=TINY,
-        must_see=("snapshot", "repeat_by_key", "read_after_view_change", "commit_after_view_change"),
+        must_see=("copied", "repeat_by_key", "read_after_view_change", "commit_after_view_change"),
     ),
     two(
         "fast-trimmed",
@@ -83,6 +100,8 @@ SCOPES = (
         before=(put(0, "0"), put(0, "1"), put(0, "2")),
         clients=((put(0, "3"),), (get(1, after=1),)),
         orders=(Order((0, 1), (0, 1)),),
+        timers=1,
+        max_round=1,
         settings={**TINY, "log_keep_bytes": 164},  # two of these writes
         must_see=("snapshot", "read_at_backup"),
     ),
@@ -93,7 +112,63 @@ SCOPES = (
         orders=(Order((0,), (0,)), Order((1,), (1,), free=True), Order((0, 1), (0, 1))),
         one_history=False,
         max_epoch=3,
-        depth=17,
+        max_round=1,
+        depth=16,
+        gone=INSTALLATION,
         must_see=("both_halves_wrote", "dropped", "snapshot"),
+    ),
+    two(
+        "fast-fill",
+        "A primary fills a newcomer while its client writes and reads, to the end or until it gives up.",
+        first=(0,),
+        before=(put(0, "0"),),
+        clients=((put(0, "1", after=1), get(0)),),
+        orders=(Order((0, 1), (0, 1)),),
+        timers=1,
+        max_epoch=2,
+        max_round=1,
+        settings=TINY,
+        must_see=("copied", "copy_used", "filling_given_up", "served_meanwhile"),
+    ),
+    two(
+        "fast-fill-restart",
+        "A newcomer restarts while it is filled, before or after: up to a depth.",
+        first=(0,),
+        before=(put(0, "0"),),
+        clients=((put(0, "1", after=1),),),
+        orders=(Order((0, 1), (0, 1)),),
+        crashes=1,
+        mortal=(1,),
+        max_epoch=2,
+        max_round=1,
+        depth=16,
+        settings=TINY,
+        must_see=("copied", "copy_used", "filling_given_up", "served_meanwhile"),
+    ),
+    two(
+        "fast-seek",
+        "A node with the lowest id is empty, and told a view; another one serves meanwhile: up to a depth.",
+        first=(1,),
+        before=(put(1, "0"),),
+        clients=((put(1, "1", after=1),),),
+        orders=(Order((0, 1), (0, 1)),),
+        timers=1,
+        max_round=1,
+        depth=13,
+        settings=TINY,
+        must_see=("copied", "copy_used", "filled_by_another", "seeking_given_up", "served_meanwhile"),
+    ),
+    two(
+        "fast-seek-nobody",
+        "A primary comes back empty, and asks a member that serves nothing without it.",
+        before=(put(0, "0"),),
+        clients=((put(1, "1"),),),
+        crashes=1,
+        mortal=(0,),
+        timers=1,
+        max_epoch=3,
+        max_round=1,
+        settings=SUSPICIOUS,
+        must_see=("nobody_serves", "seeking_given_up", "primary_rejoin"),
     ),
 )
