@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import commit, requests
+from . import commit, leases, requests
 from .effects import Code
 from .gate import from_primary, ignore, refuse_ballot
 from .messages import Envelope, Replicate, Replicated
@@ -27,7 +27,8 @@ def on_replicate(state: State, envelope: Envelope, message: Replicate, out: Out)
         for operation in message.operations[state.log.end - message.first :]:
             state.log.append(operation)
     commit.apply_up_to(state, min(message.commit, state.log.end), out)
-    out.answer(state, envelope, Replicated(state.promised, state.log.end, message.round))
+    lease = leases.give(state, message) if message.lease else 0
+    out.answer(state, envelope, Replicated(state.promised, state.log.end, message.round, lease))
     if not state.active:
         # The primary sends these only once all members hold the base: the view is active.
         state.active = True

@@ -243,12 +243,14 @@ def _check_counts(*counts: int) -> None:
 
 def _read_count(reader: _Reader) -> int:
     count: int = reader.unpack(_U64)[0]
-    _check_counts(count)
+    if count > MAX_ID:  # asked here, and in _make_ballot: every message has some, and a call costs more
+        _check_counts(count)
     return count
 
 
 def _make_ballot(epoch: int, attempt: int, primary: int, incarnation: int) -> Ballot:
-    _check_counts(epoch, attempt, primary)
+    if epoch > MAX_ID or attempt > MAX_ID or primary > MAX_ID:
+        _check_counts(epoch, attempt, primary)
     return Ballot(epoch, attempt, primary, incarnation)
 
 
@@ -295,7 +297,7 @@ _KEY = _structure(KeyRecord, _BLOB, _BLOB, _A_RESULT)
 
 _MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
     (Told, (_MEMBERS, _COUNT)),
-    (Propose, (_A_BALLOT, _MEMBERS, _FLAG)),
+    (Propose, (_A_BALLOT, _MEMBERS, _FLAG, _A_BALLOT)),
     (Promise, (_A_BALLOT, _optional(_A_BALLOT), _BITS, _COUNT, _COUNT, _COUNT, _LINEAGE)),
     (Adopt, (_A_BALLOT, _BITS, _COUNT, _LINEAGE, _many(_LOSS))),
     (Adopted, (_A_BALLOT,)),
@@ -305,11 +307,11 @@ _MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
         SnapshotChunk,
         (_A_BALLOT, _COUNT, _COUNT, _COUNT, _COUNT, _many(_PAIR), _many(_ORIGIN), _many(_KEY)),
     ),
-    (Replicate, (_A_BALLOT, _COUNT, _OPERATIONS, _COUNT, _COUNT)),
-    (Replicated, (_A_BALLOT, _COUNT, _COUNT)),
+    (Replicate, (_A_BALLOT, _COUNT, _OPERATIONS, _COUNT, _COUNT, _COUNT)),
+    (Replicated, (_A_BALLOT, _COUNT, _COUNT, _COUNT)),
     (Forward, (_A_BALLOT, _COUNT, _COUNT, _Field(_write_operation, _read_operation))),
     (Forwarded, (_A_BALLOT, _many(_A_VERDICT))),
-    (Confirm, (_A_BALLOT, _COUNT)),
+    (Confirm, (_A_BALLOT, _COUNT, _FLAG)),
     (Confirmed, (_A_BALLOT, _COUNT, _COUNT)),
     (Refuse, (_A_BALLOT, _choice(Refusal), _COUNT, _A_BALLOT)),
 )

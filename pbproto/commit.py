@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import reads, waiting
+from . import leases, reads, waiting
 from .effects import Code
 from .errors import ensure
 from .gate import ignore
@@ -25,6 +25,8 @@ def on_replicated(state: State, envelope: Envelope, message: Replicated, out: Ou
         return ignore(state, out, "beyond_the_log", envelope, message)
     backup.acked = max(backup.acked, message.log_end)
     backup.round = max(backup.round, message.round)
+    if backup.offered_at != FOREVER and message.round >= backup.offered_round:
+        leases.take(state, lead, backup, message)
     if message.log_end >= backup.sent_end and message.round >= backup.sent_round:
         backup.owed_since = FOREVER
         backup.resends = 0

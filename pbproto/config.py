@@ -21,6 +21,12 @@ class Config:
     """How long an unanswered message stays unanswered before it is sent again."""
     heartbeat: int = 400 * MILLISECOND
     """How often an idle primary asks its backups for a sign of life."""
+    lease: int = 0
+    """How long a backup stands by its primary after each sign of life, and how long a primary asks it to; 0:
+    neither, so that every read is confirmed by a round."""
+    clock_drift: int = 100_000
+    """By how much each clock may be slower or faster than true time, in millionths. What a primary counts of
+    a lease rests on it."""
     max_waiting: int = 10_000
     """How many requests may wait at one node."""
     max_waiting_bytes: int = 256 * MIB
@@ -35,5 +41,7 @@ class Config:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if type(value) is not int or value < (0 if name == "log_keep_bytes" else 1):
+            if type(value) is not int or value < (0 if name in ("lease", "log_keep_bytes") else 1):
                 raise ValueError(f"{name} has to be a positive integer, not {value!r}")
+        if self.clock_drift >= 500_000:
+            raise ValueError("with a clock_drift of a half or more nothing is left of a lease")

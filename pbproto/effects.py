@@ -96,6 +96,7 @@ class Code(Enum):
     VIEW_LEARNED = "view_learned"
     PROPOSED = "proposed"
     PROMISED = "promised"
+    POSTPONED = "postponed"
     BASE_CHOSEN = "base_chosen"
     STARTED_EMPTY = "started_empty"
     BLOCKED = "blocked"

@@ -62,7 +62,9 @@ def verify(follow: Follow) -> None:
 
 def _ask(state: State, follow: Follow, out: Out) -> None:
     follow.ask_resend_at = state.now + state.config.resend_after
-    out.send(state, follow.primary, state.promised.incarnation, Confirm(state.promised, follow.ask))
+    # Leases outlive their givers: that no other view is active is no proof that all of this one are there.
+    leased = state.config.lease > 0 and follow.verify == 0
+    out.send(state, follow.primary, state.promised.incarnation, Confirm(state.promised, follow.ask, leased))
 
 
 def on_confirmed(state: State, envelope: Envelope, message: Confirmed, out: Out) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from .values import Ballot, Dropped, Member, Operation, Result
+from .values import NO_BALLOT, Ballot, Dropped, Member, Operation, Result
 
 
 class Envelope(NamedTuple):
@@ -44,6 +44,7 @@ class Refusal(IntEnum):
     TOLD_OTHER_VIEW = 4
     PROMISED_HIGHER = 5
     NOT_IN_BALLOT = 6
+    LEASED = 7
 
 
 class VerdictCode(IntEnum):
@@ -96,11 +97,15 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Propose:
-    """Primary to member: promise this ballot for a view of these members (phase 1a of Paxos)."""
+    """Primary to member: promise this ballot for a view of these members (phase 1a of Paxos).
+
+    ``released`` is the ballot that the member stands by, if that one's own primary has promised ``ballot``.
+    """
 
     ballot: Ballot
     members: tuple[Member, ...]
     numbered: bool
+    released: Ballot = NO_BALLOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,22 +180,30 @@ class SnapshotChunk:
 
 @dataclass(frozen=True, slots=True)
 class Replicate:
-    """Primary to backup: these operations stand from ``first`` on; all below ``commit`` are everywhere."""
+    """Primary to backup: these operations stand from ``first`` on; all below ``commit`` are everywhere.
+
+    ``lease``: promise no other primary for so many nanoseconds from now on; 0 if that is not asked for.
+    """
 
     ballot: Ballot
     first: int
     operations: tuple[Operation, ...]
     commit: int
     round: int
+    lease: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Replicated:
-    """Backup to primary: I hold the log up to ``log_end``, and had promised nothing higher at ``round``."""
+    """Backup to primary: I hold the log up to ``log_end``, and had promised nothing higher at ``round``.
+
+    ``lease``: for so many nanoseconds after that I promise no other primary.
+    """
 
     ballot: Ballot
     log_end: int
     round: int
+    lease: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +230,14 @@ class Forwarded:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """Backup to primary: which operations must a read that waits here see? (ReadIndex, etcd/raft)"""
+    """Backup to primary: which operations must a read that waits here see? (ReadIndex, etcd/raft)
+
+    ``leased``: the answer may rest on leases; otherwise it takes a round.
+    """
 
     ballot: Ballot
     ask: int
+    leased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ the told view adds is obedience: a member promises only a view that the outside 
 
 from __future__ import annotations
 
-from . import transfer
+from . import leases, transfer
 from .activation import is_former
 from .base import choose
 from .effects import Code
 from .errors import ensure, present
-from .gate import ignore, refuse
+from .gate import from_primary, ignore, refuse
 from .messages import Envelope, Promise, Propose, Refusal, Refuse
 from .out import Out
 from .replication import suspect
@@ -27,6 +27,7 @@ def propose(state: State, out: Out, above: Ballot = NO_BALLOT) -> None:
     """Start to install the told view in a new ballot, higher than ``above`` and all this node promised."""
     told = present(state.told, "only a told view is proposed")
     ensure(told.primary.id == state.id, "only the told view's primary proposes it")
+    ensure(not leases.bind(state), "who proposes stands by nobody else")
     if told.epoch is None:
         state.seen_epoch = max(state.seen_epoch, above.epoch)
         epoch, attempt = state.seen_epoch + 1, 0
@@ -53,6 +54,8 @@ def _seal(state: State, ballot: Ballot, view: View) -> None:
     state.promised_view = View(view.members)
     state.seen_epoch = max(state.seen_epoch, ballot.epoch)
     state.told_rank = max(state.told_rank, ballot.epoch)
+    state.lease_until = 0
+    state.postponed = False
     state.active = False
     state.lead = None
     state.follow = None
@@ -74,9 +77,17 @@ def send_proposal(state: State, proposal: Proposal, to: int, out: Out) -> None:
         return
     if to not in proposal.promises:
         numbered = state.told is not None and state.told.epoch is not None
-        out.send(state, member, 0, Propose(proposal.ballot, proposal.view.members, numbered))
+        released = _released(proposal, to)
+        out.send(state, member, 0, Propose(proposal.ballot, proposal.view.members, numbered, released))
     elif proposal.base is not None and state.synced == proposal.ballot:
         transfer.send_adopt(state, proposal, member, out)
+
+
+def _released(proposal: Proposal, member: int) -> Ballot:
+    """The ballot by whose primary the member stands, if that one leads it no more: it has promised ours."""
+    ballot = proposal.leased.get(member, NO_BALLOT)
+    promised = proposal.promises.get(ballot.primary)
+    return ballot if promised is not None and promised[0] == ballot.incarnation else NO_BALLOT
 
 
 def hasten(state: State, out: Out) -> None:
@@ -113,6 +124,10 @@ def on_propose(state: State, envelope: Envelope, message: Propose, out: Out) -> 
         if state.synced != ballot:
             out.answer(state, envelope, _promise(state))
         return None
+    if leases.bind(state) and not (from_primary(state, envelope) or message.released == state.promised):
+        # Who proposes anew, or has promised another's proposal, reads alone no more: that lease is over.
+        leases.postpone(state, out)
+        return refuse(state, out, envelope, message, Refusal.LEASED)
     if state.lead is not None:
         out.note(Code.STOPPED_SERVING, reason=f"promised {ballot}")
     _seal(state, ballot, view)
@@ -167,6 +182,9 @@ def on_promise(state: State, envelope: Envelope, message: Promise, out: Out) -> 
     proposal.promises[envelope.sender] = (envelope.sender_incarnation, message)
     proposal.refusals.pop(envelope.sender, None)
     proposal.resends = 0
+    for member in proposal.leased:
+        if _released(proposal, member).primary == envelope.sender:
+            send_proposal(state, proposal, member, out)
     return _choose_base(state, proposal, out)
 
 
@@ -205,6 +223,10 @@ def on_refuse(state: State, envelope: Envelope, message: Refuse, out: Out) -> No
         ):
             proposal.refusals[message.addressee] = text
             out.note(Code.REFUSED_BY, member=message.addressee, reason=text)
+        if message.reason is Refusal.LEASED:
+            proposal.leased[envelope.sender] = message.promised
+            if _released(proposal, envelope.sender) != NO_BALLOT:
+                send_proposal(state, proposal, envelope.sender, out)
     elif lead is not None and message.ballot == lead.ballot:
         backup = lead.backups.get(message.addressee)
         if backup is None:
@@ -256,5 +278,6 @@ REFUSALS = {
     Refusal.TOLD_OTHER_VIEW: "it was told another view",
     Refusal.PROMISED_HIGHER: "it has promised a higher ballot",
     Refusal.NOT_IN_BALLOT: "it is not in this ballot",
+    Refusal.LEASED: "it stands by its former primary until that one's lease has run out",
 }
 """The reasons in words, as ``GET /view`` shows them."""

@@ -9,7 +9,7 @@ with all members in place of a majority.
 
 from __future__ import annotations
 
-from . import waiting
+from . import leases, waiting
 from .gate import ignore, lead_of
 from .messages import Confirm, Confirmed, Envelope
 from .out import Out
@@ -24,9 +24,12 @@ def _join_round(lead: Lead) -> int:
     return lead.round
 
 
-def enqueue(state: State, lead: Lead, counter: int) -> None:
+def enqueue(state: State, lead: Lead, counter: int, out: Out) -> None:
     """A client of the primary wants to read."""
+    if leases.hold(state, lead):
+        return waiting.read(state, out, counter)
     lead.reads.append((_join_round(lead), state.log.end, counter))
+    return None
 
 
 def on_confirm(state: State, envelope: Envelope, message: Confirm, out: Out) -> None:
@@ -37,8 +40,15 @@ def on_confirm(state: State, envelope: Envelope, message: Confirm, out: Out) -> 
     known = lead.asks.get(envelope.sender)
     if known is not None and known[2] >= message.ask:
         return ignore(state, out, "repeated", envelope, message)
-    lead.asks[envelope.sender] = (_join_round(lead), state.log.end, message.ask)
+    if message.leased and leases.hold(state, lead):
+        return _confirm(state, lead, envelope.sender, message.ask, out)
+    lead.asks[envelope.sender] = (_join_round(lead), state.log.end, message.ask, message.leased)
     return None
+
+
+def _confirm(state: State, lead: Lead, asker: int, ask: int, out: Out) -> None:
+    backup = lead.backups[asker]
+    out.send(state, backup.member, backup.incarnation, Confirmed(lead.ballot, ask, state.commit))
 
 
 def serve(state: State, lead: Lead, out: Out) -> None:
@@ -46,20 +56,20 @@ def serve(state: State, lead: Lead, out: Out) -> None:
     confirmed = min((backup.round for backup in lead.backups.values()), default=lead.round)
     if confirmed >= lead.verify:
         lead.verify = 0
+    alone = leases.hold(state, lead)
     while lead.reads:
         round_, position, counter = lead.reads[0]
-        if (round_ > confirmed or position > state.commit) and counter in state.waiting.clients:
+        ready = alone or (round_ <= confirmed and position <= state.commit)
+        if not ready and counter in state.waiting.clients:
             break
         lead.reads.popleft()
         waiting.read(state, out, counter)
     for asker in [
         asker
-        for asker, (round_, position, _) in lead.asks.items()
-        if round_ <= confirmed and position <= state.commit
+        for asker, (round_, position, _, leased) in lead.asks.items()
+        if (alone and leased) or (round_ <= confirmed and position <= state.commit)
     ]:
-        _, _, ask = lead.asks.pop(asker)
-        backup = lead.backups[asker]
-        out.send(state, backup.member, backup.incarnation, Confirmed(lead.ballot, ask, state.commit))
+        _confirm(state, lead, asker, lead.asks.pop(asker)[2], out)
 
 
 def wanted_round(lead: Lead) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import commit, reads
+from . import commit, leases, reads
 from .effects import Code
 from .messages import Replicate
 from .out import Out
@@ -24,6 +24,9 @@ def progress(state: State, lead: Lead, out: Out) -> None:
 
 def send(state: State, lead: Lead, backup: Backup, out: Out) -> None:
     """Send the backup what it lacks; empty if it lacks nothing: a round, or a sign of life."""
+    lease = state.config.lease
+    if lease:
+        leases.ask(state, lead, backup)
     operations = state.log.since(backup.acked, state.log.end, state.config.batch_bytes)
     backup.sent_end = backup.acked + len(operations)
     backup.sent_round = lead.round
@@ -32,7 +35,7 @@ def send(state: State, lead: Lead, backup: Backup, out: Out) -> None:
         backup.owed_since = state.now
     backup.resend_at = state.now + (state.config.resend_after << min(backup.resends, MAX_DOUBLINGS))
     backup.beat_at = state.now + state.config.heartbeat
-    message = Replicate(lead.ballot, backup.acked, operations, state.commit, lead.round)
+    message = Replicate(lead.ballot, backup.acked, operations, state.commit, lead.round, lease)
     out.send(state, backup.member, backup.incarnation, message)
 
 

@@ -62,7 +62,7 @@ def drive(state: State, waiter: Waiter, out: Out) -> None:
     if lead is None:
         forwarding.forward(state, waiter, out)
     elif waiter.operation is None:
-        reads.enqueue(state, lead, waiter.counter)
+        reads.enqueue(state, lead, waiter.counter, out)
     else:
         ordering.place_local(state, lead, waiter, out)
 

@@ -83,6 +83,11 @@ class Backup:
     suspected: str = ""
     """Why new writes wait for it; empty while they do not."""
     suspected_since: int = 0
+    leased_until: int = 0
+    """Until then it promises no other primary, as this node counts it."""
+    offered_at: int = FOREVER
+    """When the round began whose acknowledgement gives a lease; ``FOREVER`` while none is asked for."""
+    offered_round: int = 0
 
 
 @dataclass(slots=True)
@@ -104,10 +109,15 @@ class Lead:
     round: int = 0
     round_sent: bool = False
     """Whether ``round`` already went out: a read that arrives later needs the next one."""
+    round_at: int = -1
+    """When ``round`` went out first; only kept where leases are asked for."""
+    leased_until: int = 0
+    """Until then no backup promises another primary: reads need no round."""
     reads: deque[tuple[int, int, int]] = field(default_factory=deque)
     """``(round, position, counter)`` of local reads in order of arrival."""
-    asks: dict[int, tuple[int, int, int]] = field(default_factory=dict)
-    """``(round, position, ask)`` per backup that wants a read confirmed: at most one each."""
+    asks: dict[int, tuple[int, int, int, bool]] = field(default_factory=dict)
+    """``(round, position, ask, whether leases will do)`` per backup that wants a read confirmed: at most one
+    each."""
     uncommitted: dict[RequestId, int] = field(default_factory=dict)
     """Positions of the requests in the log that are not committed yet."""
     claimed: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
@@ -200,6 +210,8 @@ class Proposal:
     """Per member the life that holds the base."""
     refusals: dict[int, str] = field(default_factory=dict)
     """Why a member does not promise yet."""
+    leased: dict[int, Ballot] = field(default_factory=dict)
+    """Per member the ballot by whose primary it stands."""
     blocked: str = ""
     """Why this view cannot be installed without a new word from outside."""
     told_again: bool = False
@@ -236,6 +248,11 @@ class State:
     promised_view: View = field(default_factory=lambda: View(()))
     active: bool = False
     """The promised view is known to be active. Then ``synced == promised``."""
+    lease_until: int = 0
+    """Until then the primary of the promised ballot, in its very life, may read alone: this node promises
+    nobody else, itself included. 0 again as soon as another ballot is promised."""
+    postponed: bool = False
+    """A promise, or a proposal of this node's own, waits for the lease to run out."""
 
     # The copy of the state.
     synced: Ballot | None = None

@@ -33,6 +33,8 @@ class Status:
     """``none`` (never told a view), ``installing``, ``active``, or ``outside`` (told a view without it)."""
     role: str
     """``primary`` or ``backup`` of the told view, or ``none``."""
+    reads: str
+    """``lease``, or ``confirm`` where every read takes a round."""
     ready: bool
     """Whether a request that arrives now can be answered without waiting for anything unusual."""
     waiting_for: tuple[WaitingFor, ...]
@@ -78,6 +80,7 @@ def describe(state: State, now: int) -> Status:
         primary=primary,
         status=word,
         role=role,
+        reads="lease" if state.config.lease else "confirm",
         ready=word == "active" and not waits and not state.closing,
         waiting_for=waits,
         blocked=state.proposal.blocked if state.proposal is not None else "",
@@ -97,7 +100,7 @@ def waiting_for(state: State, now: int) -> tuple[WaitingFor, ...]:
     if word == "active":
         return _waits_while_active(state, now)
     if word == "installing":
-        return _waits_while_installing(state)
+        return _waits_while_installing(state, now)
     return ()
 
 
@@ -122,12 +125,16 @@ def _waits_while_active(state: State, now: int) -> tuple[WaitingFor, ...]:
     return ()
 
 
-def _waits_while_installing(state: State) -> tuple[WaitingFor, ...]:
+def _waits_while_installing(state: State, now: int) -> tuple[WaitingFor, ...]:
     told = state.told
     if told is None or not told.members:
         return ()
     proposal = state.proposal
     if proposal is None:
+        holder = state.promised_view.member(state.promised.primary)
+        if state.postponed and holder is not None:
+            rest = max(0, state.lease_until - now) // MILLISECOND
+            return (WaitingFor(holder.id, holder.address, f"its lease runs for another {rest} ms"),)
         if told.primary.id == state.id:
             return _waits_while_active(state, state.now)
         primary = told.primary

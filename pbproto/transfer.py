@@ -137,6 +137,10 @@ def _swap(state: State, staging: Staging, out: Out) -> None:
             return
         state.store = store
         state.commit = store.applied
+        for waiter in state.waiting.clients.values():
+            # It counted in a log of which the rest is dropped. In this one its position would say that a
+            # write is new which was applied, and whose origin was forgotten.
+            waiter.since = min(waiter.since, staging.agreed)
         state.log = Log(store.applied)
     else:
         ensure(state.commit <= staging.agreed, "nothing that is applied is cut")

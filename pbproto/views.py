@@ -6,7 +6,7 @@ members, ``activation`` starts it.
 
 from __future__ import annotations
 
-from . import forwarding, reads, waiting
+from . import forwarding, leases, reads, waiting
 from .activation import is_former
 from .effects import Code, Reason, ViewAccepted, ViewRefused
 from .gate import ignore, refuse
@@ -84,6 +84,9 @@ def pursue(state: State, out: Out) -> None:
                 state.proposal.told_again = True
             hasten(state, out)
             drive_all(state, out)
+        elif leases.bind(state):
+            # A view of this node alone would be active at once, and its former primary read the past.
+            leases.postpone(state, out)
         else:
             propose(state, out)
     elif state.told_is_promised and state.follow is not None:
@@ -156,11 +159,26 @@ def on_told(state: State, envelope: Envelope, message: Told, out: Out) -> None:
 
 
 def on_time(state: State, out: Out) -> None:
-    """Nudge again where nothing came back."""
+    """Nudge again where nothing came back; go on with what a lease has held up."""
+    if leases.due(state):
+        state.postponed = False
+        _resume(state, out)
     if state.nudge_at <= state.now:
+        nudge(state, out)
+
+
+def _resume(state: State, out: Out) -> None:
+    """Propose, or let the told view's primary know that its proposal is welcome now."""
+    told = state.told
+    if told is None or told.member(state.id) is None:
+        return
+    if told.primary.id == state.id:
+        pursue(state, out)
+    else:
+        state.nudges = 0
         nudge(state, out)
 
 
 def deadline(state: State) -> int:
     """When ``on_time`` has something to do."""
-    return state.nudge_at
+    return min(state.nudge_at, leases.deadline(state))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.planted.bugs import BUGS
+from tests.planted.all import ALL
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -155,7 +155,7 @@ def _wrong_cells(cells: list[str]) -> Iterator[str]:
     named = re.findall(r"`(\w+)`", faults)
     if faults != (", ".join(f"`{name}`" for name in named) or NO_FAULT):
         yield f"the last cell is no list of faults: {faults}"
-    known = [bug.name for bug in BUGS]
+    known = [bug.name for bug in ALL]
     yield from (f"there is no planted fault {name}" for name in named if name not in known)
 
 

@@ -292,6 +292,7 @@ class Api:
             "primary": status.primary,
             "status": status.status,
             "role": status.role,
+            "reads": status.reads,
             "waiting_for": [
                 {"id": wait.id, "address": wait.address, "reason": wait.reason} for wait in status.waiting_for
             ],

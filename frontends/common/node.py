@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ from pbproto.config import MIB
 from pbproto.events import Request
 from pbproto.messages import Adopt, Fetch, LogChunk, Propose, Replicate, SnapshotChunk, Told
 
-from . import recorder
+from . import clock, recorder
 from .logs import LOGGER, NoteLog, logfmt
 from .settings import Settings
 
@@ -133,7 +132,7 @@ class Node:
     Raises ``RecordingFileError`` if it is to be recorded at a path where that cannot be done.
 
     ``wake_peer(address)`` is called when there is mail for an address, ``wake_timer(deadline)`` with the
-    time (nanoseconds of ``time.monotonic_ns``) of the next tick; both outside the lock.
+    time (nanoseconds of ``clock``) of the next tick; both outside the lock.
     """
 
     def __init__(
@@ -144,6 +143,7 @@ class Node:
     ) -> None:
         self.settings = settings
         self.id = settings.id
+        self.clock = clock.of(settings)
         incarnation = secrets.randbits(64) or 1
         self._recorder = recorder.start(settings, incarnation)
         if self._recorder is not None:
@@ -228,7 +228,7 @@ class Node:
     def status(self) -> Status:
         """What this node can say about itself."""
         with self._lock:
-            return self._replica.status(time.monotonic_ns())
+            return self._replica.status(self.clock())
 
     def take_mail(self, address: str) -> bytes:
         """The next body to post to ``address``; empty if there is nothing for it."""
@@ -254,7 +254,8 @@ class Node:
         room = QUEUE_BYTES
         with self._lock:
             for event in events:
-                now = time.monotonic_ns()
+                # Under the lock, and when the event is there: reads under leases rest on that (leases.hold).
+                now = self.clock()
                 try:
                     effects = self._replica.step(event, now=now)
                 except UsageError:

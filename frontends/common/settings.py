@@ -6,12 +6,14 @@ import argparse
 import math
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NoReturn
 
 from pbproto import Config
 from pbproto.config import MIB, SECOND
+from pbproto.leases import counted
 from pbproto.values import MAX_ID, MAX_KEY_BYTES
 
 PREFIX = "PBPROTO_"
@@ -58,6 +60,23 @@ class Settings:
     )
     heartbeat: float = _setting(
         0.4, "seconds", "how often an idle primary asks its backups for a sign of life", 0.01, 60
+    )
+    reads: str = _text(
+        "confirm",
+        "MODE",
+        "confirm or lease",
+        "confirm each read by a round, or let the primary read alone while all backups have leased it that",
+        ("confirm", "lease"),
+    )
+    lease: float = _setting(
+        1.0,
+        "seconds",
+        "lease mode only: how long a backup promises no other primary after each sign of life",
+        0.05,
+        600,
+    )
+    clock_drift: int = _setting(
+        100_000, "millionths", "lease mode only: by how much a clock may run fast or slow at most", 1, 200_000
     )
     peer_timeout: float = _setting(
         5.0,
@@ -117,6 +136,8 @@ class Settings:
             suspect_after=ticks(self.suspect_after),
             resend_after=ticks(self.resend_after),
             heartbeat=ticks(self.heartbeat),
+            lease=ticks(self.lease) if self.reads == "lease" else 0,
+            clock_drift=self.clock_drift,
             max_waiting=self.max_waiting,
             max_waiting_bytes=self.max_waiting_bytes,
             batch_bytes=self.batch_bytes,
@@ -199,7 +220,17 @@ def _build(given: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
     settings = Settings(**values)
     if settings.max_waiting_bytes < settings.max_value_bytes + 2 * MAX_KEY_BYTES:
         raise SettingError("max_waiting_bytes has to be larger than max_value_bytes")
+    if settings.reads == "lease":
+        _check_leases(settings)
     return settings
+
+
+def _check_leases(settings: Settings) -> None:
+    core = settings.core
+    if counted(core.lease, core.clock_drift) <= core.heartbeat:
+        raise SettingError("lease has to be longer than heartbeat, or leases lapse between two signs of life")
+    if sys.platform != "linux":
+        raise SettingError("reads=lease needs a clock that goes on while the machine sleeps, as on Linux")
 
 
 class _Parser(argparse.ArgumentParser):

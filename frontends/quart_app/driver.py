@@ -61,8 +61,8 @@ class Driver:
                 return  # it fires early enough, and is set anew then
             self._timer.cancel()
         self._timer_at = deadline
-        # The node's clock and the loop's are the same monotonic clock.
-        self._timer = self._loop.call_at(deadline / SECOND, self._tick)
+        # The node's clock need not be the loop's.
+        self._timer = self._loop.call_later((deadline - self.node.clock()) / SECOND, self._tick)
 
     def _tick(self) -> None:
         self._timer = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import select
 import threading
-import time
 from contextlib import suppress
 
 from frontends.common.logs import LOGGER, logfmt
@@ -158,7 +157,7 @@ class _Timer:
             with self._changed:
                 while not self._stopped:
                     deadline = self._deadline
-                    rest = None if deadline is None else (deadline - time.monotonic_ns()) / SECOND
+                    rest = None if deadline is None else (deadline - node.clock()) / SECOND
                     if rest is not None and rest <= 0:
                         self._deadline = None
                         break
@@ -169,4 +168,4 @@ class _Timer:
                 node.tick()  # sets the next deadline
             except Exception:
                 LOGGER.exception("%s", logfmt(node.id, "tick_failed"))
-                self.set(time.monotonic_ns() + SECOND)
+                self.set(node.clock() + SECOND)

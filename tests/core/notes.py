@@ -47,6 +47,7 @@ IGNORED = (
     "beyond_the_log",
     "beyond_the_state",
     "former_life",
+    "leased",
     "not_a_backup",
     "not_a_member",
     "not_a_source",
@@ -79,6 +80,7 @@ FORMS: Mapping[Code, Mapping[str, Form]] = {
     Code.VIEW_LEARNED: {"epoch": number, "members": ids},
     Code.PROPOSED: {"ballot": ballot, "members": ids},
     Code.PROMISED: {"ballot": ballot, "synced": text(f"None|{BALLOT}"), "log_end": number},
+    Code.POSTPONED: {"ballot": ballot, "until": number},
     Code.BASE_CHOSEN: {"ballot": ballot, "source": number, "end": number},
     Code.STARTED_EMPTY: {"ballot": ballot},
     Code.BLOCKED: {

@@ -201,7 +201,7 @@ SENTENCES = (
         (section(adopt((1, 0), (1, 0))), "lineage is not in order"),
         (section(adopt((1, 3), (2, 2))), "lineage is not in order"),
         (section(b"\x02" + BALLOT_BYTES + b"\x02"), "presence mark is neither"),
-        (section(b"\x0e" + BALLOT_BYTES + b"\x07" + u64(0) + BALLOT_BYTES), "cannot have"),
+        (section(b"\x0e" + BALLOT_BYTES + b"\x08" + u64(0) + BALLOT_BYTES), "cannot have"),
         (section(b"\x0b" + BALLOT_BYTES + u32(1) + u64(0) + b"\x08" + u64(0)), "cannot have"),
     ],
 )

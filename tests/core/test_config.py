@@ -28,9 +28,16 @@ def test_every_setting_is_a_positive_integer(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_may_be_kept_but_not_nothing_of_the_rest(name: str) -> None:
-    """Zero is legal for the log that is kept, and for nothing else: try it everywhere."""
-    if name == "log_keep_bytes":
-        assert Config(log_keep_bytes=0).log_keep_bytes == 0
+    """Zero is legal for the log that is kept and for leases, and for nothing else: try it everywhere."""
+    if name in ("lease", "log_keep_bytes"):
+        assert getattr(Config(**{name: 0}), name) == 0
     else:
         with pytest.raises(ValueError, match=name):
             Config(**{name: 0})
+
+
+def test_no_clock_is_off_by_a_half() -> None:
+    """Nothing would be left of a lease: try the largest drift, and one more."""
+    assert Config(clock_drift=499_999).clock_drift == 499_999
+    with pytest.raises(ValueError, match="nothing is left of a lease"):
+        Config(clock_drift=500_000)

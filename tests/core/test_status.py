@@ -191,7 +191,7 @@ def test_every_room_can_be_looked_into() -> None:
     """The rooms answer for any state, also one that no event leads to: ask for a fresh node's waits."""
     state = Cluster((0,)).state(0)
     assert _waits_while_active(state, 0) == ()
-    assert _waits_while_installing(state) == ()
+    assert _waits_while_installing(state, 0) == ()
 
 
 def test_the_silence_of_a_primary_is_counted_from_its_last_word() -> None:

@@ -12,6 +12,7 @@ from pbproto.messages import (
     Adopt,
     Adopted,
     Fetch,
+    Forward,
     LogChunk,
     Promise,
     Propose,
@@ -649,3 +650,30 @@ def test_a_deleted_key_does_not_come_back_with_a_member(settings: dict[str, int]
     listing, position = cluster.listing(cluster.get_all(away))
     kept = {b"key%d" % number: b"value" for number in range(2, 6)}
     assert (listing, position) == ({**kept, b"key1": b"again"}, 9)
+
+
+def test_who_waits_through_a_join_counts_in_the_joined_log() -> None:
+    """A position of a log that was dropped says nothing of the other one.
+
+    1 wrote alone, up to 4; its next client comes when {0, 1} is told, whose base goes up to 1 and lacks that.
+    Were its write sent on as one that cannot stand below 4, a copy that comes when its origin has been
+    forgotten would look new, and be applied twice.
+    """
+    cluster = active(0, 1)
+    cluster.put(0, b"k", b"common")
+    cluster.advance(500)
+    cluster.watch.one_history = False
+    cluster.install((1,))
+    for number in range(3):
+        cluster.put(1, b"k", b"dropped %d" % number)
+    cluster.install((0,))
+    cluster.install((0,), epoch=9)
+    cluster.tell((0, 1), epoch=10)
+    write = cluster.put(1, b"k", b"late")
+    assert cluster.state(1).waiting.clients[3].since == 4
+    cluster.run(until=lambda: cluster.on_the_way(Forward))
+    (mail,) = cluster.on_the_way(Forward)
+    assert isinstance(mail.message, Forward)
+    assert mail.message.since == 1
+    cluster.run()
+    assert cluster.written(write).position == 1

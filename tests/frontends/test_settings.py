@@ -36,6 +36,7 @@ def test_every_setting_has_a_flag_and_a_variable() -> None:
         "log_level": "debug",
         "record": "some/where",
         "record_redact": "all",
+        "reads": "lease",
         "max_waiting_bytes": "9000000",  # at least the largest value
     }
     for spec in TUNABLE:
@@ -80,6 +81,10 @@ def test_the_first_server_is_the_default() -> None:
         ["--id", "1", "--record", "nul\0"],
         ["--id", "1", "--record-bytes", "65535"],
         ["--id", "1", "--record-redact", "keys"],
+        ["--id", "1", "--reads", "stale"],
+        ["--id", "1", "--reads", "lease", "--lease", "0.4"],
+        ["--id", "1", "--reads", "lease", "--heartbeat", "0.99"],
+        ["--id", "1", "--clock-drift", "0"],
         ["--id", "1", "--no-such-flag"],
         ["--id", "1", "--request", "5"],
     ],
@@ -113,6 +118,18 @@ def test_seconds_become_nanoseconds() -> None:
     """The core counts in nanoseconds: a timeout of 1.5 seconds is 1,500,000,000 of them."""
     settings = from_environment({"NODE_IDENTIFIER": "1", "PBPROTO_REQUEST_TIMEOUT": "1.5"})
     assert settings.core.request_timeout == 1_500_000_000
+
+
+def test_leases_are_off_unless_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease that is set means nothing without the mode; with it the core has both numbers."""
+    name = {"NODE_IDENTIFIER": "1", "PBPROTO_LEASE": "2.5", "PBPROTO_CLOCK_DRIFT": "500"}
+    assert from_environment(name).core.lease == 0
+    core = from_environment(name | {"PBPROTO_READS": "lease"}).core
+    assert (core.lease, core.clock_drift) == (2_500_000_000, 500)
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert from_environment(name).core.lease == 0
+    with pytest.raises(SettingError, match="while the machine sleeps"):
+        from_environment(name | {"PBPROTO_READS": "lease"})
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,7 +31,9 @@ pytestmark = pytest.mark.timeout(600)
 
 # Small, so that the limit can be reached in many ways without moving megabytes through three processes.
 MAX_VALUE = 100_000
-ENV = {"PBPROTO_MAX_VALUE_BYTES": str(MAX_VALUE)}
+READS = os.environ.get("CONFORMANCE_READS", "confirm")
+"""How the nodes read; the answers are the same. ``CONFORMANCE_READS=lease`` runs all of it under leases."""
+ENV = {"PBPROTO_MAX_VALUE_BYTES": str(MAX_VALUE), "PBPROTO_READS": READS}
 
 KEY_ALLOW = {"DELETE", "GET", "HEAD", "OPTIONS", "PUT"}
 READ_ALLOW = {"GET", "HEAD", "OPTIONS"}
@@ -217,6 +220,7 @@ def test_view_says_what_a_node_is_doing(cluster: Cluster) -> None:
         assert view["primary"] == 0
         assert view["status"] == "active"
         assert view["role"] == ("primary" if number == 0 else "backup")
+        assert view["reads"] == READS
         assert view["waiting_for"] == []
         assert view["blocked"] is None
         assert view["dropped"] == []

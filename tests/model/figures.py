@@ -36,6 +36,9 @@ PINNED: dict[str, Figures] = {
     "fast-three-tail": ("exhausted", 2_800, 11_310, 25),
     "fast-three-restart": ("exhausted", 12_112, 29_025, 27),
     "fast-three-timer": ("exhausted", 5_132, 17_728, 14),
+    "fast-lease": ("exhausted", 9_017, 37_408, 15),
+    "fast-lease-backup": ("exhausted", 5_204, 19_880, 13),
+    "fast-lease-handover": ("bounded", 4_526, 11_059, 11),
     "big-restart": ("exhausted", 69_768, 113_216, 31),
     "big-restart-timer": ("bounded", 500_230, 1_475_507, 15),
     "big-told-again": ("exhausted", 157_452, 306_577, 36),
@@ -47,6 +50,9 @@ PINNED: dict[str, Figures] = {
     "big-three-timer": ("bounded", 257_111, 761_230, 12),
     "big-leftover": ("bounded", 1_097_358, 4_221_868, 19),
     "big-full": ("bounded", 1_983_377, 6_144_201, 13),
+    "big-lease": ("exhausted", 262_937, 1_302_772, 19),
+    "big-lease-handover": ("exhausted", 751_481, 4_329_574, 36),
+    "big-lease-restart": ("bounded", 1_479_297, 10_883_475, 15),
 }
 
 COST = {
@@ -61,5 +67,8 @@ COST = {
     "big-three-timer": "73 s, 0.5 GiB",
     "big-leftover": "89 s",
     "big-full": "193 s, 1.5 GiB",
+    "big-lease": "19 s",
+    "big-lease-handover": "53 s",
+    "big-lease-restart": "121 s, 0.8 GiB",
 }
 """CPU time of the big scopes, Python 3.11 on a busy 2-core machine; memory where it is much."""

@@ -21,6 +21,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum, IntEnum
 from typing import Any
 
+from pbproto import leases
 from pbproto.log import Log
 from pbproto.state import FOREVER, State
 from pbproto.store import Frozen, Store, Thaw
@@ -55,6 +56,11 @@ def _few(count: int, _now: int) -> int:
     return min(count, ENOUGH)
 
 
+def _left(time: int, now: int) -> int:
+    """How much of a lease is left; whether it ran out long ago does not matter."""
+    return max(0, time - now)
+
+
 def _whether(words: str, _now: int) -> bool:
     return bool(words)
 
@@ -68,6 +74,7 @@ SPECIAL: dict[tuple[str, str], Treat] = {
     ("State", "config"): _left_out,  # the same for all nodes of a scope
     ("State", "nudge_at"): relative,
     ("State", "nudges"): _few,
+    ("State", "lease_until"): _left,
     ("State", "nudge_refusal"): _left_out,
     ("State", "ignored"): _left_out,
     ("Waiter", "deadline"): relative,
@@ -78,8 +85,12 @@ SPECIAL: dict[tuple[str, str], Treat] = {
     ("Backup", "resends"): _few,
     ("Backup", "suspected"): _whether,
     ("Backup", "suspected_since"): _left_out,
+    ("Backup", "leased_until"): _left,
+    ("Backup", "offered_at"): relative,
     ("Parked", "deadline"): relative,
     ("Lead", "expiries"): _at(0),
+    ("Lead", "leased_until"): _left,
+    ("Lead", "round_at"): lambda time, now: time == now,
     ("Follow", "heard_at"): _left_out,
     ("Follow", "ask_resend_at"): relative,
     ("Follow", "forwarded"): _at(0),
@@ -182,7 +193,7 @@ def freeze(state: State) -> bytes:
 
 def times(state: State) -> list[int]:
     """The times after the node's clock at which something of it is due, in no order."""
-    found = [state.nudge_at, *(deadline for _, deadline in state.waiting.arrivals)]
+    found = [state.nudge_at, leases.deadline(state), *(deadline for _, deadline in state.waiting.arrivals)]
     if state.proposal is not None and not state.proposal.blocked:
         found.append(state.proposal.resend_at)
     if state.staging is not None:

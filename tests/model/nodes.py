@@ -35,7 +35,7 @@ from pbproto.messages import Adopted, Promise, Replicated
 from .copies import dump, load
 from .facts import Facts, facts_of
 from .freeze import freeze, times
-from .scope import LIVES, TIMERS, Scope, Timer, address
+from .scope import LIVES, TIMERS, Pass, Scope, Timer, address
 from .sometimes import seen_in_step
 
 Answer = tuple[int, tuple[object, ...]]
@@ -52,7 +52,7 @@ class ViolationError(Exception):
         self.text = text
 
 
-Happening = Event | Timer
+Happening = Event | Timer | Pass
 Sends = tuple[tuple[int, tuple[int, ...]], ...]
 """Per receiver the numbers of the messages."""
 
@@ -88,7 +88,8 @@ class Nodes:
         self._steps: list[dict[int, Step | ViolationError]] = []
         self._event_numbers: dict[Happening, int] = {}
         self._addresses = {address(id_): id_ for id_ in range(scope.nodes)}
-        self.timers = tuple(self.event(timer) for timer in TIMERS)
+        self.timers = () if scope.passes else tuple(self.event(timer) for timer in TIMERS)
+        self.passes = tuple(tuple(self.event(Pass(time)) for time in each) for each in scope.passes)
 
     def start(self, id_: int, life: int) -> int:
         """A node starts, with nothing."""
@@ -219,7 +220,7 @@ def obeys(before: Facts, event: Happening, after: Facts) -> None:
         )
 
 
-_TIMES = ("request_timeout", "suspect_after", "resend_after", "heartbeat")
+_TIMES = ("request_timeout", "suspect_after", "resend_after", "heartbeat", "lease")
 
 
 def happen(replica: Replica, event: Happening) -> tuple[Effect, ...]:
@@ -228,6 +229,9 @@ def happen(replica: Replica, event: Happening) -> tuple[Effect, ...]:
     if isinstance(event, Timer):
         due = replica.deadline if event.kind == "next" else max(times(replica.state), default=now)
         now = max(now, due or 0)
+        event = Tick()
+    elif isinstance(event, Pass):
+        now += event.milliseconds * MILLISECOND
         event = Tick()
     try:
         return replica.step(event, now=now)

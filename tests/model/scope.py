@@ -94,6 +94,13 @@ TIMERS = (Timer("next"), Timer("all"))
 
 
 @dataclass(frozen=True, slots=True)
+class Pass:
+    """So many milliseconds pass at one node, while some pass at every other as well."""
+
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One view that the outside orders after the one before, and the nodes that are told."""
 
@@ -125,6 +132,9 @@ class Scope:
     """Requests that were answered before the search begins, in this order."""
     timers: int = 0
     """How often some node's clock may move, to its next deadline or past all of them."""
+    passes: tuple[tuple[int, ...], ...] = ()
+    """Where clocks drift within bounds, all of them move at once instead: each of these is how far, per node,
+    in milliseconds. Clocks that move one by one drift without any, and leases rest on a bound."""
     crashes: int = 0
     """How often some node may crash and start again with nothing."""
     mortal: tuple[int, ...] = ()

@@ -7,9 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pbproto import Close, Effect, Message, Note, Receive, Reject, Reply, Send, ViewRefused, Written
+from pbproto import (
+    Close,
+    Effect,
+    Get,
+    GetAll,
+    Message,
+    Note,
+    Receive,
+    Reject,
+    Reply,
+    Send,
+    ViewRefused,
+    Written,
+)
 from pbproto.effects import Code, Reason
-from pbproto.messages import Forward, Forwarded, Refuse, Replicated, VerdictCode
+from pbproto.messages import Confirm, Confirmed, Forward, Forwarded, Propose, Refuse, Replicated, VerdictCode
 
 from .facts import Facts
 from .scope import LIVES, Timer
@@ -53,6 +66,10 @@ SOMETIMES = {
     "answered_at_stop": "a node that is told to stop answers a client that waits",
     "turned_away_at_stop": "a node that is stopping turns a newcomer away",
     "acknowledged_while_stopping": "a node that is stopping acknowledges what it is sent",
+    "leased_read": "a primary answers a read without asking anybody",
+    "leased_answer": "a primary answers a backup's question without asking the others",
+    "postponed": "what was ordered of a node waits for a lease that it gave",
+    "released": "a member promises at once, since the primary by whom it stood has promised",
 }
 
 
@@ -76,6 +93,10 @@ def seen_in_step(before: Facts, event: object, effects: Iterable[Effect], after:
         found["truncated"] = None
     if after.says_active and not before.says_active:
         found.update(dict.fromkeys(_in_active(after)))
+    if isinstance(event, Get | GetAll) and after.leads and any(isinstance(each, Reply) for each in effects):
+        found["leased_read"] = None
+    if isinstance(event, Receive) and isinstance(event.message, Propose) and event.message.released.epoch:
+        found.update({"released": None} if after.promised > before.promised else {})
     if after.suspects and not before.suspects:
         found["suspected"] = None
     return tuple(found)
@@ -101,6 +122,7 @@ _NOTES = {
     Code.BLOCKED: "blocked",
     Code.STARTED_EMPTY: "started_empty",
     Code.DROPPED: "dropped",
+    Code.POSTPONED: "postponed",
 }
 
 
@@ -152,6 +174,8 @@ def _in_mail(message: Message, before: Facts, event: object) -> Iterator[str]:
         yield "sent_again"
     if before.closing and isinstance(message, Replicated):
         yield "acknowledged_while_stopping"
+    if isinstance(message, Confirmed) and isinstance(event, Receive) and isinstance(event.message, Confirm):
+        yield "leased_answer"
     if isinstance(message, Forwarded):
         yield from _in_verdict(message, before, event)
 

@@ -11,7 +11,7 @@ from pbproto.values import Member
 from .histories import outcome
 from .nodes import Happening, ViolationError
 from .path import replay, shortened
-from .scope import Timer
+from .scope import Pass, Timer
 from .world import Action, Universe, World
 
 
@@ -56,6 +56,8 @@ def happening(event: Happening, id_: int) -> str:
             return f"node {id_} is told the view {members(view)}"
         case Timer("next"):
             return f"time passes at node {id_} until its next deadline"
+        case Pass(milliseconds):
+            return f"{milliseconds} ms pass at node {id_}"
         case Timer():
             return f"time passes at node {id_} until all its timers are due"
         case Put() | Delete() | Get() | GetAll() | Tick():
@@ -75,6 +77,9 @@ def describe(universe: Universe, action: Action) -> str:
         return f"node {id_} crashes and starts again, with nothing"
     if what == "close":
         return f"node {id_} is told to stop"
+    if what == "pass":
+        passed = enumerate(universe.scope.passes[number])
+        return "time passes: " + ", ".join(f"{time} ms at node {at}" for at, time in passed)
     if what == "ask":
         client, _, ask = universe.histories.script[number]
         return f"client {client} asks node {id_}: {ask} (request {number})"

@@ -29,10 +29,11 @@ World = tuple[int, ...]
 class Action(NamedTuple):
     """What happens."""
 
-    what: Literal["deliver", "timer", "ask", "order", "tell", "crash", "close"]
+    what: Literal["deliver", "timer", "pass", "ask", "order", "tell", "crash", "close"]
     node: int
     number: int
-    """Of the event, the request, the view, or the life that begins; of a stop, 0."""
+    """Of the event, the request, the view, the way in which time passes, or the life that begins; of a stop,
+    0."""
 
 
 class Edge(NamedTuple):
@@ -185,6 +186,8 @@ class Universe:
                 if not self.nodes.facts[world[2 * id_]].sleeps:
                     for event in self.nodes.timers:
                         yield Action("timer", id_, event)
+            for number in range(len(self.nodes.passes)):
+                yield Action("pass", -1, number)
 
     def take(self, world: World, action: Action, echoes: bool = True) -> Edge | None:
         """Let one thing happen; ``None`` if it goes beyond a cap. Raises ``ViolationError``."""
@@ -201,6 +204,8 @@ class Universe:
         elif what == "timer":
             world = self._with(world, self._O, self.views.timer(world[self._O]))
             event = number
+        elif what == "pass":
+            return self._passed(world, action)
         elif what == "deliver":
             event = number
         else:
@@ -215,6 +220,22 @@ class Universe:
             self.cut += 1
             return None
         return Edge(action, step, self._stepped(world, id_, step))
+
+    def _passed(self, world: World, action: Action) -> Edge | None:
+        """Time passes everywhere: each node does what is due, and nothing that is said meanwhile arrives."""
+        world = self._with(world, self._O, self.views.timer(world[self._O]))
+        steps = []
+        for id_, event in enumerate(self.nodes.passes[action.number]):
+            step = self.nodes.step(world[2 * id_], event)
+            if step.cut:
+                self.cut += 1
+                return None
+            steps.append(step)
+            world = self._stepped(world, id_, step)
+        sends = merged(step.sends for step in steps)
+        answers = tuple(answer for step in steps for answer in step.answers)
+        seen = tuple(dict.fromkeys(name for step in steps for name in step.seen))
+        return Edge(action, Step(steps[-1].node, sends, answers, seen, cut=False), world)
 
     def _crashed(self, world: World, id_: int, life: int) -> World:
         incarnation = self.nodes.facts[world[2 * id_]].incarnation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .bugs import BUGS
+from .leases import LEASES
 from .subtle import SUBTLE
 
-ALL = (*BUGS, *SUBTLE)
+ALL = (*BUGS, *SUBTLE, *LEASES)

@@ -143,10 +143,14 @@ BUGS: tuple[Bug, ...] = (
         "a read waits until every backup has acknowledged a round begun after it arrived",
         (
             "reads.py",
-            "        if (round_ > confirmed or position > state.commit) and counter in state.waiting.clients:\n",
-            "        if position > state.commit and counter in state.waiting.clients:\n",
+            "        ready = alone or (round_ <= confirmed and position <= state.commit)\n",
+            "        ready = position <= state.commit\n",
         ),
-        ("reads.py", "        if round_ <= confirmed and position <= state.commit\n", "        if True\n"),
+        (
+            "reads.py",
+            "        if (alone and leased) or (round_ <= confirmed and position <= state.commit)\n",
+            "        if True\n",
+        ),
         (
             "replication.py",
             "    if not lead.backups:\n        commit.advance(state, lead, out)\n",
@@ -210,9 +214,9 @@ BUGS: tuple[Bug, ...] = (
         ),
         (
             "backup.py",
-            "    out.answer(state, envelope, Replicated(state.promised, state.log.end, message.round))\n"
+            "    out.answer(state, envelope, Replicated(state.promised, state.log.end, message.round, lease))\n"
             "    if not state.active:\n",
-            "    out.answer(state, envelope, Replicated(message.ballot, state.log.end, message.round))\n"
+            "    out.answer(state, envelope, Replicated(message.ballot, state.log.end, message.round, lease))\n"
             "    if not state.active and message.ballot == state.promised:\n",
         ),
     ),

@@ -333,9 +333,10 @@ SUBTLE: tuple[Bug, ...] = (
         "a question is answered by a round that begins after it",
         (
             "reads.py",
-            """    lead.asks[envelope.sender] = (_join_round(lead), state.log.end, message.ask)
+            """    lead.asks[envelope.sender] = (_join_round(lead), state.log.end, message.ask, message.leased)
 """,
-            """    lead.asks[envelope.sender] = (lead.round or _join_round(lead), state.log.end, message.ask)
+            """    round_ = lead.round or _join_round(lead)
+    lead.asks[envelope.sender] = (round_, state.log.end, message.ask, message.leased)
 """,
         ),
     ),
@@ -344,7 +345,7 @@ SUBTLE: tuple[Bug, ...] = (
         "a question is answered by a round of all backups",
         (
             "reads.py",
-            """        if round_ <= confirmed and position <= state.commit
+            """        if (alone and leased) or (round_ <= confirmed and position <= state.commit)
 """,
             """        if round_ <= max(confirmed, lead.backups[asker].round) and position <= state.commit
 """,
@@ -567,9 +568,9 @@ SUBTLE: tuple[Bug, ...] = (
         ),
         (
             "backup.py",
-            """from . import commit, requests
+            """from . import commit, leases, requests
 """,
-            """from . import commit
+            """from . import commit, leases
 """,
         ),
     ),

@@ -63,6 +63,7 @@ class Before:
     synced: Ballot | None
     lead: Ballot | None
     suspected: bool
+    lease_until: int
     held: tuple[frozenset[int], frozenset[RequestId]]
     """As a primary: whose questions were open, and which writes were parked."""
     closing: bool
@@ -87,6 +88,8 @@ class Checks:
     """Remembers what was seen, and compares."""
 
     world: Scene
+    leases: bool = False
+    """Whether reads need no round while all backups stand by their primary."""
     watch: Watch = field(default_factory=Watch)
     truth: Truth = field(default_factory=Truth)
     asked: dict[int, Asked] = field(default_factory=dict)
@@ -99,6 +102,8 @@ class Checks:
     """Per ballot that became active: which life of which member it was installed with."""
     left: dict[tuple[Life, Ballot], int] = field(default_factory=dict)
     """At which step a life left a ballot, by a higher promise or by its end."""
+    sealed: dict[tuple[Life, Ballot], int] = field(default_factory=dict)
+    """The same, by a higher promise only."""
     reached: dict[tuple[Life, Ballot], int] = field(default_factory=dict)
     """How far the log of a life went in an active ballot."""
     orders: dict[Life, list[View]] = field(default_factory=dict)
@@ -147,6 +152,7 @@ class Checks:
             state.synced,
             lead.ballot if lead is not None else None,
             lead is not None and any(backup.suspected for backup in lead.backups.values()),
+            state.lease_until,
             conduct.held_by(lead),
             state.closing,
             state.serving,
@@ -175,6 +181,7 @@ class Checks:
         conduct.says_active(self, host, state)
         conduct.bounded(state, before)
         conduct.keeps_out(host, state, before)
+        conduct.stands_by(state, before)
         conduct.refusals(self, state, effects)
         conduct.losses(self, state, effects)
         applied = tap.take()
@@ -195,6 +202,7 @@ class Checks:
         life = (host.id, host.life)
         if state.promised != before.promised:
             self.left.setdefault((life, before.promised), self.world.steps)
+            self.sealed.setdefault((life, before.promised), self.world.steps)
         if state.synced is not None and state.synced == state.promised:
             key = (life, state.promised)
             self.reached[key] = max(state.log.end, self.reached.get(key, 0))
@@ -354,10 +362,14 @@ class Checks:
             )
 
     def _read(self, host: Host, state: State, asked: Asked, outcome: Value | Listing) -> None:
+        """Nobody had left the ballot when the read arrived. A lease outlives its giver: then nobody had
+        promised a higher one.
+        """
         ballot = state.promised
         demand(ballot in self.lives, "confirmed read", f"node {host.id} answers a read in no active ballot")
+        gone = self.sealed if self.leases else self.left
         for id_, life in self.lives[ballot].items():
-            left = self.left.get(((id_, life), ballot))
+            left = gone.get(((id_, life), ballot))
             demand(
                 left is None or left > asked.step,
                 "confirmed read",

@@ -121,6 +121,23 @@ def bounded(state: State, before: Before) -> None:
         )
 
 
+def stands_by(state: State, before: Before) -> None:
+    """A lease is given to the told view's primary only, and nobody is promised while one of another runs.
+
+    Whoever gives one to a primary that was replaced keeps the next one waiting.
+    """
+    demand(
+        state.lease_until <= before.lease_until or state.told_is_promised,
+        "lease",
+        f"node {state.id}, told {state.told}, gives a lease in {state.promised}",
+    )
+    demand(
+        state.lease_until == 0 or state.follow is not None,
+        "lease",
+        f"node {state.id} follows nobody and has given a lease up to {state.lease_until}",
+    )
+
+
 def keeps_out(host: Host, state: State, before: Before) -> None:
     """While a backup is suspected nothing new gets into the log."""
     lead = state.lead

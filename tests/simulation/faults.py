@@ -9,6 +9,7 @@ from pbproto import Close
 from pbproto.config import MILLISECOND
 from pbproto.state import State
 
+from .chance import between, stream
 from .host import MILLION, Host
 from .network import Link
 from .plan import Change, Fault, Told
@@ -72,6 +73,8 @@ class Faults:
         self._undo: dict[int, Undo] = {}
         self._begun = 0
         self._ambushes: list[Fault] = []
+        self._usual: dict[int, int] = {}
+        """Per node the rate of its clock when nothing is wrong, where that is not true time."""
 
     def begin(self, fault: Fault) -> None:
         """Let a fault begin, if the rules of the fault model allow it now."""
@@ -107,7 +110,7 @@ class Faults:
             case "crash" | "stop" | "move":
                 return self._crash(host, fault)
             case "pause":
-                return self._pause(host, asleep=fault.amount % 3 == 0)
+                return self._pause(host, asleep=fault.amount % 3 == 0 and not self._leases)
             case "slow":
                 return self._slow(host, fault.amount * MILLISECOND // 20)
             case "drift":
@@ -119,6 +122,11 @@ class Faults:
             case "ambush":
                 return self._lie_in_wait(fault)
         raise AssertionError(fault.kind)
+
+    @property
+    def _leases(self) -> int:
+        """How long leases are. With any, clocks are bounded: see ``Parameters.config``."""
+        return self._world.parameters.config.lease
 
     def _links(self, fault: Fault) -> tuple[Link, ...]:
         ids = self._world.parameters.ids
@@ -154,7 +162,7 @@ class Faults:
             return None
         if host.paused:
             world.tally.faults["crash_while_paused"] += 1
-        replica = host.replica
+        replica, life = host.replica, host.life
         assert replica is not None
         if replica.state.staging is not None:
             world.tally.faults["crash_while_fetching"] += 1
@@ -171,6 +179,8 @@ class Faults:
             world.crash(host)
 
         def undo() -> None:
+            if host.life != life:
+                return  # another fault has ended that life, and nobody asked whether this one may end
             world.crash(host)
             if fault.kind == "move":
                 self._move(host)
@@ -220,19 +230,33 @@ class Faults:
 
         return undo
 
+    def set_clock(self, host: Host) -> None:
+        """Where there are leases each clock has a rate of its own from the beginning."""
+        if self._leases:
+            random = stream(self._world.plan.seed, "clock", host.id)
+            self._usual[host.id] = self._rate(between(random, 1, 1000))
+            host.clock.change(0, self._usual[host.id])
+
+    def _rate(self, amount: int) -> int:
+        """From a third slower to half as fast again; with leases, mostly as slow or as fast as may be."""
+        if not self._leases:
+            return MILLION + (amount - 400) * 800
+        most = self._world.parameters.config.clock_drift
+        return MILLION + (-most, most, (amount - 500) * most // 500)[amount % 3]
+
     def _drift(self, host: Host, amount: int) -> Undo:
-        """From a third slower to half as fast again."""
-        rate = MILLION + (amount - 400) * 800
-        host.clock.change(self._world.now, rate)
+        host.clock.change(self._world.now, self._rate(amount))
         self._world.clock_changed(host)
 
         def undo() -> None:
-            host.clock.change(self._world.now, MILLION)
+            host.clock.change(self._world.now, self._usual.get(host.id, MILLION))
             self._world.clock_changed(host)
 
         return undo
 
-    def _jump(self, host: Host, jump: int) -> Undo:
+    def _jump(self, host: Host, jump: int) -> Undo | None:
+        if self._leases:
+            return None
         host.clock.change(self._world.now, host.clock.rate, jump)
         self._world.clock_changed(host)
         return lambda: None

@@ -79,6 +79,8 @@ HAPPENED = (
     "crash_while_fetching",
     "crash_while_paused",
     "halves",
+    "leased_answer",
+    "leased_read",
     "repeated",
     "view_called_off",
     "view_empty",

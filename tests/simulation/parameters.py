@@ -89,6 +89,9 @@ class Parameters:
     """Where few idempotency keys are remembered, clients use each once: a repeat that comes after its key was
     forgotten is another write."""
     config: Config
+    """Where it has leases, clocks keep to its drift and neither jump nor sleep: that is their fault model."""
+    rounds: tuple[int, ...] = ()
+    """Nodes without leases where the others have them: they confirm every read, and stand by nobody."""
 
     def lines(self) -> list[str]:
         """Name and value of each, a line each."""
@@ -136,6 +139,7 @@ def draw(seed: int) -> Parameters:
             chunk_bytes=pick(random, (1, 100, 400)) if prefill < 1000 else 400,
             log_keep_bytes=pick(random, (0, 600)),
         )
+    config, rounds = _leases(seed, config, ids)
     first = tuple(id_ for id_ in ids if shape is Shape.HALVES or chance(random, 0.8)) or ids
     return Parameters(
         shape=shape,
@@ -169,4 +173,16 @@ def draw(seed: int) -> Parameters:
             ballots=pick(random, (USUAL.ballots, 4)) if shape is Shape.USUAL else USUAL.ballots,
         ),
         config=config,
+        rounds=rounds,
     )
+
+
+def _leases(seed: int, config: Config, ids: tuple[int, ...]) -> tuple[Config, tuple[int, ...]]:
+    """A third of the runs have leases; in some of these one node has not."""
+    random = stream(seed, "lease")
+    lease = pick(random, (0, 0, 0, 0, 300, 1000)) * MILLISECOND
+    drift = pick(random, (10_000, 100_000, 200_000))
+    rounds = (pick(random, ids),) if chance(random, 0.1) else ()
+    if not lease:
+        return config, ()
+    return replace(config, lease=lease, clock_drift=drift), rounds

@@ -5,6 +5,7 @@ They are run before the seeds, and judged like them.
 
 from __future__ import annotations
 
+from .pieces_leases import LEASES
 from .pieces_mail import (
     echoes,
     forgotten,
@@ -45,6 +46,7 @@ PIECES = {
     **{f"late_proposal_{silent}": late_proposal(silent) for silent in (590, 640)},
     "late_proposal_told_again": late_proposal_told_again(),
     **{f"late_verdict_{release}": late_verdict(release) for release in (1860, 1880, 1900, 1920, 1940)},
+    **LEASES,
     "left_behind": left_behind(),
     "left_while_installing": left_while_installing(),
     "leftover": leftover(),

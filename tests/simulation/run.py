@@ -135,7 +135,11 @@ def _patience(world: World) -> int:
     """
     config, delay = world.parameters.config, world.parameters.delay
     largest = max(_chunks(host.replica.state.store, config) for host in world.hosts.values() if host.replica)
-    return 2 * SECOND + RETRIES * config.resend_after + TRANSFERS * (largest + 1) * 2 * (delay + MILLISECOND)
+    return (
+        2 * (SECOND + config.lease)
+        + RETRIES * config.resend_after
+        + TRANSFERS * (largest + 1) * 2 * (delay + MILLISECOND)
+    )
 
 
 def _chunks(store: Store, config: Config) -> int:

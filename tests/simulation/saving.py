@@ -70,6 +70,7 @@ def _write(outcome: Outcome, records: list[Record], title: str, rule: str) -> St
         parameters.config,
         parameters.limits,
         outcome.world is not None and not outcome.world.checks.watch.one_history,
+        parameters.rounds,
     )
     lives, begun, local = lives_of(records), set[int](), dict[int, int]()
     running: dict[int, int] = {}

@@ -79,7 +79,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         tap.take()
-        self._checks = Checks(self)
+        self._checks = Checks(self, leases=self.story.config.lease > 0)
         if self.story.parted:
             self._checks.histories_part()
         self.hosts = {id_: Host(id_, f"host{id_}:80") for id_ in self.story.nodes}
@@ -123,7 +123,10 @@ class Stage:
             raise StoryError(f"life {life} cannot begin again")
         self._end(host)
         self.lives[life] = host.life = life
-        host.replica = Replica(host.id, life, self.story.config)
+        config = self.story.config
+        if host.id in self.story.rounds:
+            config = replace(config, lease=0)
+        host.replica = Replica(host.id, life, config)
         return []
 
     def _end(self, host: Host) -> None:

@@ -27,7 +27,7 @@ from .limits import USUAL, Limits
 from .words import event_text, milliseconds
 
 INDENT = "    "
-HEAD = ("title", "rule", "nodes", "config", "limits", "histories")
+HEAD = ("title", "rule", "nodes", "config", "limits", "histories", "rounds")
 
 
 class StoryError(ValueError):
@@ -96,6 +96,8 @@ class Story:
     limits: Limits = USUAL
     parted: bool = False
     """Two halves were ordered to write on their own: there is no one history."""
+    rounds: tuple[int, ...] = ()
+    """Nodes without the leases that the config has."""
     preface: list[str] = field(default_factory=list)
     """Comments above the head."""
     passages: list[Passage] = field(default_factory=list)
@@ -131,6 +133,8 @@ def dump(story: Story) -> str:
         lines.append("limits: " + " ".join(f"{name}={value}" for name, value in asdict(story.limits).items()))
     if story.parted:
         lines.append("histories: parted")
+    if story.rounds:
+        lines.append("rounds: " + " ".join(map(str, story.rounds)))
     for passage in story.passages:
         lines += [*passage.above, str(passage.command)]
         lines += [INDENT + effect for effect in passage.effects]
@@ -144,4 +148,4 @@ def _setting(config: Config, name: str) -> str:
     return f"{name}={milliseconds(value)}ms" if name in _TIMES else f"{name}={value}"
 
 
-_TIMES = ("request_timeout", "suspect_after", "resend_after", "heartbeat")
+_TIMES = ("request_timeout", "suspect_after", "resend_after", "heartbeat", "lease")

@@ -81,6 +81,7 @@ def _take_head(story: Story, head: dict[str, str]) -> None:
     limits = {each.name: settings.pop(each.name, str(each.default)) for each in fields(Limits)}
     story.limits = Limits(**{name: _number(word) for name, word in limits.items()})
     story.parted = head.get("histories") == "parted"
+    story.rounds = tuple(_number(word) for word in head.get("rounds", "").split())
     if settings:
         raise StoryError(f"there is no limit {next(iter(settings))!r}")
 

@@ -131,6 +131,9 @@ def test_every_shape_and_fault_is_drawn() -> None:
     assert {kind for parameters in drawn for kind in parameters.kinds} == set(KINDS)
     assert {parameters.shape for parameters in drawn} == set(Shape)
     assert {parameters.numbered for parameters in drawn} == {True, False}
+    assert len({parameters.config.lease for parameters in drawn}) == 3
+    assert len({parameters.config.clock_drift for parameters in drawn if parameters.config.lease}) == 3
+    assert any(parameters.rounds for parameters in drawn)
     assert {len(parameters.ids) for parameters in drawn} == {1, 2, 3, 4, 5}
     for kind in KINDS:
         assert any(kind not in parameters.kinds for parameters in drawn), kind

@@ -13,7 +13,8 @@ from pbproto.events import Tick
 from pbproto.messages import Replicate, Replicated
 from pbproto.out import Out
 from pbproto.state import State
-from tests.planted.bugs import BUGS, Bug, Edit
+from tests.planted.all import ALL
+from tests.planted.bugs import Bug, Edit
 from tests.planted.copy import plant, run_in
 
 from . import stories
@@ -50,6 +51,10 @@ HOLES = (
         ("store.py", "since < min(self.evicted, origin.first_position)", "since > self.evicted"),
     ),
     _hole(
+        "joined-log",
+        ("transfer.py", "waiter.since = min(waiter.since, staging.agreed)", "waiter.since += 0"),
+    ),
+    _hole(
         "moved-member",
         ("out.py", "if told is not None and not (itself and to is not None):", "if told and to is None:"),
         ("out.py", "to = told.member(received.sender) or to", "to = told.member(received.sender)"),
@@ -62,10 +67,11 @@ PLANTED = {
     "seal": "no_seal",
     "late-copy": "request_applied_twice",
     "backup-read": "backup_reads_alone",
+    "lease-proof": "proof_by_lease",
 }
 """By story, the planted fault that breaks its rule."""
 TEETH = {bug.name: bug for bug in HOLES} | {
-    story: bug for bug in BUGS for story, name in PLANTED.items() if bug.name == name
+    story: bug for bug in ALL for story, name in PLANTED.items() if bug.name == name
 }
 
 
@@ -116,12 +122,12 @@ def test_commands_are_written_as_they_are_read() -> None:
     ]
     assert [str(parse(line)) for line in lines] == lines
     text = HEAD + "config: heartbeat=12.5ms max_waiting=2\nlimits: origins=3 names=65536 ballots=256\n"
-    text += "histories: parted\n"
+    text += "histories: parted\nrounds: 2\n"
     text += "\n# why\n" + "\n".join(lines) + "\n    an effect\n# the end\n"
     story = load(text)
     assert dump(story) == text
     assert (story.config, story.parted) == (Config(heartbeat=12_500_000, max_waiting=2), True)
-    assert story.limits == Limits(origins=3)
+    assert (story.limits, story.rounds) == (Limits(origins=3), (2,))
 
 
 @pytest.mark.parametrize(

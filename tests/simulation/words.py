@@ -145,14 +145,16 @@ def message_text(message: Message, lives: Lives) -> str:
 
 
 def body_text(message: Message, lives: Lives) -> str:
-    """The fields of a message with their names."""
+    """The fields of a message with their names; of what has to do with leases, only what is there."""
     parts = []
     for field in fields(message):
         name, value = field.name.replace("_", " "), getattr(message, field.name)
+        if value == field.default:
+            continue
         if field.name == "history":
             parts.append(f"history {life_text(value, lives) if value else 'none'}")
-        elif field.name == "patience":
-            parts.append(f"patience {milliseconds(value)} ms")
+        elif field.name in ("patience", "lease"):
+            parts.append(f"{name} {milliseconds(value)} ms")
         else:
             parts.append(f"{name} {value_text(value, lives)}")
     return ", ".join(parts)

@@ -7,12 +7,14 @@ one place in which a replica is touched, and every step is checked before its ef
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from heapq import heappop, heappush
 
-from pbproto import Effect, Event, InvariantError, Reject, Replica, Reply, Send, Tick
+from pbproto import Effect, Event, Get, GetAll, InvariantError, Receive, Reject, Replica, Reply, Send, Tick
 from pbproto.config import MILLISECOND
 from pbproto.effects import ViewAccepted
 from pbproto.events import TellView
+from pbproto.messages import Confirm, Confirmed
 from pbproto.state import State
 
 from . import tap
@@ -51,12 +53,13 @@ class World:
         self._jitter = stream(plan.seed, "jitter")
         self.hosts = {id_: Host(id_, f"host{id_}:80") for id_ in self.parameters.ids}
         tap.take()
-        self.checks = Checks(self)
+        self.checks = Checks(self, leases=self.parameters.config.lease > 0)
         self.network = Network(self)
         self.outside = Outside(self)
         self.clients = Clients(self)
         self.faults = Faults(self)
         for host in self.hosts.values():
+            self.faults.set_clock(host)
             self.start(host)
         for item in plan.items:
             self.at(item.at, self._begin, item)
@@ -99,7 +102,10 @@ class World:
     def start(self, host: Host) -> None:
         """A node starts, and has forgotten everything."""
         host.life = self._lives.getrandbits(64) | 1
-        host.replica = Replica(host.id, host.life, self.parameters.config)
+        config = self.parameters.config
+        if host.id in self.parameters.rounds:
+            config = replace(config, lease=0)
+        host.replica = Replica(host.id, host.life, config)
         host.wake_at = -1
         host.paused = 0
         host.busy_until = self.now
@@ -171,9 +177,20 @@ class World:
         if self.trace.keep:
             self._record(host, local, event, mail, effects, sent)
         self.checks.after(host, event, effects, before)
+        self._count_leased(host, event, effects)
         self._carry_out(host, event, effects, sent)
         self._arrange_wake(host)
         self.faults.after_step(host)
+
+    def _count_leased(self, host: Host, event: Event, effects: tuple[Effect, ...]) -> None:
+        lead = self.state(host.id).lead
+        if lead is None or not lead.backups:
+            return
+        if isinstance(event, Get | GetAll):
+            self.tally.faults["leased_read"] += any(isinstance(effect, Reply) for effect in effects)
+        elif isinstance(event, Receive) and isinstance(event.message, Confirm):
+            said = (effect.message for effect in effects if isinstance(effect, Send))
+            self.tally.faults["leased_answer"] += any(isinstance(message, Confirmed) for message in said)
 
     def _carry_out(
         self, host: Host, event: Event, effects: tuple[Effect, ...], sent: tuple[Mail, ...]
