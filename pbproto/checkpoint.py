@@ -1,8 +1,8 @@
 """A replica's whole state as bytes, and back: exact, so that whatever happens next gives the same effects.
 
 What may be large (the map, the remembered answers, the log) is not written with the rest but in pieces of its
-own. Taking a checkpoint copies only the containers, each in one go; the pieces are made when they are asked
-for, by any thread, while the replica goes on.
+own. Taking a checkpoint takes a snapshot of the map and copies the other containers, each in one go; the
+pieces are made when they are asked for, by any thread, while the replica goes on.
 
 A *digest* says that two states are equal. The *brief* one says it of everything but the contents of byte
 strings and of long collections, of which it sees the lengths: it costs little, however large the state is.
@@ -16,12 +16,14 @@ from struct import Struct
 from typing import Any, get_type_hints
 from zlib import crc32
 
+from .answers import Answers
+from .buckets import MAX_BUCKETS, BucketMap, Buckets
 from .forms import BYTES, INT, Form, FormError, Forms, Parts, Reader, write_bytes
 from .log import Log
 from .messages import KeyRecord, OriginRecord, SnapshotChunk
 from .redaction import Redactor
 from .state import State
-from .store import Frozen, Origin, Store, Thaw, fingerprint, origin_records
+from .store import Frozen, Origin, Store, Thaw, fingerprint
 from .values import NO_BALLOT, Operation
 
 PIECE_BYTES = 65_536
@@ -40,20 +42,32 @@ def _write_thaw(parts: Parts, thaw: Thaw) -> None:
 
 def _read_thaw(reader: Reader) -> Thaw:
     applied, evicted, total, next_ = (INT.read(reader) for _ in range(4))
-    thaw = Thaw(SnapshotChunk(NO_BALLOT, applied, evicted, 0, total, (), (), ()))
+    thaw = Thaw(SnapshotChunk(NO_BALLOT, applied, evicted, 0, total, (), (), ()), Store())
     thaw.next = next_
     return thaw
 
 
 def _write_store(parts: Parts, store: Store) -> None:
-    INT.write(parts, store.applied)
-    INT.write(parts, store.evicted)
+    for number in (store.applied, store.evicted, store.data.width):
+        INT.write(parts, number)
 
 
 def _read_store(reader: Reader) -> Store:
-    store = Store()
-    store.applied, store.evicted = INT.read(reader), INT.read(reader)
+    applied, evicted, width = (INT.read(reader) for _ in range(3))
+    if not 0 < width <= MAX_BUCKETS:
+        raise FormError(f"a map has no {width} buckets")
+    store = Store(BucketMap(width))
+    store.applied, store.evicted = applied, evicted
     return store
+
+
+def _write_frozen(parts: Parts, frozen: Frozen) -> None:
+    for number in (frozen.applied, frozen.evicted, frozen.map.width):
+        INT.write(parts, number)
+
+
+def _read_frozen(reader: Reader) -> Frozen:
+    return Frozen(_read_store(reader))  # empty, until ``restore`` has its items
 
 
 _FORMS = Forms(
@@ -61,8 +75,7 @@ _FORMS = Forms(
         Store: Form(_write_store, _read_store),
         Thaw: Form(_write_thaw, _read_thaw),
         Log: Form(lambda parts, log: INT.write(parts, log.start), lambda reader: Log(INT.read(reader))),
-        # It is made from the store, in one way only.
-        Frozen: Form(lambda _parts, _frozen: None, lambda _reader: Frozen(Store())),
+        Frozen: Form(_write_frozen, _read_frozen),
         list[Operation]: Form(lambda _parts, _operations: None, lambda _reader: []),
     }
 )
@@ -73,7 +86,10 @@ _KEY = _FORMS.of(KeyRecord)
 _OPERATION = _FORMS.of(Operation)
 
 DECLARED = (
-    *(f"{class_.__name__}{class_.__slots__}" for class_ in (Store, Thaw, Log, Frozen)),
+    *(
+        f"{class_.__name__}{class_.__slots__}"
+        for class_ in (Store, Answers, Buckets, BucketMap, Thaw, Log, Frozen)
+    ),
     *_FORMS.declared,
 )
 """The classes of which a state consists, as text; of those that are written by hand, what they have."""
@@ -81,22 +97,23 @@ SHAPE = blake2b("\n".join(DECLARED).encode(), digest_size=8).digest()
 """Names the classes that a state consists of, field by field: states of another shape cannot be read."""
 
 
-# The large parts, each a sequence of items: of the store, of one that is being put together, the log, the
-# tail that is being fetched, and the hidden fingerprints of a redacted state.
+# The large parts, each a sequence of items: of the store, of one that is being put together, of one that is
+# kept as it was, the log, the tail that is being fetched, and the hidden fingerprints of a redacted state.
 
-_PARTS = (_PAIR, _ORIGIN, _KEY, _PAIR, _ORIGIN, _KEY, _OPERATION, _OPERATION, BYTES)
+_PARTS = (*(_PAIR, _ORIGIN, _KEY) * 3, _OPERATION, _OPERATION, BYTES)
 _NAMES = len(_PARTS) - 1
 
 
-def _store_parts(store: Store, redactor: Redactor | None) -> list[Iterable[Any]]:
-    """The items of a store; the containers are copied here, the items made later."""
-    pairs: Iterable[Any] = dict(store.data).items()
-    known = list(store.keys.items())
-    keys: Iterable[Any] = (KeyRecord(name, *answer) for name, answer in known)
+def _parts_of(frozen: Frozen | None, redactor: Redactor | None) -> list[Iterable[Any]]:
+    """The items of a store; they are made when they are asked for."""
+    if frozen is None:
+        return [(), (), ()]
+    pairs: Iterable[Any] = frozen.map.items()
+    keys: Iterable[Any] = frozen.keys()
     if redactor is not None:
         pairs = map(redactor.pair, pairs)
         keys = map(redactor.key_record, keys)
-    return [pairs, origin_records(store), keys]
+    return [pairs, frozen.origins, keys]
 
 
 def named_operations(state: State) -> Iterator[Operation]:
@@ -123,9 +140,14 @@ class Checkpoint:
 
     def __init__(self, state: State, redactor: Redactor | None = None) -> None:
         log, staging = state.log, state.staging
-        parts = _store_parts(state.store, redactor)
-        thaw = _thawing(state)
-        parts += _store_parts(thaw, redactor) if thaw is not None else [(), (), ()]
+        thaw, frozen = _thawing(state), state.frozen
+        stores = [
+            Frozen(state.store),
+            None if thaw is None else Frozen(thaw),
+            # While the store holds still since, it has the same items, in the same order.
+            None if frozen is None or frozen.applied == state.store.applied else frozen,
+        ]
+        parts = [part for each in stores for part in _parts_of(each, redactor)]
         operations: list[Iterable[Operation]] = [log.since(log.start, log.end, log.bytes)]
         operations.append(tuple(staging.tail) if staging is not None else ())
         names: Iterable[bytes] = ()
@@ -227,7 +249,7 @@ _BRIEF_FORMS = Forms(
         Store: Form(_write_brief_store, _read_store),
         Thaw: Form(_write_thaw, _read_thaw),
         Log: Form(_write_brief_log, lambda reader: reader),
-        Frozen: Form(lambda _parts, _frozen: None, lambda reader: reader),
+        Frozen: Form(_write_frozen, lambda reader: reader),
     },
     brief=True,
 )
@@ -253,7 +275,8 @@ def restore(head: bytes, pieces: Iterable[bytes]) -> tuple[State, list[bytes]]:
     """The state, and the hidden fingerprints of its named operations. Raises ``FormError``."""
     state: State = _STATE.load(head)
     names: list[bytes] = []
-    put = _putters(state, names)
+    kept = _empty_like(state.frozen) if state.frozen is not None else Store()
+    put = _putters(state, kept, names)
     for piece in pieces:
         reader = Reader(piece)
         number = reader.u8()
@@ -262,16 +285,23 @@ def restore(head: bytes, pieces: Iterable[bytes]) -> tuple[State, list[bytes]]:
         while reader.at < reader.end:
             put[number](_PARTS[number].next(reader))
     if state.frozen is not None:
-        state.frozen = Frozen(state.store)
+        state.frozen = Frozen(state.store if state.frozen.applied == state.store.applied else kept)
     return state, names
 
 
-def _putters(state: State, names: list[bytes]) -> list[Callable[[Any], Any]]:
+def _empty_like(frozen: Frozen) -> Store:
+    store = Store(BucketMap(frozen.map.width))
+    store.applied, store.evicted = frozen.applied, frozen.evicted
+    return store
+
+
+def _putters(state: State, kept: Store, names: list[bytes]) -> list[Callable[[Any], Any]]:
     """Per part what is done with an item of it."""
     tail: list[Operation] = state.staging.tail if state.staging is not None else []
     return [
         *_store_putters(state.store),
         *_store_putters(_thawing(state) or Store()),
+        *_store_putters(kept),
         state.log.append,
         tail.append,
         names.append,
@@ -280,7 +310,7 @@ def _putters(state: State, names: list[bytes]) -> list[Callable[[Any], Any]]:
 
 def _store_putters(store: Store) -> list[Callable[[Any], Any]]:
     def pair(item: tuple[bytes, bytes]) -> None:
-        store.data[item[0]] = item[1]
+        store.data.put(*item)
 
     def origin(item: OriginRecord) -> None:
         store.origins[(item.origin, item.incarnation)] = Origin(

@@ -40,7 +40,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A confirmed read of the whole store, a copy that later writes do not change."""
+    """A confirmed read of the whole store, a snapshot that later writes do not change.
+
+    Any thread may read it. While it is held, writes cost a little more, and memory for what they overwrite.
+    """
 
     items: Mapping[bytes, bytes]
     position: int

@@ -180,7 +180,7 @@ class Forms:
             return self._several(self.of(arguments[0]), lambda values: values, origin)
         if origin in (dict, OrderedDict, Mapping):
             make = OrderedDict if origin is OrderedDict else dict
-            return self._several(_fixed(tuple, [self.of(each) for each in arguments]), dict.items, make)
+            return self._several(_fixed(tuple, [self.of(each) for each in arguments]), _pairs, make)
         if isinstance(hint, type) and issubclass(hint, Enum):
             return self._enum(hint)
         if isinstance(hint, type) and (is_dataclass(hint) or hasattr(hint, "_fields")):
@@ -258,6 +258,10 @@ class Forms:
         if issubclass(class_, tuple):
             return _fixed(lambda values: class_(*values), forms)
         return _object(class_, list(zip(hints, forms, strict=True)))
+
+
+def _pairs(mapping: Mapping[Any, Any]) -> Iterable[Any]:
+    return mapping.items()
 
 
 def _text(hint: Any) -> str:

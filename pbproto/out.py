@@ -20,9 +20,9 @@ class Out:
         self._listing: tuple[int, Mapping[bytes, bytes]] | None = None
 
     def listing(self, state: State) -> Mapping[bytes, bytes]:
-        """A copy of the whole map as it is now; all who read it in one step at one position share it."""
+        """A snapshot of the map as it is now; all who read it in one step at one position share it."""
         if self._listing is None or self._listing[0] != state.commit:
-            self._listing = (state.commit, dict(state.store.data))
+            self._listing = (state.commit, state.store.data.snapshot())
         return self._listing[1]
 
     def add(self, effect: Effect) -> None:

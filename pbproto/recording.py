@@ -21,8 +21,10 @@ from dataclasses import dataclass, fields
 from hashlib import blake2b
 from struct import Struct
 from typing import NamedTuple
+from zlib import crc32
 
 from . import checkpoint, codec
+from .buckets import Place
 from .config import Config
 from .effects import Effect
 from .errors import InvariantError
@@ -154,7 +156,7 @@ class Writer:
     """Makes the bytes of a recording; whoever has it keeps them.
 
     A recording may have several segments. Each can be read without the others: all but the first begin with
-    a checkpoint. ``about`` as in ``Header``.
+    a checkpoint. ``about`` as in ``Header``. The replica is to be made with the ``place`` of this.
     """
 
     def __init__(
@@ -168,6 +170,7 @@ class Writer:
         self.steps = 0
         self._segment = 0
         self._redactor = redactor
+        self.place: Place = crc32 if redactor is None else redactor.place
         self.redaction = "none" if redactor is None else "all" if redactor.keys else "values"
         settings = tuple((field.name, getattr(config, field.name)) for field in fields(config))
         self._life = (id_, incarnation, settings, self.redaction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import assert_never
+from zlib import crc32
 
 from . import (
     backup,
@@ -18,6 +19,7 @@ from . import (
     views,
     waiting,
 )
+from .buckets import BucketMap, Place
 from .config import Config
 from .effects import Code, Effect, Reason
 from .errors import InvariantError, UsageError
@@ -44,6 +46,7 @@ from .messages import (
 from .out import Out
 from .state import FOREVER, State, check
 from .status import Status, describe
+from .store import Store
 from .values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES
 
 
@@ -54,14 +57,18 @@ class Replica:
     caller draws at each start: it is how other nodes notice that this one has forgotten everything.
 
     The same events at the same times give the same effects, byte for byte, in every process.
+
+    ``place`` decides in which order keys are listed, as ``BucketMap`` says; what it gives must not change.
     """
 
-    def __init__(self, id_: int, incarnation: int, config: Config | None = None) -> None:
+    def __init__(
+        self, id_: int, incarnation: int, config: Config | None = None, place: Place = crc32
+    ) -> None:
         if not 0 <= id_ <= MAX_ID:
             raise UsageError(f"a node's id is between 0 and {MAX_ID}, not {id_}")
         if not 0 < incarnation < 2**64:
             raise UsageError("an incarnation has 64 bits and is not 0")
-        self._state = State(id_, incarnation, config or Config())
+        self._state = State(id_, incarnation, config or Config(), store=Store(BucketMap(place=place)))
         self._busy = False
         self._broken = ""
         self._deadline = FOREVER
@@ -99,6 +106,7 @@ class Replica:
             _happen(state, event, out)
             _pass_time(state, out)
             _push_on(state, out)
+            state.store.data.tidy()
             check(state)
             self._deadline = _deadline(state)
         except BaseException as error:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 from .effects import Effect, Note, Reject, Reply, Send
@@ -33,7 +34,8 @@ def parts(value: object) -> list[tuple[str, Any]] | None:
         return [("start", value.start), ("end", value.end), ("operations", operations)]
     if isinstance(value, Store | Thaw | Frozen):
         names = [name for name in sorted(type(value).__slots__) if not name.startswith("_")]
-        names = [name for name in names if not (isinstance(value, Frozen) and name == "store")]
+        if isinstance(value, Frozen):
+            names = ["applied", "total"]  # what is in it is in the store as well
     elif is_dataclass(value):
         names = [field.name for field in fields(value)]
     else:
@@ -68,7 +70,7 @@ def text(value: object) -> str:
         case Result():
             return f"{value.kind.name.lower()} at {value.position}"
         case Mapping():
-            items = [f"{text(key)}: {text(item)}" for key, item in list(value.items())[:MOST]]
+            items = [f"{text(key)}: {text(item)}" for key, item in islice(value.items(), MOST)]
             return _listed("{", items, len(value), "}")
     named = parts(value)
     if named is not None:

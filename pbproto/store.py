@@ -8,12 +8,15 @@ equal logs give equal stores.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
+from .answers import Answers, unpack
+from .buckets import BucketMap
 from .errors import ensure
 from .messages import KeyRecord, OriginRecord, SnapshotChunk
 from .values import Ballot, Kind, Operation, Result
@@ -25,6 +28,9 @@ MAX_IDEMPOTENCY_KEYS = 65_536
 
 Both limits are constants of the protocol and not settings: replicas with different limits would drift apart.
 """
+
+CHUNK_ITEMS = 8192
+"""Items in a chunk at most: of small ones many more would have room, and each takes its time."""
 
 
 class Known(Enum):
@@ -76,22 +82,21 @@ class Store:
 
     __slots__ = ("applied", "data", "evicted", "keys", "origins")
 
-    def __init__(self) -> None:
+    def __init__(self, data: BucketMap | None = None) -> None:
+        """The empty store; ``data`` is an empty map for it."""
         self.applied = 0
-        self.data: dict[bytes, bytes] = {}
+        self.data = BucketMap() if data is None else data
         self.origins: dict[tuple[int, int], Origin] = {}  # the one that wrote least recently first
-        # The oldest first; ordered, since a plain dict takes longer and longer to find its first item.
-        self.keys: OrderedDict[bytes, tuple[bytes, Result]] = OrderedDict()
+        self.keys = Answers()
         self.evicted = 0
         """Every operation of a forgotten origin stands below this position."""
 
     def apply(self, operation: Operation) -> Result:
         """Apply the next operation and remember its result."""
         if operation.value is None:
-            kind = Kind.MISSING if self.data.pop(operation.key, None) is None else Kind.DELETED
+            kind = Kind.DELETED if self.data.remove(operation.key) else Kind.MISSING
         else:
-            kind = Kind.UPDATED if operation.key in self.data else Kind.CREATED
-            self.data[operation.key] = operation.value
+            kind = Kind.UPDATED if self.data.put(operation.key, operation.value) else Kind.CREATED
         result = Result(kind, self.applied)
         self._remember(operation, result)
         self.applied += 1
@@ -115,7 +120,7 @@ class Store:
             ensure(operation.idempotency_key not in self.keys, "no idempotency key is applied twice")
             self.keys[operation.idempotency_key] = (fingerprint(operation), result)
             if len(self.keys) > MAX_IDEMPOTENCY_KEYS:
-                self.keys.popitem(last=False)
+                self.keys.forget_oldest()
 
     def look_up(self, operation: Operation, since: int) -> Result | Known:
         """What became of this request so far. ``since``: a position that it cannot stand below."""
@@ -141,47 +146,53 @@ def origin_records(store: Store) -> list[OriginRecord]:
 
 
 class Frozen:
-    """A store's items in transfer order. Valid while the store holds still: its holder is sealed."""
+    """A store as it was at ``applied``, and its items in transfer order. The store may go on meanwhile.
 
-    __slots__ = ("_keys", "_origins", "_pairs", "store", "total")
+    To make one takes a snapshot of the map and lists of the remembered answers, which are few; what it costs
+    in memory is what the store overwrites until it is let go of.
+    """
+
+    __slots__ = ("_keys", "applied", "evicted", "map", "origins", "total")
 
     def __init__(self, store: Store) -> None:
-        self.store = store
-        self._pairs = list(store.data.items())
-        self._origins = origin_records(store)
-        self._keys = [KeyRecord(key, digest, result) for key, (digest, result) in store.keys.items()]
-        self.total = len(self._pairs) + len(self._origins) + len(self._keys)
+        self.applied = store.applied
+        self.evicted = store.evicted
+        self.map = store.data.snapshot()
+        self.origins = origin_records(store)
+        self._keys = store.keys.packed()
+        self.total = len(self.map) + len(self.origins) + len(self._keys)
+
+    def keys(self, first: int = 0) -> Iterator[KeyRecord]:
+        """The idempotency keys from number ``first`` on, the oldest first."""
+        return (KeyRecord(key, *unpack(packed)) for key, packed in islice(self._keys, first, None))
 
     def chunk(self, ballot: Ballot, offset: int, max_bytes: int) -> SnapshotChunk:
-        """Items from ``offset`` on, up to ``max_bytes``, but one at least if there is one."""
+        """Items from ``offset`` on, ``max_bytes`` and ``CHUNK_ITEMS`` at most, but one if there is one."""
         pairs: list[tuple[bytes, bytes]] = []
         origins: list[OriginRecord] = []
         keys: list[KeyRecord] = []
         room = max_bytes
-        at = offset
-        while at < self.total and (room > 0 or at == offset):
-            index = at
-            if index < len(self._pairs):
-                pair = self._pairs[index]
-                pairs.append(pair)
-                room -= len(pair[0]) + len(pair[1]) + 8
-            elif (index := index - len(self._pairs)) < len(self._origins):
-                origins.append(self._origins[index])
-                room -= 40 + 17 * len(self._origins[index].results)
-            else:
-                keys.append(self._keys[index - len(self._origins)])
+        for number, item in enumerate(self._items_from(offset)):
+            if number > 0 and (room <= 0 or number >= CHUNK_ITEMS):
+                break
+            if isinstance(item, OriginRecord):
+                origins.append(item)
+                room -= 40 + 17 * len(item.results)
+            elif isinstance(item, KeyRecord):
+                keys.append(item)
                 room -= 300
-            at += 1
+            else:
+                pairs.append(item)
+                room -= len(item[0]) + len(item[1]) + 8
         return SnapshotChunk(
-            ballot,
-            self.store.applied,
-            self.store.evicted,
-            offset,
-            self.total,
-            tuple(pairs),
-            tuple(origins),
-            tuple(keys),
+            ballot, self.applied, self.evicted, offset, self.total, tuple(pairs), tuple(origins), tuple(keys)
         )
+
+    def _items_from(self, offset: int) -> Iterator[tuple[bytes, bytes] | OriginRecord | KeyRecord]:
+        yield from self.map.items_from(offset)
+        offset = max(0, offset - len(self.map))
+        yield from self.origins[offset:]
+        yield from self.keys(max(0, offset - len(self.origins)))
 
 
 class Thaw:
@@ -189,12 +200,13 @@ class Thaw:
 
     __slots__ = ("applied", "evicted", "next", "store", "total")
 
-    def __init__(self, first: SnapshotChunk) -> None:
+    def __init__(self, first: SnapshotChunk, old: Store) -> None:
+        """``old``: the store that this one is to replace."""
         self.applied = first.applied
         self.evicted = first.evicted
         self.total = first.total
         self.next = 0
-        self.store = Store()
+        self.store = Store(old.data.successor(first.total))
 
     def add(self, chunk: SnapshotChunk) -> bool:
         """Take the chunk in if it is the next of this very snapshot; whether it was."""
@@ -205,7 +217,8 @@ class Thaw:
             return False
         if count == 0 and self.total:
             return False
-        self.store.data.update(chunk.pairs)
+        for pair in chunk.pairs:
+            self.store.data.put(*pair)
         for record in chunk.origins:
             self.store.origins[(record.origin, record.incarnation)] = Origin(
                 record.first_position, record.settled, record.last_position, dict(record.results)

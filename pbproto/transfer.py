@@ -2,7 +2,7 @@
 
 The primary gathers the base first (from its source, if that is another member), then every other member
 compares it with its own log and fetches from the primary what is missing: nothing, the tail of the log, or a
-snapshot and the tail. A chunk that is lost is asked for again; the source is sealed, so it holds still.
+snapshot and the tail. A chunk that is lost is asked for again; the source keeps its snapshot.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def on_snapshot_chunk(state: State, envelope: Envelope, message: SnapshotChunk, 
     if staging.thaw is None:
         if message.offset != 0:
             return ignore(state, out, "out_of_order", envelope, message)
-        staging.thaw = Thaw(message)
+        staging.thaw = Thaw(message, state.store)
         staging.snapshot = True
         staging.tail.clear()
     if staging.thaw.complete and staging.thaw.next > 0:

@@ -76,7 +76,7 @@ def read(state: State, out: Out, counter: int) -> None:
     if waiter is None:
         return
     if waiter.key is None:
-        # One shallow copy, taken in this step, is the one point in the order; it is serialised later.
+        # One snapshot, taken in this step, is the one point in the order; it is serialised later.
         out.add(Reply(waiter.token, Listing(out.listing(state), state.commit)))
     else:
         out.add(Reply(waiter.token, Value(state.store.data.get(waiter.key), state.commit)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
@@ -27,8 +27,6 @@ from pbproto import (
     Put,
     Reason,
     Reject,
-    Reply,
-    Value,
     VersionError,
     View,
     ViewRefused,
@@ -38,12 +36,12 @@ from pbproto.codec import MEDIA_TYPE
 from pbproto.events import Request as CoreRequest
 from pbproto.values import MAX_EPOCH, MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_MEMBERS
 
+from .listing import Stream, to_json
 from .logs import LOGGER, logfmt
 from .node import Answer, Node
 from .settings import MAX_MAIL_BYTES, SettingError, Settings, split_address
 
 MAX_VIEW_BYTES = 1_048_576
-LISTING_CHUNK = 65_536
 RETRY_AFTER = "1"
 
 Headers = tuple[tuple[str, str], ...]
@@ -51,11 +49,11 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer. ``body`` is whole, or an iterable of pieces for a large listing."""
+    """An HTTP answer. ``body`` is whole, or in pieces for a long listing."""
 
     status: int
     headers: Headers
-    body: bytes | Iterable[bytes]
+    body: bytes | Stream
 
 
 class Route(Enum):
@@ -128,7 +126,7 @@ def problem(status: int, reason: str, detail: str, headers: Headers = (), outcom
         document["outcome"] = outcome
     if status in (503, 504):
         headers = (*headers, ("retry-after", RETRY_AFTER))
-    return Response(status, (("content-type", "application/problem+json"), *headers), _json(document))
+    return Response(status, (("content-type", "application/problem+json"), *headers), to_json(document))
 
 
 def refused(error: RefusedError) -> Response:
@@ -148,12 +146,8 @@ def framework_error(status: int | None, description: str | None) -> Response:
     return problem(status, "bad_request", description or "the request is malformed")
 
 
-def _json(document: object) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-
-
 def _success(status: int, document: object, headers: Headers = ()) -> Response:
-    return Response(status, (("content-type", "application/json"), *headers), _json(document))
+    return Response(status, (("content-type", "application/json"), *headers), to_json(document))
 
 
 def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
@@ -228,11 +222,30 @@ class Api:
 
     def _written_out(self, answer: Answer) -> Response:
         try:
-            return _answer(answer)
+            return self._answer(answer)
         except Exception:
             # Whatever went wrong here, a client that got no answer at all would wait for ever.
             LOGGER.exception("%s", logfmt(self._node.id, "answer_failed"))
             return internal_error()
+
+    def _answer(self, answer: Answer) -> Response:
+        if isinstance(answer, Reject):
+            return _rejection(answer)
+        outcome = answer.outcome
+        if isinstance(outcome, Written):
+            return _written(outcome)
+        number: Headers = (("msg-num", str(outcome.position)),)
+        if isinstance(outcome, Listing):
+            return self._listing(outcome, number)
+        if outcome.value is None:
+            return _missing(number)
+        return _success(200, {"value": outcome.value.decode()}, number)
+
+    def _listing(self, outcome: Listing, number: Headers) -> Response:
+        body = self._node.listings.answer(outcome.items)
+        if body is None:
+            return _too_many("too many long listings are under way at this node")
+        return Response(200, (("content-type", "application/json"), *number), body)
 
     def overloaded(self, request: Plan, headers: Mapping[str, str], body: bytes) -> Response:
         """The answer where the frontend can let nobody else wait; a bad request is bad here, too."""
@@ -423,68 +436,17 @@ def _member(document: object) -> tuple[int, str]:
     return id_, address
 
 
-def _answer(answer: Answer) -> Response:
-    return _rejection(answer) if isinstance(answer, Reject) else _reply(answer)
-
-
 _STATUS = {Kind.CREATED: 201, Kind.UPDATED: 200, Kind.DELETED: 200, Kind.MISSING: 404}
 
 
-def _reply(answer: Reply) -> Response:
-    outcome = answer.outcome
-    if isinstance(outcome, Written):
-        kind, position = outcome.result
-        number: Headers = (("msg-num", str(position)),)
-        if kind is Kind.MISSING:
-            return _missing(number)
-        return _success(_STATUS[kind], {}, number)
-    number = (("msg-num", str(outcome.position)),)
-    if isinstance(outcome, Value):
-        if outcome.value is None:
-            return _missing(number)
-        return _success(200, {"value": outcome.value.decode()}, number)
-    return _listing(outcome, number)
+def _written(outcome: Written) -> Response:
+    kind, position = outcome.result
+    number: Headers = (("msg-num", str(position)),)
+    return _missing(number) if kind is Kind.MISSING else _success(_STATUS[kind], {}, number)
 
 
 def _missing(number: Headers) -> Response:
     return problem(404, "no_such_key", "the key is not in the store", number)
-
-
-def _listing(outcome: Listing, number: Headers) -> Response:
-    headers = (("content-type", "application/json"), *number)
-    pieces = _pieces(outcome.items)
-    first = next(pieces)
-    second = next(pieces, None)
-    if second is None:
-        return Response(200, headers, first)
-
-    def whole() -> Iterator[bytes]:
-        yield first
-        yield second
-        yield from pieces
-
-    return Response(200, headers, whole())
-
-
-def _pieces(items: Mapping[bytes, bytes]) -> Iterator[bytes]:
-    """The listing as JSON in pieces of about ``LISTING_CHUNK`` bytes, so that it keeps nobody waiting."""
-    parts = ["{"]
-    size = 0
-    separator = ""
-    for key, value in items.items():
-        part = (
-            f"{separator}{json.dumps(key.decode(), ensure_ascii=False)}:"
-            f"{json.dumps(value.decode(), ensure_ascii=False)}"
-        )
-        separator = ","
-        parts.append(part)
-        size += len(part)
-        if size >= LISTING_CHUNK:
-            yield "".join(parts).encode()
-            parts = []
-            size = 0
-    parts.append("}")
-    yield "".join(parts).encode()
 
 
 def _rejection(answer: Reject) -> Response:
@@ -497,5 +459,8 @@ def _rejection(answer: Reject) -> Response:
 
 def overloaded(request: Plan) -> Response:
     """The answer where the frontend itself can let nobody else wait."""
-    detail = "too many clients wait at this node"
-    return _head(request, problem(503, Reason.OVERLOADED.value, detail, outcome="not_applied"))
+    return _head(request, _too_many("too many clients wait at this node"))
+
+
+def _too_many(detail: str) -> Response:
+    return problem(503, Reason.OVERLOADED.value, detail, outcome="not_applied")

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn
+from zlib import crc32
 
 from pbproto import (
     Close,
@@ -41,6 +42,7 @@ from pbproto.events import Request
 from pbproto.messages import Adopt, Fetch, LogChunk, Propose, Replicate, SnapshotChunk, Told
 
 from . import clock, recorder
+from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
 from .settings import Settings
 
@@ -148,7 +150,8 @@ class Node:
         self._recorder = recorder.start(settings, incarnation)
         if self._recorder is not None:
             recorder.at_exit(self.end_recording)
-        self._replica = Replica(settings.id, incarnation, settings.core)
+        place = crc32 if self._recorder is None else self._recorder.place
+        self._replica = Replica(settings.id, incarnation, settings.core, place)
         self._wake_peer = wake_peer
         self._wake_timer = wake_timer
         self._lock = threading.Lock()
@@ -157,6 +160,8 @@ class Node:
         self._outboxes: dict[str, Outbox] = {}
         self._addresses: dict[int, str] = {}
         self._log = NoteLog(settings.id)
+        self.listings = Listings(settings.max_listings)
+        """The long answers of this node to ``GET /data``."""
 
     # What clients, the outside, peers and time bring.
 
@@ -293,6 +298,7 @@ class Node:
                 LOGGER.exception("%s", logfmt(self.id, "answer_failed"))
         for note in notes:
             self._log.write(note)
+        self.listings.expire()
         return verdicts
 
     def _post(self, effect: Send, mail: dict[str, None]) -> None:

@@ -53,6 +53,8 @@ class Recorder:
     def __init__(self, file: RecordingFile, writer: Writer, node: int, bound: int) -> None:
         self._file = file
         self._writer = writer
+        self.place = writer.place
+        """What the replica that is recorded is to be made with."""
         self._node = node
         self._bound = bound
         self._lock = threading.Lock()

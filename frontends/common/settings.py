@@ -92,6 +92,9 @@ class Settings:
     max_waiting_bytes: int = _setting(
         256 * MIB, "bytes", "how many bytes of keys and values may wait at this node", 1, 2**40
     )
+    max_listings: int = _setting(
+        4, "answers", "how many answers to GET /data of more than 128 KiB may be under way at once", 1, 10_000
+    )
     batch_bytes: int = _setting(1 * MIB, "bytes", "how much one replication message carries", 1, 64 * MIB)
     chunk_bytes: int = _setting(
         1 * MIB, "bytes", "how much one chunk of a state transfer carries", 1, 64 * MIB

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from types import FrameType
 from typing import Any
 
@@ -15,7 +15,9 @@ from quart.wrappers import Request as QuartRequest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from frontends.common import api, logs
+from frontends.common.collector import settle
 from frontends.common.guard import Guard, stock_scope
+from frontends.common.listing import Stream
 from frontends.common.settings import Settings
 
 from .driver import Driver
@@ -55,6 +57,7 @@ class _Frontend:
         self._driver = Driver(self._settings)
         self._api = api.Api(self._driver.node)
         await self._driver.start()
+        settle()
         _answer_first(self._driver.node.close)
 
     async def _stop(self) -> None:
@@ -124,11 +127,14 @@ def _convert(response: api.Response) -> QuartResponse:
     return answer
 
 
-async def _yielding(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+async def _yielding(stream: Stream) -> AsyncIterator[bytes]:
     """A long body piece by piece, so that the node goes on in between."""
-    for piece in pieces:
-        yield piece
-        await asyncio.sleep(0)
+    try:
+        for piece in stream:
+            yield piece
+            await asyncio.sleep(0)
+    finally:  # also where the client is gone
+        stream.close()
 
 
 def _answer_first(close: Callable[[], None]) -> None:

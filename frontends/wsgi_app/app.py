@@ -15,7 +15,9 @@ from flask import Response as FlaskResponse
 from werkzeug.exceptions import HTTPException
 
 from frontends.common import api, logs
+from frontends.common.collector import settle
 from frontends.common.guard import Guard, stock_scope
+from frontends.common.listing import Stream
 from frontends.common.recorder import finish_all
 from frontends.common.settings import Settings
 
@@ -24,6 +26,8 @@ from .driver import Driver
 PIECE = 262_144
 BODY_TIMEOUT = 10.0
 """Seconds that a client may pause within a body."""
+PIECE_TIMEOUT = 30.0
+"""Seconds that a client may take for one piece of a long listing; it takes up a thread."""
 
 
 def create_app(settings: Settings | None = None, scope: str | None = None) -> Flask:
@@ -56,6 +60,7 @@ class _Frontend:
         app.before_request(self._handle)
         app.register_error_handler(HTTPException, self._http_error)
         app.register_error_handler(500, self._server_error)
+        settle()
         _answer_first(self._driver.node.close)
 
     def _handle(self) -> FlaskResponse:
@@ -153,6 +158,9 @@ def _read_stream(stream: Any, length: int | None, limit: int) -> bytes:
 
 
 def _convert(response: api.Response) -> FlaskResponse:
+    if isinstance(response.body, Stream) and "gunicorn.socket" in request.environ:
+        # It sends in the worker threads and would wait for ever; for waitress its runner watches.
+        request.environ["gunicorn.socket"].settimeout(PIECE_TIMEOUT)
     answer = FlaskResponse(response.body, response.status)
     del answer.headers["content-type"]
     for name, value in response.headers:

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from frontends.common.recorder import finish_all
 from frontends.common.settings import MAX_MAIL_BYTES, Settings
 
 from . import create_app
+from .app import PIECE_TIMEOUT
 
 GRACE = 1.5
 """Seconds that requests in flight get to end after they were answered."""
@@ -52,8 +53,10 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    watch = _Watch()
     while not stopping:
         wasyncore.poll2(timeout=1.0, map=server._map)
+        watch.look(server.active_channels.values(), time.monotonic())
     app.extensions["pbproto"].close()
     # Stop accepting, but go on sending: closing the server itself would close its connections' wake-up.
     server.accepting = False
@@ -66,6 +69,27 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     # Before the map is closed: a worker that ends its answer now still wakes the loop through it.
     server.task_dispatcher.shutdown(timeout=1)
     wasyncore.close_all(server._map)
+
+
+class _Watch:
+    """Closes connections whose client takes nothing: a thread may wait for it, for ever."""
+
+    def __init__(self) -> None:
+        self._waits: dict[Any, tuple[float, float]] = {}
+        """Per connection that has something to send when it last sent or got anything, as of which time."""
+
+    def look(self, channels: Iterable[Any], now: float) -> None:
+        """To be called now and then, by the thread that sends. ``now`` in seconds of a monotonic clock."""
+        before, self._waits = self._waits, {}
+        for channel in list(channels):
+            if channel.total_outbufs_len:
+                active, since = before.get(channel, (0.0, now))
+                if active != channel.last_activity:
+                    since = now
+                if now - since > PIECE_TIMEOUT:
+                    channel.handle_close()
+                else:
+                    self._waits[channel] = (channel.last_activity, since)
 
 
 def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:

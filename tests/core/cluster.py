@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from zlib import crc32
 
 from pbproto import (
     Close,
@@ -159,6 +160,10 @@ class Cluster:
         for id_ in self.ids:
             self.start(id_)
 
+    def place(self, key: bytes) -> int:
+        """Where the maps of the nodes put a key."""
+        return crc32(key)
+
     # Nodes.
 
     def start(self, id_: int) -> Replica:
@@ -166,7 +171,7 @@ class Cluster:
         self.crash(id_)
         self._lives += 1
         # Lives are not in order of their numbers, as random bits would not be.
-        replica = Replica(id_, 2**63 + (self._lives * 7919) % 1009, self.config)
+        replica = Replica(id_, 2**63 + (self._lives * 7919) % 1009, self.config, self.place)
         self.replicas[id_] = replica
         return replica
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pbproto import Replica
+from pbproto.buckets import MAX_BUCKETS, BucketMap
 from pbproto.checkpoint import (
     DECLARED,
     PIECE_BYTES,
@@ -20,12 +21,13 @@ from pbproto.checkpoint import (
     restore,
     with_key,
 )
-from pbproto.forms import FormError
+from pbproto.forms import INT, FormError, Parts
 from pbproto.messages import Fetch, LogChunk, SnapshotChunk
 from pbproto.redaction import Redactor
 from pbproto.showing import plain
 from pbproto.state import State
-from pbproto.store import MAX_ORIGINS
+from pbproto.store import MAX_ORIGINS, Frozen
+from pbproto.values import NO_BALLOT
 
 from .cluster import Cluster, active, of
 
@@ -151,10 +153,40 @@ def test_a_state_comes_back_whole(make: Callable[[], State]) -> None:
     assert copy.log.bytes == state.log.bytes
     if state.frozen is not None:
         assert copy.frozen is not None
-        assert copy.frozen.store is copy.store
         first = Fetch(state.promised, True, 0, 10)
         chunks = [each.chunk(first.ballot, 0, 10**6) for each in (copy.frozen, state.frozen)]
         assert chunks[0] == chunks[1]
+
+
+@pytest.mark.parametrize("redactor", [None, ALL], ids=["none", "all"])
+def test_a_store_that_is_kept_as_it_was_comes_back(redactor: Redactor | None) -> None:
+    """A source's store may go on while its snapshot is fetched: let it, and compare what each would send.
+
+    It has many buckets, so that their number has to come back as well for the order to be the same: first
+    some more keys than stay.
+    """
+    state = source()
+    if redactor is not None:
+        state.store.data = BucketMap(place=redactor.place)
+    for number in range(300):
+        state.store.data.put(b"key%d" % number, b"v")
+    for number in range(200):
+        state.store.data.remove(b"key%d" % number)
+    state.frozen = Frozen(state.store)
+    operation = with_key(named_operations(busy_primary()))[0]
+    for number in range(100, 250):
+        key = b"key%d" % number
+        state.store.apply(operation._replace(origin=9, counter=number, key=key, idempotency_key=key))
+    state.commit = state.store.applied
+    copy = back(state, redactor)
+    assert digest(copy) == digest(state, redactor)
+    assert brief_digest(copy) == brief_digest(state)
+    assert brief_digest(copy) != brief_digest(replace(state, frozen=Frozen(state.store)))
+    assert copy.frozen is not None
+    assert copy.frozen.applied < copy.store.applied
+    for one, other in ((copy.frozen, state.frozen), (Frozen(copy.store), Frozen(state.store))):
+        sent = other.chunk(NO_BALLOT, 0, 10**6)
+        assert one.chunk(NO_BALLOT, 0, 10**6) == (sent if redactor is None else redactor.message(sent))
 
 
 @pytest.mark.parametrize("make", STATES, ids=lambda make: make.__name__)
@@ -230,7 +262,15 @@ def test_a_brief_digest_names_the_fields_that_differ() -> None:
 def test_all_of_a_state_is_named_in_its_form() -> None:
     """Code with other fields reads no state: look for those that are declared, and for those by hand."""
     text = "\n".join(DECLARED)
-    for words in ("State(id: int, ", "Lead(", "Log('_bytes', ", "Store('applied', ", "Thaw(", "Frozen("):
+    for words in (
+        "State(id: int, ",
+        "Lead(",
+        "Log('_bytes', ",
+        "Store('applied', ",
+        "BucketMap(",
+        "Thaw(",
+        "Frozen(",
+    ):
         assert f"\n{words}" in f"\n{text}"
 
 
@@ -280,12 +320,23 @@ def test_hostile_checkpoints_are_form_errors() -> None:
     """What no writer wrote gives one error: parts that do not exist, cut off, garbled, or for nothing."""
     checkpoint = Checkpoint(busy_primary())
     pieces = list(checkpoint.pieces())
-    for bad in (b"", b"\x09", pieces[0][:-1], b"\x01\xff"):
+    for bad in (b"", b"\x0c", pieces[0][:-1], b"\x01\xff"):
         with pytest.raises(FormError):
             restore(checkpoint.head, [bad])
     for cut in range(0, len(checkpoint.head), 7):
         with pytest.raises(FormError):
             restore(checkpoint.head[:cut], [])
+    # A map of more buckets than there may be, or of none.
+    store = Checkpoint(empty()).head
+    three = Parts()
+    for number in (0, 0, 1):
+        INT.write(three, number)
+    assert store.count(b"".join(three)) == 1
+    for width in (0, -1, MAX_BUCKETS + 1):
+        parts = Parts(three[:2])
+        INT.write(parts, width)
+        with pytest.raises(FormError, match="buckets"):
+            restore(store.replace(b"".join(three), b"".join(parts)), [])
     # A tail, or a store that is put together, without a place to be put: it goes nowhere.
     state, _ = restore(Checkpoint(empty()).head, [b"\x03" + bytes(8)])
     assert digest(state) == digest(empty())

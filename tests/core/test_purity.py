@@ -19,6 +19,7 @@ FILES = sorted(PACKAGE.glob("**/*.py"))
 
 PURE = (
     "__future__",
+    "bisect",
     "collections",
     "collections.abc",
     "dataclasses",

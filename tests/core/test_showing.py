@@ -182,4 +182,5 @@ def test_a_state_on_its_way_can_be_seen() -> None:
     state = source()
     assert isinstance(state.frozen, Frozen)
     assert f"  total: {state.frozen.total}" in state_lines(state)
-    assert plain(state.frozen) == {"is": "Frozen", "total": state.frozen.total}
+    shown = {"is": "Frozen", "applied": state.store.applied, "total": state.frozen.total}
+    assert plain(state.frozen) == shown

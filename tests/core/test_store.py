@@ -9,7 +9,7 @@ import pytest
 from pbproto import Ballot, InvariantError, Kind, Operation, Result
 from pbproto import store as module
 from pbproto.messages import OriginRecord, SnapshotChunk
-from pbproto.store import Frozen, Known, Origin, Store, Thaw, fingerprint
+from pbproto.store import CHUNK_ITEMS, Frozen, Known, Origin, Store, Thaw, fingerprint
 
 BALLOT = Ballot(1, 0, 0, 1)
 
@@ -162,11 +162,11 @@ def filled() -> Store:
 
 
 def same(one: Store, other: Store) -> bool:
-    """Equal in content and in order: the next eviction depends on it."""
-    return (one.applied, one.evicted, list(one.data.items()), list(one.keys.items())) == (
+    """Equal in content and, what decides about the next eviction, in the order of origins and keys."""
+    return (one.applied, one.evicted, one.data, list(one.keys.items())) == (
         other.applied,
         other.evicted,
-        list(other.data.items()),
+        other.data,
         list(other.keys.items()),
     ) and list(one.origins.items()) == list(other.origins.items())
 
@@ -176,7 +176,7 @@ def test_a_store_travels_whole_in_chunks_of_any_size(max_bytes: int) -> None:
     """Results, keys and orders belong to the state: send one in chunks, and compare everything."""
     store = filled()
     frozen = Frozen(store)
-    thaw = Thaw(frozen.chunk(BALLOT, 0, max_bytes))
+    thaw = Thaw(frozen.chunk(BALLOT, 0, max_bytes), Store())
     chunks = 0
     while not thaw.complete:
         assert thaw.finish() is None
@@ -188,9 +188,32 @@ def test_a_store_travels_whole_in_chunks_of_any_size(max_bytes: int) -> None:
     assert chunks == 1 if max_bytes == 10**6 else chunks > 1
 
 
+@pytest.mark.parametrize("max_bytes", [1000, 10**6])
+def test_a_store_travels_as_it_was_while_it_goes_on(max_bytes: int) -> None:
+    """Who is filled gets one state, whatever is written meanwhile: change every key between the chunks."""
+    store, as_it_was = Store(), Store()
+    operations = [put(number, b"key%d" % number, b"old", name=b"once%d" % number) for number in range(500)]
+    for operation in operations:
+        store.apply(operation)
+        as_it_was.apply(operation)
+    frozen = Frozen(store)
+    thaw = Thaw(frozen.chunk(BALLOT, 0, max_bytes), Store())
+    counter = 500
+    while not thaw.complete:
+        assert thaw.add(frozen.chunk(BALLOT, thaw.next, max_bytes))
+        for number in range(counter - 500, counter - 400):
+            store.apply(put(number + 500, b"key%d" % (number % 500), b"new", name=b"again%d" % number))
+        store.apply(delete(counter + 100, b"key%d" % (counter % 500)))
+        counter += 101
+    finished = thaw.finish()
+    assert finished is not None
+    assert same(finished, as_it_was)
+    assert store.data != finished.data
+
+
 def test_the_empty_store_travels() -> None:
     """A store without anything has a chunk too; it is complete at once, and again."""
-    thaw = Thaw(Frozen(Store()).chunk(BALLOT, 0, 100))
+    thaw = Thaw(Frozen(Store()).chunk(BALLOT, 0, 100), Store())
     assert thaw.add(Frozen(Store()).chunk(BALLOT, 0, 100))
     finished = thaw.finish()
     assert finished is not None
@@ -201,7 +224,7 @@ def test_only_the_next_chunk_of_the_same_snapshot_is_taken() -> None:
     """A chunk that is late, early, of another snapshot, too long or empty changes nothing: offer each."""
     frozen = Frozen(filled())
     first = frozen.chunk(BALLOT, 0, 60)
-    thaw = Thaw(first)
+    thaw = Thaw(first, Store())
     assert thaw.add(first)
     count = thaw.next
     wrong = [
@@ -237,7 +260,7 @@ def test_a_snapshot_that_does_not_add_up_is_not_used() -> None:
     """Three items of which two have one name are two: such a store is not finished."""
     pairs = ((b"a", b"1"), (b"a", b"2"))
     chunk = SnapshotChunk(BALLOT, 2, 0, 0, 3, pairs, (OriginRecord(1, 7, 0, 0, 1, ()),), ())
-    thaw = Thaw(chunk)
+    thaw = Thaw(chunk, Store())
     assert thaw.add(chunk)
     assert thaw.complete
     assert thaw.finish() is None
@@ -246,7 +269,7 @@ def test_a_snapshot_that_does_not_add_up_is_not_used() -> None:
 def test_an_origin_record_becomes_what_it_was() -> None:
     """The low-water mark and the last position travel too: look at one origin after the journey."""
     chunk = Frozen(filled()).chunk(BALLOT, 0, 10**6)
-    thaw = Thaw(chunk)
+    thaw = Thaw(chunk, Store())
     thaw.add(chunk)
     assert thaw.store.origins[(1, 7)] == Origin(
         1, 3, 6, {4: Result(Kind.CREATED, 4), 9: Result(Kind.UPDATED, 6)}
@@ -272,6 +295,16 @@ def test_the_mark_itself_is_not_forgotten() -> None:
 
 def held_by(chunk: SnapshotChunk) -> tuple[int, int, int]:
     return len(chunk.pairs), len(chunk.origins), len(chunk.keys)
+
+
+def test_a_chunk_has_so_many_items_at_most() -> None:
+    """Small items are many in the bytes of a chunk, and each takes its time: count them in two chunks."""
+    store = Store()
+    for number in range(CHUNK_ITEMS + 5):
+        store.data.put(b"%d" % number, b"")
+    frozen = Frozen(store)
+    assert held_by(frozen.chunk(BALLOT, 0, 10**9)) == (CHUNK_ITEMS, 0, 0)
+    assert held_by(frozen.chunk(BALLOT, CHUNK_ITEMS, 10**9)) == (5, 0, 0)
 
 
 def test_a_chunk_is_as_large_as_it_may_be() -> None:

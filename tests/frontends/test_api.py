@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from frontends.common import api
+from frontends.common.listing import Listings
 from frontends.common.node import Answer, Node
 from frontends.common.settings import Settings
 from pbproto import Listing, Reason, Reject, Reply, Value, View
@@ -185,6 +186,7 @@ class FakeNode:
         self.settings = SETTINGS
         self.id = 1
         self.requests: list[object] = []
+        self.listings = Listings(1)
         self._answer = answer
 
     def request(self, make: Callable[[int], object], done: Callable[[Answer], None]) -> None:
@@ -242,9 +244,30 @@ def test_a_large_listing_comes_in_pieces_that_make_the_same_json() -> None:
     node = FakeNode(lambda token: Reply(token, Listing(items, 500)))
     response = ask(node, "GET", b"/data")
     assert not isinstance(response.body, bytes)
+    assert ("msg-num", "500") in response.headers
     pieces = list(response.body)
     assert len(pieces) > 2
     assert json.loads(b"".join(pieces)) == {key.decode(): value.decode() for key, value in items.items()}
+
+
+def test_a_long_listing_too_many_is_a_503() -> None:
+    """Each long listing holds a snapshot: ask for a second one while the first is under way, and after it."""
+    items = {f"k{n}".encode(): b"v" * 1000 for n in range(500)}
+    node = FakeNode(lambda token: Reply(token, Listing(items, 500)))
+    first = ask(node, "GET", b"/data")
+    second = ask(node, "GET", b"/data")
+    assert second.status == 503
+    assert body_of(second)["reason"] == "overloaded"
+    assert body_of(second)["outcome"] == "not_applied"
+    assert ("retry-after", "1") in second.headers
+    assert not isinstance(first.body, bytes)
+    assert len(list(first.body)) > 2
+    third = ask(node, "GET", b"/data")
+    assert third.status == 200
+    assert ask(node, "HEAD", b"/data").status == 503
+    del third
+    assert ask(node, "HEAD", b"/data").status == 200
+    assert ask(node, "GET", b"/data").status == 200
 
 
 def test_an_answer_that_cannot_be_written_out_is_a_500() -> None:

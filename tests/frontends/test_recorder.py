@@ -17,16 +17,18 @@ import pytest
 
 from frontends.common import recorder as recorder_module
 from frontends.common import recording_file
-from frontends.common.node import Node
+from frontends.common.node import Answer, Node
 from frontends.common.recorder import check_or_exit, finish_all, path_of
 from frontends.common.recording_file import LIVES, RecordingFileError, beside, check
 from frontends.common.settings import Settings
-from pbproto import Delete, Get, InvariantError, Operation, Put, Result, View
+from pbproto import Delete, Get, GetAll, InvariantError, Listing, Operation, Put, Reply, Result, View
+from pbproto.buckets import LOAD
 from pbproto.recorded import Recording, read
 from pbproto.recording import Writer
 from pbproto.rerun import Replay, continues
 from pbproto.state import State
 from pbproto.store import Store
+from pbproto.summary import LISTED
 
 VIEW = View.of([(1, "one:1")])
 
@@ -123,6 +125,20 @@ def test_hidden_values_are_not_in_the_file(path: Path, start: Callable[..., Node
         recording, replay = replayed(each)
         assert recording.header.redaction == redact
         assert len(replay.state.store.data) == 7
+
+
+def test_hidden_keys_are_listed_in_the_recorded_order(path: Path, start: Callable[..., Node]) -> None:
+    """The replay lists hidden keys as the node listed the keys: list more of them than a bucket has."""
+    node = start(record_redact="all")
+    for number in range(3 * LOAD):
+        write(node, b"a-long-key-%d" % number, b"v")
+    answers: list[Answer] = []
+    node.request(GetAll, answers.append)
+    node.end_recording()
+    assert isinstance(answers[0], Reply)
+    assert isinstance(answers[0].outcome, Listing)
+    assert LOAD < len(answers[0].outcome.items) <= LISTED
+    assert replayed(path)[1].state.store.data.width > 1
 
 
 def size_of_all(path: Path) -> int:

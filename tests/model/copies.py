@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pbproto import Ballot, Config, Dropped, Member, Operation, Replica, Result, View
+from pbproto.answers import Answers, unpack
+from pbproto.buckets import BucketMap, Snapshot
 from pbproto.messages import KeyRecord, OriginRecord, Promise, SnapshotChunk, Verdict
 from pbproto.values import RequestId
 
@@ -34,8 +36,38 @@ def _reduce(value: Any) -> tuple[Callable[[int], Any], tuple[int]]:
     return kept, (number,)
 
 
-_TABLE = {
+def _map(items: dict[bytes, bytes]) -> BucketMap:
+    made = BucketMap()
+    for key, value in items.items():
+        made.put(key, value)
+    return made
+
+
+def _snapshot(items: dict[bytes, bytes]) -> Snapshot:
+    return _map(items).snapshot()
+
+
+def _items(value: BucketMap | Snapshot) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """The items and nothing else: whether a bucket is shared says nothing of the state."""
+    return _map if isinstance(value, BucketMap) else _snapshot, (dict(value.items()),)
+
+
+def _answers(packed: list[tuple[bytes, bytes]]) -> Answers:
+    made = Answers()
+    for key, answer in packed:
+        made[key] = unpack(answer)
+    return made
+
+
+def _packed(value: Answers) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    return _answers, (value.packed(),)
+
+
+_TABLE: dict[type, Callable[[Any], Any]] = {
     **copyreg.dispatch_table,
+    Answers: _packed,
+    BucketMap: _items,
+    Snapshot: _items,
     **dict.fromkeys(
         (
             Ballot,

@@ -22,6 +22,8 @@ from enum import Enum, IntEnum
 from typing import Any
 
 from pbproto import leases
+from pbproto.answers import Answers
+from pbproto.buckets import BucketMap, Snapshot
 from pbproto.log import Log
 from pbproto.state import FOREVER, State
 from pbproto.store import Frozen, Store, Thaw
@@ -119,7 +121,7 @@ def _walk(value: Any, now: int) -> Plain:
 def _walk_for(class_: type) -> Walk:
     if class_ in (int, bool, bytes, str, type(None)):
         return _as_it_is
-    if class_ in (dict, OrderedDict):
+    if class_ in (dict, OrderedDict, Answers, BucketMap, Snapshot):
         return _items
     if class_ in (tuple, list, deque):
         return _sequence

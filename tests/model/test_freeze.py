@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -51,7 +50,9 @@ def _swap_clients(state: State) -> None:
 
 
 def _swap_keys(state: State) -> None:
-    state.store.keys = OrderedDict(reversed(state.store.keys.items()))
+    backwards = list(reversed(list(state.store.keys.items())))
+    state.store.keys.clear()
+    state.store.keys.update(backwards)
 
 
 def _set(room: str, field: str, value: object) -> Callable[[State], None]:

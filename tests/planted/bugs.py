@@ -367,8 +367,8 @@ BUGS: tuple[Bug, ...] = (
         "the old state stays in use until the new one is complete",
         (
             "transfer.py",
-            "        staging.thaw = Thaw(message)\n",
-            "        staging.thaw = Thaw(message)\n"
+            "        staging.thaw = Thaw(message, state.store)\n",
+            "        staging.thaw = Thaw(message, state.store)\n"
             "        state.store.data.clear()\n"
             "        state.store.keys.clear()\n"
             "        state.store.origins.clear()\n"
@@ -435,8 +435,8 @@ BUGS: tuple[Bug, ...] = (
         "the idempotency keys travel with the state",
         (
             "store.py",
-            "        self._keys = [KeyRecord(key, digest, result) for key, (digest, result) in store.keys.items()]\n",
-            "        self._keys: list[KeyRecord] = []\n",
+            "        self._keys = store.keys.packed()\n",
+            "        self._keys = store.keys.packed()[:0]\n",
         ),
     ),
     bug(

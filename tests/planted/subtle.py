@@ -809,18 +809,18 @@ SUBTLE: tuple[Bug, ...] = (
         (
             "store.py",
             """        if operation.value is None:
-            kind = Kind.MISSING""",
+            kind = Kind.DELETED""",
             """        if not operation.value:
-            kind = Kind.MISSING""",
+            kind = Kind.DELETED""",
         ),
     ),
     _bug(
         "newest_key_forgotten",
         "beyond the limit the oldest idempotency key is forgotten",
         (
-            "store.py",
-            "self.keys.popitem(last=False)",
-            "self.keys.popitem(last=True)",
+            "answers.py",
+            "self._packed.popitem(last=False)",
+            "self._packed.popitem(last=True)",
         ),
     ),
     _bug(

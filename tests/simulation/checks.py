@@ -286,7 +286,7 @@ class Checks:
         store = state.store
         known = self.copies.get(host.id)
         if known is None or known[0] is not store:
-            self.copies[host.id] = (store, dict(store.data))
+            self.copies[host.id] = (store, dict(store.data.items()))
             return
         data = known[1]
         for by, _, operation, _ in applied:
@@ -450,8 +450,8 @@ class Checks:
 def digest_of(store: Store) -> bytes:
     """A digest of everything that a store remembers, the order of what it forgets first included."""
     digest = blake2b(digest_size=16)
-    for key in sorted(store.data):
-        digest.update(b"%d:%b=%b;" % (len(key), key, store.data[key]))
+    for key, value in sorted(store.data.items()):
+        digest.update(b"%d:%b=%b;" % (len(key), key, value))
     for name, origin in store.origins.items():
         results = sorted(origin.results.items())
         digest.update(repr((name, origin.first_position, origin.settled, origin.last_position)).encode())
