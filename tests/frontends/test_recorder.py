@@ -60,6 +60,17 @@ def write(node: Node, key: bytes, value: bytes, once: bytes = b"") -> None:
     node.request(lambda token: Put(token, key, value, once), lambda _: None)
 
 
+def write_slowly(node: Node, count: int, value: bytes) -> None:
+    """Write no faster than the recording is written: a burst larger than its bound would end it."""
+    recorder = node._recorder
+    assert recorder is not None
+    for number in range(count):
+        write(node, b"k%d" % (number % 5), value)
+        while recorder._queued > 5_000:
+            recorder._hurry.set()
+            time.sleep(0.0005)
+
+
 def replayed(path: Path) -> tuple[Recording, Replay]:
     """The recording in a file, executed without a difference."""
     recording = read(path.read_bytes())
@@ -408,9 +419,8 @@ def test_no_second_state_is_copied_while_one_waits(
     recorder = node._recorder
     assert recorder is not None
     while not beside(path, "1").exists():
-        write(node, b"k", b"v")
-    for _ in range(300):
-        write(node, b"k", bytes(1_000))
+        write_slowly(node, 1, b"v")
+    write_slowly(node, 300, bytes(1_000))
     node.end_recording()
     assert len(begun) > 1
     assert replayed(path)[0].header.first == begun[-1] + 1
@@ -538,8 +548,7 @@ def test_an_earlier_life_is_kept_and_so_are_a_few(path: Path, start: Callable[..
     for number in range(LIVES + 3):
         node = start(record_bytes=100_000)
         if number == LIVES + 1:
-            for count in range(1_500):
-                write(node, b"k%d" % (count % 5), bytes(10))
+            write_slowly(node, 1_500, bytes(10))
         node.end_recording()
         os.utime(path, ns=(number * 10**9, number * 10**9))
         lives.append(f"rec.{node.status().incarnation:016x}")
