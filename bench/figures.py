@@ -58,6 +58,11 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     return statistics.linear_regression([x for x, _ in points], [y for _, y in points]).slope
 
 
+def second_half(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The (x, y) points from half of the last x on: what a run settled to. Raises ``IndexError`` for none."""
+    return [point for point in points if point[0] >= points[-1][0] / 2]
+
+
 def longest_gap(times: Iterable[float], begin: float, end: float) -> float:
     """The longest time within [begin, end] in which none of ``times`` lies.
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .contenders import Store
-from .contenders.store import FRONTENDS
 from .figures import Spread, longest_gap, percentile
-from .options import counts, names, publishing
+from .options import contents, publishing, which_servers
 from .plots import Line, drawer
 from .probes import Probe, Seen, between, probing, rest
 from .processes import BenchError
@@ -116,9 +115,8 @@ def loopback_bytes() -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which servers, how much data, how much load."""
-    parser.add_argument("--servers", type=names(FRONTENDS), default=["granian"], help="default granian")
-    parser.add_argument("--keys", type=counts, default=[1_000_000], help="default 1000000")
-    parser.add_argument("--size", type=counts, default=[100], help="bytes of a value; default 100")
+    which_servers(parser)
+    contents(parser, keys=1_000_000)
     parser.add_argument(
         "--rate", type=float, default=400.0, help="requests/s that the others offer; default 400"
     )

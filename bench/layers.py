@@ -20,8 +20,7 @@ from pathlib import Path
 
 from . import wrk
 from .contenders import Store
-from .contenders.store import FRONTENDS
-from .options import counts, names, publishing
+from .options import counts, publishing, which_servers
 from .processes import BenchError
 from .report import Report
 from .rounds import say
@@ -76,18 +75,10 @@ def profile(server: str, connections: int, seconds: int, rate: int) -> tuple[Cou
         raw = Path(directory) / "raw"
         try:
             store.start_and_load(1000, 100)
-            arguments = wrk.command(
-                f"http://{store.members[1]}",
-                WORKS["put"],
-                dialect=store.dialect,
-                connections=connections,
-                seconds=seconds + 2,
-                keys=1000,
-                size=100,
-                seed=1,
+            arguments = store.under(
+                WORKS["put"], connections=connections, seconds=seconds + 2, keys=1000, size=100
             )
-            running = wrk.Running(arguments)
-            try:
+            with wrk.Running(arguments) as running:
                 command = [program, "record", "--pid", str(store.process(1).pid), "--format", "raw"]
                 command += ["--gil", "--nonblocking", "--subprocesses"]
                 command += ["--output", str(raw), "--duration", str(seconds), "--rate", str(rate)]
@@ -95,15 +86,13 @@ def profile(server: str, connections: int, seconds: int, rate: int) -> tuple[Cou
                 if done.returncode != 0 or not raw.exists():
                     raise BenchError(f"py-spy failed: {done.stderr[-500:]}")
                 return aggregate(raw.read_text()), running.result()
-            finally:
-                running.kill()
         finally:
             store.stop()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Of which servers, for how long."""
-    parser.add_argument("--servers", type=names(FRONTENDS), default=["granian"], help="default granian")
+    which_servers(parser)
     parser.add_argument("--connections", type=counts, default=[32], help="default 32")
     parser.add_argument("--seconds", type=int, default=10, help="default 10")
     parser.add_argument(

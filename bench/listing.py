@@ -12,9 +12,8 @@ import time
 from dataclasses import dataclass
 
 from .contenders import Store
-from .contenders.store import FRONTENDS
 from .figures import Spread, longest_gap
-from .options import counts, names, publishing
+from .options import contents, publishing, which_servers
 from .probes import Probe, probing, rest
 from .processes import BenchError
 from .report import Report
@@ -76,9 +75,8 @@ def reading(store: Store, keys: int) -> Reading:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which servers, and how much data."""
-    parser.add_argument("--servers", type=names(FRONTENDS), default=["granian"], help="default granian")
-    parser.add_argument("--keys", type=counts, default=[1_000_000], help="default 1000000")
-    parser.add_argument("--size", type=counts, default=[100], help="bytes of a value; default 100")
+    which_servers(parser)
+    contents(parser, keys=1_000_000)
     parser.add_argument("--rounds", type=int, default=3, help="default 3")
     publishing(parser)
 

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from . import wrk
 from .contenders import Store
-from .contenders.store import FRONTENDS
-from .figures import slope
-from .options import counts, names, publishing
+from .figures import second_half, slope
+from .options import contents, publishing, which_servers
 from .plots import Line, drawer
 from .processes import BenchError
 from .report import Report
@@ -44,18 +43,24 @@ def watch(store: Store, running: wrk.Running, every: float) -> dict[int, list[tu
 
 def growth(points: Sequence[tuple[float, float]]) -> float:
     """How much of its memory a node would gain in the whole run, by the slope of the second half. Pure."""
-    end = points[-1][0]
-    half = [point for point in points if point[0] >= end / 2]
-    return slope(half) * end / half[0][1]
+    half = second_half(points)
+    return slope(half) * points[-1][0] / half[0][1]
+
+
+def drawn(server: str, course: Course, seconds: float = 1.0) -> list[Line]:
+    """A line in MiB for each node, over units of so many seconds. Pure."""
+    return [
+        Line(f"{server}, node {id_}", [at / seconds for at, _ in points], [rss / 2**20 for _, rss in points])
+        for id_, points in course.items()
+    ]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How long, and what is written."""
-    parser.add_argument("--servers", type=names(FRONTENDS), default=["granian"], help="default granian")
+    which_servers(parser)
     parser.add_argument("--minutes", type=float, default=10.0, help="default 10")
     parser.add_argument("--every", type=float, default=10.0, help="seconds between two looks; default 10")
-    parser.add_argument("--keys", type=counts, default=[1000], help="default 1000")
-    parser.add_argument("--size", type=counts, default=[100], help="bytes of a value; default 100")
+    contents(parser, keys=1000)
     publishing(parser)
 
 
@@ -67,10 +72,7 @@ def measure(options: argparse.Namespace) -> Report:
         course, load = run(server, options.keys[0], options.size[0], options.minutes, options.every)
         rows += show(server, course, load)
         data.append({"server": server, "course": course, "writes": load.requests, "errors": load.errors})
-        lines += [
-            Line(f"{server}, node {id_}", [at / 60 for at, _ in points], [rss / 2**20 for _, rss in points])
-            for id_, points in course.items()
-        ]
+        lines += drawn(server, course, 60)
     head = [
         "server",
         "node",
@@ -96,22 +98,13 @@ def run(server: str, keys: int, bytes_: int, minutes: float, every: float) -> tu
     store = Store(server, server, 3)
     try:
         store.start_and_load(keys, bytes_)
-        arguments = wrk.command(
-            f"http://{store.members[1]}",
-            WORKS["put"],
-            dialect=store.dialect,
-            connections=CONNECTIONS,
-            seconds=max(1, round(minutes * 60)),
-            keys=keys,
-            size=bytes_,
-            seed=1,
+        seconds = max(1, round(minutes * 60))
+        arguments = store.under(
+            WORKS["put"], connections=CONNECTIONS, seconds=seconds, keys=keys, size=bytes_
         )
-        running = wrk.Running(arguments)
-        try:
+        with wrk.Running(arguments) as running:
             course = watch(store, running, every)
             return course, running.result()
-        finally:
-            running.kill()
     finally:
         store.stop()
 
@@ -123,7 +116,7 @@ def show(server: str, course: Course, load: wrk.Load) -> list[list[str]]:
         if len(points) < 4:
             raise BenchError("too short: look at the memory more often, or for longer")
         grown = growth(points)
-        half = next(rss for at, rss in points if at >= points[-1][0] / 2)
+        half = second_half(points)[0][1]
         rows.append(
             [
                 server,

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from .contenders.store import FRONTENDS
 from .tables import count
 
 
@@ -30,6 +31,17 @@ def counts(text: str) -> list[int]:
         return [count(part) for part in text.split(",")]
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def which_servers(parser: argparse.ArgumentParser) -> None:
+    """On which servers this store is measured."""
+    parser.add_argument("--servers", type=names(FRONTENDS), default=["granian"], help="default granian")
+
+
+def contents(parser: argparse.ArgumentParser, keys: int) -> None:
+    """What is in the store."""
+    parser.add_argument("--keys", type=counts, default=[keys], help=f"default {keys}")
+    parser.add_argument("--size", type=counts, default=[100], help="bytes of a value; default 100")
 
 
 def rounds_and_seconds(parser: argparse.ArgumentParser, rounds: int = 3, seconds: int = 5) -> None:

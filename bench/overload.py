@@ -14,11 +14,10 @@ from frontends.common.settings import Settings
 
 from . import wrk
 from .contenders import Store
-from .contenders.store import FRONTENDS
-from .figures import slope
-from .memory import Course, watch
-from .options import counts, names, publishing
-from .plots import Line, drawer
+from .figures import second_half, slope
+from .memory import Course, drawn, watch
+from .options import counts, publishing, which_servers
+from .plots import drawer
 from .report import Report
 from .rounds import say
 from .tables import number, size, table
@@ -60,30 +59,24 @@ def run(server: str, connections: int, bytes_: int, seconds: int) -> Overload:
     store = Store(server, server, 3)
     try:
         store.start_and_load(10, bytes_)
-        arguments = wrk.command(
-            f"http://{store.members[1]}",
+        arguments = store.under(
             WORKS["put"],
-            dialect=store.dialect,
             connections=connections,
             seconds=seconds,
             keys=10,
             size=bytes_,
-            seed=1,
             count_statuses=True,
         )
-        running = wrk.Running(arguments)
-        try:
+        with wrk.Running(arguments) as running:
             course = watch(store, running, 1.0)
             return Overload(running.result(), course)
-        finally:
-            running.kill()
     finally:
         store.stop()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How much too much."""
-    parser.add_argument("--servers", type=names(FRONTENDS), default=["granian"], help="default granian")
+    which_servers(parser)
     parser.add_argument("--size", type=counts, default=[2**20], help="bytes of a value; default 1MiB")
     parser.add_argument("--times", type=float, default=4.0, help="how many times what may wait; default 4")
     parser.add_argument("--seconds", type=int, default=60, help="default 60")
@@ -101,10 +94,7 @@ def measure(options: argparse.Namespace) -> Report:
         found = run(server, connections, bytes_, options.seconds)
         rows.append(_row(server, found, bytes_))
         data.append({"server": server, "statuses": found.load.statuses, "course": found.course})
-        lines += [
-            Line(f"{server}, node {id_}", [at for at, _ in points], [rss / 2**20 for _, rss in points])
-            for id_, points in found.course.items()
-        ]
+        lines += drawn(server, found.course)
     text = (
         f"{connections} connections with values of {size(bytes_)} at once, {options.times:g} times the "
         f"{size(allowed)} that may wait, for {options.seconds} s:\n\n{table(HEAD, rows)}"
@@ -128,7 +118,6 @@ def _row(server: str, found: Overload, bytes_: int) -> list[str]:
     load = found.load
     answered = max(1, sum(load.statuses.values()))
     primary = found.course[1]
-    second_half = [point for point in primary if point[0] >= primary[-1][0] / 2]
     # Statuses are counted one by one; what wrk counts beside are connections that broke, and timeouts.
     return [
         server,
@@ -138,5 +127,5 @@ def _row(server: str, found: Overload, bytes_: int) -> list[str]:
         ", ".join(f"{times} of {status}" for status, times in found.others.items()) or "0",
         str(max(0, load.errors - sum(times for status, times in load.statuses.items() if status >= "4"))),
         size(max(rss for _, rss in primary)),
-        size(slope(second_half)),
+        size(slope(second_half(primary))),
     ]

@@ -13,9 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .contenders import Store
-from .contenders.store import FRONTENDS
 from .figures import Spread, longest_gap
-from .options import counts, names, publishing
+from .options import contents, publishing, which_servers
 from .probes import Probe, probing, rest
 from .report import Report
 from .rounds import say
@@ -93,9 +92,8 @@ def pauses(server: str, keys: int, size: int, rounds: int) -> list[Pause]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which servers, and how much data."""
-    parser.add_argument("--servers", type=names(FRONTENDS), default=["granian"], help="default granian")
-    parser.add_argument("--keys", type=counts, default=[100_000], help="default 100000")
-    parser.add_argument("--size", type=counts, default=[100], help="bytes of a value; default 100")
+    which_servers(parser)
+    contents(parser, keys=100_000)
     parser.add_argument("--rounds", type=int, default=3, help="default 3")
     publishing(parser)
 

@@ -54,17 +54,10 @@ class Fleet:
         return contender
 
     def _warm_up(self, contender: Contender, stand: Stand) -> None:
-        arguments = wrk.command(
-            f"http://{contender.addresses()[0]}",
-            WORKS["put"],
-            dialect=contender.dialect,
-            connections=8,
-            seconds=WARM_UP,
-            keys=max(1, stand.keys),
-            size=stand.size,
-            seed=0,
+        keys = max(1, stand.keys)
+        wrk.run(
+            contender.under(WORKS["put"], connections=8, seconds=WARM_UP, keys=keys, size=stand.size, seed=0)
         )
-        wrk.run(arguments)
 
 
 def possible(cell: Cell) -> bool:
@@ -76,12 +69,8 @@ def possible(cell: Cell) -> bool:
 
 def measure(contender: Contender, cell: Cell, seconds: int, round_: int, seed: int) -> Result:
     """One round of one cell. Raises ``BenchError`` if the contender did not survive it."""
-    work = WORKS[cell.work]
-    address = contender.addresses()[-1 if work.backup else 0]
-    arguments = wrk.command(
-        f"http://{address}",
-        work,
-        dialect=contender.dialect,
+    arguments = contender.under(
+        WORKS[cell.work],
         connections=cell.connections,
         seconds=seconds,
         keys=max(1, cell.stand.keys),

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from .processes import BenchError, die_with_the_parent
 from .work import Work
@@ -124,19 +124,19 @@ class Running:
             raise BenchError(f"wrk failed: {(complaint or output)[-500:]}")
         return parse(output, _children_cpu() - self._before)
 
-    def kill(self) -> None:
-        """End it. No harm if it has ended."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """It is gone at the end in any case."""
         self._popen.kill()
         self._popen.wait()
 
 
 def run(arguments: list[str]) -> Load:
     """Run wrk to its end. Raises ``BenchError`` if it is missing or fails."""
-    running = Running(arguments)
-    try:
+    with Running(arguments) as running:
         return running.result()
-    finally:
-        running.kill()
 
 
 def _children_cpu() -> float:

@@ -56,6 +56,10 @@ def _read_store(reader: Reader) -> Store:
     applied, evicted, width = (INT.read(reader) for _ in range(3))
     if not 0 < width <= MAX_BUCKETS:
         raise FormError(f"a map has no {width} buckets")
+    return _without_items(applied, evicted, width)
+
+
+def _without_items(applied: int, evicted: int, width: int) -> Store:
     store = Store(BucketMap(width))
     store.applied, store.evicted = applied, evicted
     return store
@@ -291,7 +295,8 @@ def restore(head: bytes, pieces: Iterable[bytes]) -> tuple[State, list[bytes]]:
     """The state, and the hidden fingerprints of its named operations. Raises ``FormError``."""
     state: State = _STATE.load(head)
     names: list[bytes] = []
-    kept = _empty_like(state.frozen) if state.frozen is not None else Store()
+    frozen = state.frozen
+    kept = Store() if frozen is None else _without_items(frozen.applied, frozen.evicted, frozen.map.width)
     put = _putters(state, kept, names)
     for piece in pieces:
         reader = Reader(piece)
@@ -300,15 +305,9 @@ def restore(head: bytes, pieces: Iterable[bytes]) -> tuple[State, list[bytes]]:
             raise FormError(f"a checkpoint has no part {number}")
         while reader.at < reader.end:
             put[number](_PARTS[number].next(reader))
-    if state.frozen is not None:
-        state.frozen = Frozen(state.store if state.frozen.applied == state.store.applied else kept)
+    if frozen is not None:
+        state.frozen = Frozen(state.store if frozen.applied == state.store.applied else kept)
     return state, names
-
-
-def _empty_like(frozen: Frozen) -> Store:
-    store = Store(BucketMap(frozen.map.width))
-    store.applied, store.evicted = frozen.applied, frozen.evicted
-    return store
 
 
 def _putters(state: State, kept: Store, names: list[bytes]) -> list[Callable[[Any], Any]]:

@@ -274,12 +274,14 @@ def _check_counts(*counts: int) -> None:
 
 def _read_count(reader: _Reader) -> int:
     count: int = reader.unpack(_U64)[0]
-    _check_counts(count)
+    if count > MAX_ID:  # asked here, and in _make_ballot: every message has some, and a call costs more
+        _check_counts(count)
     return count
 
 
 def _make_ballot(epoch: int, attempt: int, primary: int, incarnation: int) -> Ballot:
-    _check_counts(epoch, attempt, primary)
+    if epoch > MAX_ID or attempt > MAX_ID or primary > MAX_ID:
+        _check_counts(epoch, attempt, primary)
     return Ballot(epoch, attempt, primary, incarnation)
 
 

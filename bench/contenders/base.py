@@ -8,9 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bench import wrk
 from bench.processes import HOST, Ports, Process
 from bench.talk import call_all
-from bench.work import key_name
+from bench.work import Work, key_name
 
 
 class Contender(ABC):
@@ -56,6 +57,30 @@ class Contender(ABC):
     @abstractmethod
     def addresses(self) -> Sequence[str]:
         """``host:port`` of every node that answers clients; the first is the one that orders the writes."""
+
+    def under(
+        self,
+        work: Work,
+        *,
+        connections: int,
+        seconds: int,
+        keys: int,
+        size: int,
+        seed: int = 1,
+        count_statuses: bool = False,
+    ) -> list[str]:
+        """The command line of wrk that asks this of its first node, or of a backup if the work says so."""
+        return wrk.command(
+            f"http://{self.addresses()[-1 if work.backup else 0]}",
+            work,
+            dialect=self.dialect,
+            connections=connections,
+            seconds=seconds,
+            keys=keys,
+            size=size,
+            seed=seed,
+            count_statuses=count_statuses,
+        )
 
     def stop(self) -> None:
         """End all of it and remove what it wrote. No harm if it was not started, or half."""

@@ -34,7 +34,7 @@ def planted(path: Path, *edits: Edit) -> dict[str, str]:
 
 READS_UNCONFIRMED: Edit = (
     "requests.py",
-    "reads.enqueue(state, lead, waiter.counter)",
+    "reads.enqueue(state, lead, waiter.counter, out)",
     "waiting.read(state, out, waiter.counter)",
 )
 

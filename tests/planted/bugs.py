@@ -39,6 +39,11 @@ def bug(
     return Bug(name, rule, tuple(Edit(*edit) for edit in edits), beyond_scopes, explored)
 
 
+def unexplored(name: str, rule: str, *edits: tuple[str, str, str]) -> Bug:
+    """A fault that the explorer does not hunt: its scopes have not what it takes."""
+    return bug(name, rule, *edits, explored=False)
+
+
 _UNGUARDED = (
     "state.py",
     """            ensure(state.commit <= backup.acked <= state.log.end, "committed is what every backup has")

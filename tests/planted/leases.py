@@ -3,18 +3,13 @@
 
 from __future__ import annotations
 
-from .bugs import Bug, bug
+from .bugs import Bug, bug, unexplored
 
 _UNGUARDED = (
     "proposing.py",
     '    ensure(not leases.bind(state), "who proposes stands by nobody else")\n',
     "",
 )
-
-
-def _bug(name: str, rule: str, *edits: tuple[str, str, str]) -> Bug:
-    """A fault that the scopes with leases are too small for, or have not what it takes."""
-    return bug(name, rule, *edits, explored=False)
 
 
 LEASES: tuple[Bug, ...] = (
@@ -65,7 +60,7 @@ LEASES: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "all_leases_but_one",
         "a primary reads alone while all backups stand by it",
         (
@@ -74,7 +69,7 @@ LEASES: tuple[Bug, ...] = (
             "    lead.leased_until = sorted(each.leased_until for each in lead.backups.values())[:2][-1]\n",
         ),
     ),
-    _bug(
+    unexplored(
         "leases_of_the_ballot_before",
         "a ballot begins without leases",
         (
@@ -106,7 +101,7 @@ LEASES: tuple[Bug, ...] = (
         _UNGUARDED,
         ("views.py", "        elif leases.bind(state):\n", "        elif False:\n"),
     ),
-    _bug(
+    unexplored(
         "lease_of_the_same_id",
         "a primary that was restarted is another one",
         (
@@ -115,7 +110,7 @@ LEASES: tuple[Bug, ...] = (
             "not (envelope.sender >= state.promised.primary or message.released == state.promised)",
         ),
     ),
-    _bug(
+    unexplored(
         "released_before_the_promise",
         "a lease is over when its holder has promised, and not before",
         (
@@ -124,7 +119,7 @@ LEASES: tuple[Bug, ...] = (
             "    return ballot\n",
         ),
     ),
-    _bug(
+    unexplored(
         "lease_for_whoever_asks",
         "a member gives leases to the primary of its told view only",
         ("leases.py", "    if not lease or not state.told_is_promised:\n", "    if not lease:\n"),
@@ -138,7 +133,7 @@ LEASES: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "postponed_for_ever",
         "what waits for a lease goes on when it has run out",
         ("leases.py", "    return state.postponed and not bind(state)\n", "    return False\n"),
@@ -148,7 +143,7 @@ LEASES: tuple[Bug, ...] = (
             "    return FOREVER\n",
         ),
     ),
-    _bug(
+    unexplored(
         "proof_by_lease",
         "a view that is told again is proven by a round, never by leases",
         (
@@ -157,7 +152,7 @@ LEASES: tuple[Bug, ...] = (
             "    leased = state.config.lease > 0\n",
         ),
     ),
-    _bug(
+    unexplored(
         "leased_answer_from_the_log",
         "a backup is told what is committed, under leases as well",
         (

@@ -8,15 +8,10 @@ The explorer does not hunt them: its scopes were made for the rules in ``bugs.py
 
 from __future__ import annotations
 
-from .bugs import Bug, bug
-
-
-def _bug(name: str, rule: str, *edits: tuple[str, str, str]) -> Bug:
-    return bug(name, rule, *edits, explored=False)
-
+from .bugs import Bug, unexplored
 
 SUBTLE: tuple[Bug, ...] = (
-    _bug(
+    unexplored(
         "epoch_not_compared",
         'what was installed under one epoch is not "active" under another',
         (
@@ -37,7 +32,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "addresses_not_compared",
         "the same ids at other addresses are another view",
         (
@@ -48,7 +43,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "verify_by_present_round",
         "a view that is told again is proven by a round that begins afterwards",
         (
@@ -57,7 +52,7 @@ SUBTLE: tuple[Bug, ...] = (
             "lead.verify = (lead.round or _join_round(lead)) if lead.backups else 0",
         ),
     ),
-    _bug(
+    unexplored(
         "verify_by_round_under_way",
         "a round that is under way when a view is told again proves nothing",
         (
@@ -67,7 +62,7 @@ SUBTLE: tuple[Bug, ...] = (
     lead.verify = (lead.round if under_way else max(1, _join_round(lead))) if lead.backups else 0""",
         ),
     ),
-    _bug(
+    unexplored(
         "verify_by_ask_under_way",
         "a question that is under way when a view is told again proves nothing",
         (
@@ -78,7 +73,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "fresh_verify_dropped_by_retell",
         "to be told a view once more proves nothing",
         (
@@ -92,7 +87,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "told_again_stops_nudging",
         "a member that is told its view again nudges again",
         (
@@ -104,7 +99,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "nudging_ends_with_the_promise",
         "members nudge until the view is active, not until they have promised",
         (
@@ -115,7 +110,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "proposal_outlives_its_word",
         "a proposal ends with the word that it stands on",
         (
@@ -129,7 +124,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "superseded_not_reinstalled",
         "a nudge of a member that has left the ballot makes the primary propose again",
         (
@@ -142,7 +137,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "left_ballot_in_silence",
         "a member that has left a ballot says so to the primary that still installs it",
         (
@@ -153,7 +148,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "promise_of_another_attempt",
         "a promise counts for its own attempt",
         (
@@ -166,7 +161,7 @@ SUBTLE: tuple[Bug, ...] = (
     if proposal.view""",
         ),
     ),
-    _bug(
+    unexplored(
         "adopted_of_another_attempt",
         "to hold a base counts for its own attempt",
         (
@@ -177,7 +172,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "backup_active_too_early",
         "a member takes a view for active when the primary says that all hold the base",
         (
@@ -190,7 +185,7 @@ SUBTLE: tuple[Bug, ...] = (
         out.send(""",
         ),
     ),
-    _bug(
+    unexplored(
         "lineage_keeps_oldest",
         "a full lineage forgets the oldest ballots",
         (
@@ -199,7 +194,7 @@ SUBTLE: tuple[Bug, ...] = (
             "[:MAX_LINEAGE]",
         ),
     ),
-    _bug(
+    unexplored(
         "base_not_raised",
         "a node remembers where the base of its ballot ends",
         (
@@ -209,7 +204,7 @@ SUBTLE: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "log_chunk_twice",
         "chunks of the log are taken in in order, each once",
         (
@@ -220,7 +215,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "frozen_is_stale",
         "a source forgets the items of a transfer with its end",
         (
@@ -238,7 +233,7 @@ SUBTLE: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "first_round_is_free",
         "reads that wait for a view need a round of it",
         (
@@ -257,7 +252,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "settled_forward_admitted",
         "a forward below its origin's mark is not let in",
         (
@@ -268,7 +263,7 @@ SUBTLE: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "forward_of_another_ballot",
         "a forward counts in its own ballot",
         (
@@ -279,7 +274,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "confirmed_of_another_ballot",
         "an answer counts for a question of its own ballot",
         (
@@ -290,7 +285,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "confirm_of_another_ballot",
         "a question counts in its own ballot",
         (
@@ -301,7 +296,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "ack_of_another_ballot",
         "an acknowledgement counts in its own ballot",
         (
@@ -319,7 +314,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "verdict_of_another_ballot_same_primary",
         "a verdict counts in its own ballot",
         (
@@ -330,7 +325,7 @@ SUBTLE: tuple[Bug, ...] = (
         # A verdict""",
         ),
     ),
-    _bug(
+    unexplored(
         "ask_joins_sent_round",
         "a question is answered by a round that begins after it",
         (
@@ -342,7 +337,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "round_of_one_backup",
         "a question is answered by a round of all backups",
         (
@@ -353,7 +348,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "read_without_suspected",
         "a round needs the suspected backups, too",
         (
@@ -362,7 +357,7 @@ SUBTLE: tuple[Bug, ...] = (
             "min((backup.round for backup in lead.backups.values() if not backup.suspected), default=lead.round)",
         ),
     ),
-    _bug(
+    unexplored(
         "exposed_ends_with_the_base",
         "what was sent on may take effect until the next view is active",
         (
@@ -375,7 +370,7 @@ SUBTLE: tuple[Bug, ...] = (
         out.send(state, staging.source, staging.source_incarnation, Adopted""",
         ),
     ),
-    _bug(
+    unexplored(
         "forgotten_is_new",
         "a request whose origin may be forgotten is not taken for new",
         (
@@ -386,7 +381,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "evicted_off_by_one",
         "the last operation of a forgotten origin is forgotten as well",
         (
@@ -395,7 +390,7 @@ SUBTLE: tuple[Bug, ...] = (
             "self.origins.pop(oldest).last_position)",
         ),
     ),
-    _bug(
+    unexplored(
         "forgotten_origin_back",
         "an origin that comes back has a record that says where it begins",
         (
@@ -406,7 +401,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "unknown_verdict_is_certain",
         "what may have been forgotten is unknown, not refused",
         (
@@ -419,7 +414,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "parked_after_rejection",
         "a parked write leaves with its client",
         (
@@ -430,7 +425,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "released_without_key_check",
         "parked writes are looked up by their key when they get a place",
         (
@@ -455,7 +450,7 @@ SUBTLE: tuple[Bug, ...] = (
             "        _order(state, lead, write, out, True)  # parks",
         ),
     ),
-    _bug(
+    unexplored(
         "expiry_outlives_parking",
         "who has got a place is not turned away any more",
         (
@@ -474,7 +469,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "refusals_of_parked_not_remembered",
         "a write that was turned away in time is not let in by a late copy",
         (
@@ -485,7 +480,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "answer_to_old_address",
         "an answer goes where the told view says that its receiver is",
         (
@@ -496,7 +491,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "answers_of_a_former_life",
         "an operation of a former life is none of this life's clients'",
         (
@@ -507,7 +502,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "forward_never_resent",
         "a forwarded write is sent again until it is answered",
         (
@@ -520,7 +515,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "silence_never_suspected",
         "a backup that owes an answer for too long is suspected",
         (
@@ -538,7 +533,7 @@ SUBTLE: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "echoes_not_answered",
         "who repeats an uncommitted write gets its answer",
         (
@@ -548,7 +543,7 @@ SUBTLE: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "driven_once_per_epoch",
         "who waits is brought on the way in each ballot",
         (
@@ -559,7 +554,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "waiters_not_driven_at_backup",
         "who waits at a backup is brought on the way when its view begins",
         (
@@ -576,7 +571,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "log_unbounded",
         "what stands uncommitted is bounded",
         (
@@ -592,7 +587,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "highest_id_leads",
         "the member with the lowest id leads",
         (
@@ -603,7 +598,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "drops_told_to_primary_only",
         "what a join drops is told to all members",
         (
@@ -614,7 +609,7 @@ SUBTLE: tuple[Bug, ...] = (
     out.send""",
         ),
     ),
-    _bug(
+    unexplored(
         "dropped_not_shown",
         "what a join drops is shown afterwards",
         (
@@ -624,7 +619,7 @@ SUBTLE: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "claimed_key_not_compared",
         "an uncommitted key on another request is refused",
         (
@@ -635,7 +630,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "outside_keeps_clients",
         "a node that is put outside answers who waits",
         (
@@ -645,7 +640,7 @@ SUBTLE: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "waiting_bytes_leak",
         "who has left takes up no room",
         (
@@ -656,7 +651,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "parked_bytes_leak",
         "a parked write that has left takes up no room",
         (
@@ -673,7 +668,7 @@ SUBTLE: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "rank_not_raised",
         "a told number refuses older ones before it is promised",
         (
@@ -684,7 +679,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "overload_not_remembered",
         "a refusal for overload is remembered",
         (
@@ -696,7 +691,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "key_reuse_not_remembered",
         "a refusal for a used key is remembered",
         (
@@ -708,7 +703,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "closing_still_accepts",
         "a node that stops takes nobody in",
         (
@@ -719,7 +714,7 @@ SUBTLE: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "applies_on_promise",
         "a backup applies what is known to be committed only",
         (
@@ -733,7 +728,7 @@ SUBTLE: tuple[Bug, ...] = (
     state.follow""",
         ),
     ),
-    _bug(
+    unexplored(
         "read_when_nothing_is_owed",
         "a read needs a round however quiet it is",
         (
@@ -745,7 +740,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "backup_read_lease",
         "a backup answers no read by the clock",
         (
@@ -758,7 +753,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "origins_without_life",
         "results are remembered per life of a node",
         (
@@ -774,7 +769,7 @@ SUBTLE: tuple[Bug, ...] = (
             "self.origins.get((operation.origin, 0))",
         ),
     ),
-    _bug(
+    unexplored(
         "forget_one_too_many",
         "the result at the mark itself is kept",
         (
@@ -785,7 +780,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "staging_kept_over_seal",
         "a transfer ends with its ballot",
         (
@@ -799,7 +794,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "fingerprint_without_key",
         "a used key is compared with the key that was written",
         (
@@ -810,7 +805,7 @@ SUBTLE: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "empty_value_deletes",
         "an empty value is a value",
         (
@@ -821,7 +816,7 @@ SUBTLE: tuple[Bug, ...] = (
             kind = Kind.DELETED""",
         ),
     ),
-    _bug(
+    unexplored(
         "newest_key_forgotten",
         "beyond the limit the oldest idempotency key is forgotten",
         (
@@ -830,7 +825,7 @@ SUBTLE: tuple[Bug, ...] = (
             "self._packed.popitem(last=True)",
         ),
     ),
-    _bug(
+    unexplored(
         "timeouts_in_silence",
         "whose time is up is told so",
         (
@@ -841,7 +836,7 @@ SUBTLE: tuple[Bug, ...] = (
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "timeouts_never",
         "nobody waits for longer than the timeout",
         (
@@ -862,7 +857,7 @@ def expire(state: State, out: Out) -> None:
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "closes_in_silence",
         "a node that stops answers everybody",
         (
@@ -872,7 +867,7 @@ def expire(state: State, out: Out) -> None:
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "all_rejections_uncertain",
         "what cannot have taken effect is said to be certain",
         (
@@ -883,7 +878,7 @@ def expire(state: State, out: Out) -> None:
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "view_answered_twice",
         "a PUT of a view has one answer",
         (
@@ -897,7 +892,7 @@ def expire(state: State, out: Out) -> None:
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "log_never_trimmed",
         "the committed log keeps its bound",
         (
@@ -908,7 +903,7 @@ def expire(state: State, out: Out) -> None:
 """,
         ),
     ),
-    _bug(
+    unexplored(
         "proposals_back_off_without_end",
         "proposals and nudges are repeated soon",
         (
