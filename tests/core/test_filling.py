@@ -153,6 +153,24 @@ def test_who_waited_for_the_others_gets_what_came_meanwhile() -> None:
     assert reasons(cluster, 0) == ["all learners are close"]
 
 
+def test_who_is_offered_the_rest_already_is_not_asked_again() -> None:
+    """Two waited for the third, and lack much by then: the answer of one does not hurry the other."""
+    cluster = filled((0, 1, 2, 3), (0,), **SNAPSHOT)
+    held = cluster.hold(of(SnapshotChunk, receiver=3))
+    cluster.tell((0, 1, 2, 3))
+    cluster.run()
+    cluster.put(0, b"large", LARGE)
+    cluster.release(held)
+    cluster.hold(of(Offer, receiver=1))
+    cluster.run()
+    assert [learner(cluster, id_).held for id_ in (1, 2, 3)] == [6, 7, 7]
+    assert len(cluster.on_the_way(Offer, receiver=1)) == 1
+    assert cluster.state(0).proposal is None
+    cluster.release()
+    cluster.run()
+    assert [cluster.status(id_).status for id_ in cluster.ids] == ["active"] * 4
+
+
 def test_a_short_tail_may_be_missing() -> None:
     """What is written while the last word is on its way does not put the proposal off; one byte more does."""
     for size, proposed in ((SHORT_TAIL, True), (SHORT_TAIL + 1, False)):

@@ -278,6 +278,22 @@ def test_a_copy_of_another_history_is_not_gone_on_from() -> None:
     assert answers(cluster) == [Fetch(ballot, True, 0, 6)]
 
 
+def test_a_part_of_a_copy_is_of_no_use_to_another_primary() -> None:
+    """Snapshots of two nodes are taken at different times: another ballot's is fetched from its beginning."""
+    cluster = offered()
+    offer(cluster, 6)
+    cluster.forge(0, 1, chunk_of(cluster))
+    assert learning(cluster, 1).thaw is not None
+    answers(cluster)
+    state = cluster.state(0)
+    ballot = Ballot(state.promised.epoch + 1, 0, 8, 77)
+    lineage = (*state.lineage, (ballot, 6))
+    other = Offer(ballot, state.history, 7, 0, 0, lineage)
+    cluster.forge(8, 1, other, sender_life=77, history=state.history)
+    assert learning(cluster, 1).thaw is None
+    assert answers(cluster) == [Fetch(ballot, True, 0, 7)]
+
+
 # Chunks.
 
 

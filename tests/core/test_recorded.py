@@ -150,8 +150,8 @@ def test_frames_have_an_order(rest: bytes) -> None:
     [
         b"",
         bytes(8) + b"\x08",
-        bytes(8) + b"\x05" + pack(">I", 4) + b"pbkv",
-        bytes(8) + b"\x05" + pack(">I", 6) + b"pbkv\0\x01",
+        bytes(8) + b"\x06" + pack(">I", 4) + b"pbkv",
+        bytes(8) + b"\x06" + pack(">I", 6) + b"pbkv\0\x01",
         bytes(8) + b"\x06" + bytes(8) + b"more",
         bytes(8) + b"\x06" + pack(">I", 1),
         bytes(8) + b"\x06" + pack(">I", 2**31),
