@@ -408,6 +408,20 @@ def test_only_the_rest_is_fetched_under_the_seal(settings: dict[str, int]) -> No
     assert cluster.noted(0, "state_sent") == [{"to": 1, "what": "log", "end": 9}]
 
 
+def test_a_snapshot_that_is_newer_than_its_offer_is_used_whole() -> None:
+    """It was offered up to 6, and taken at 7: the view begins with 7, and all of it is here."""
+    cluster = filled((0, 1), (0,), **SNAPSHOT)
+    cluster.hold(of(Fetch))
+    cluster.tell((0, 1))
+    cluster.run()
+    cluster.put(0, b"more", b"v")
+    cluster.release()
+    cluster.run()
+    assert cluster.status(1).status == "active"
+    assert cluster.noted(1, "state_received") == [{"source": 0, "what": "copy", "end": 7}]
+    assert cluster.noted(0, "state_sent") == []
+
+
 def test_a_copy_that_is_used_is_not_touched() -> None:
     """Late mail of the time before the seal: an offer, and chunks that go on where the copy ends.
 
