@@ -191,9 +191,8 @@ def on_fetch(state: State, envelope: Envelope, message: Fetch, out: Out) -> None
         learner.frozen = Frozen(state.store)
         # Not above what it may hold already: this may be a late copy of a question.
         learner.needs = min(learner.frozen.applied, FOREVER if learner.needs is None else learner.needs)
-    # Who is beyond the end has begun with another snapshot, and begins anew when it sees this one.
-    beyond = message.position > learner.frozen.total
-    offset = message.position if message.snapshot and not beyond else 0
+    # Beyond the end is who has begun with another snapshot: it sees by the answer that this one is newer.
+    offset = message.position if message.snapshot else 0
     chunk = learner.frozen.chunk(lead.ballot, offset, min(state.config.chunk_bytes, CHUNK_BYTES))
     return out.answer(state, envelope, chunk)
 

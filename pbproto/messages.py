@@ -1,9 +1,9 @@
 """What replicas say to each other. The wire form is in ``codec``; who may say what when is in the rooms.
 
 ``Replicate``/``Replicated`` order operations; ``Propose``/``Promise`` and ``Adopt``/``Adopted`` install
-views; ``Fetch`` and its two kinds of chunk move state; ``Forward``/``Forwarded`` and ``Confirm``/
-``Confirmed`` carry the requests that clients brought to a backup; ``Told`` is the nudge; ``Refuse`` is the
-answer to what did not fit.
+views; ``Fetch`` and its two kinds of chunk move state; by ``Seek``, ``Offer`` and ``Learned`` newcomers are
+filled; ``Forward``/``Forwarded`` and ``Confirm``/``Confirmed`` carry the requests that clients brought to a
+backup; ``Told`` is the nudge; ``Refuse`` is the answer to what did not fit.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ class Redactor:
                 return replace(request, key=key, idempotency_key=name)
             case Get():
                 return replace(request, key=self.key(request.key))
-            case GetAll():
+            case _:
                 return request
 
     def event(self, event: Event) -> Event:

@@ -142,7 +142,9 @@ def _waits_while_installing(state: State, now: int) -> tuple[WaitingFor, ...]:
             rest = max(0, state.lease_until - now) // MILLISECOND
             return (WaitingFor(holder.id, holder.address, f"its lease runs for another {rest} ms"),)
         if told.primary.id == state.id:
-            return (*_waits_while_filling(state, told), *_waits_while_active(state, now))
+            # What is left of a view that this node followed is nothing that it waits for now.
+            backups = _waits_while_active(state, now) if state.lead is not None else ()
+            return (*_waits_while_filling(state, told), *backups)
         primary = told.primary
         if state.staging is not None:
             return (WaitingFor(primary.id, primary.address, _progress(state)),)

@@ -18,6 +18,8 @@ from pbproto.messages import (
     Propose,
     Refusal,
     Refuse,
+    Replicate,
+    Replicated,
     SnapshotChunk,
     Told,
 )
@@ -153,6 +155,24 @@ def test_who_waited_for_the_others_gets_what_came_meanwhile() -> None:
     assert reasons(cluster, 0) == ["all learners are close"]
 
 
+def test_who_is_offered_the_rest_already_is_not_asked_again() -> None:
+    """Two waited for the third, and lack much by then: the answer of one does not hurry the other."""
+    cluster = filled((0, 1, 2, 3), (0,), **SNAPSHOT)
+    held = cluster.hold(of(SnapshotChunk, receiver=3))
+    cluster.tell((0, 1, 2, 3))
+    cluster.run()
+    cluster.put(0, b"large", LARGE)
+    cluster.release(held)
+    cluster.hold(of(Offer, receiver=1))
+    cluster.run()
+    assert [learner(cluster, id_).held for id_ in (1, 2, 3)] == [6, 7, 7]
+    assert len(cluster.on_the_way(Offer, receiver=1)) == 1
+    assert cluster.state(0).proposal is None
+    cluster.release()
+    cluster.run()
+    assert [cluster.status(id_).status for id_ in cluster.ids] == ["active"] * 4
+
+
 def test_a_short_tail_may_be_missing() -> None:
     """What is written while the last word is on its way does not put the proposal off; one byte more does."""
     for size, proposed in ((SHORT_TAIL, True), (SHORT_TAIL + 1, False)):
@@ -201,6 +221,24 @@ def test_who_lacks_only_the_tail_of_the_log_is_close() -> None:
     assert reasons(cluster, 0) == ["all learners are close"]
     assert [note["what"] for note in cluster.noted(2, "state_received")] == ["log"]
     assert cluster.state(2).log.start == 0
+
+
+def test_a_tail_that_is_missing_is_kept() -> None:
+    """It waits for another newcomer, and what it lacks is not forgotten meanwhile: else all would be sent."""
+    cluster = filled((0, 1, 2), (0, 1), log_keep_bytes=600, chunk_bytes=60)
+    cluster.install((0,))
+    cluster.put(0, b"later", b"v")
+    cluster.hold(of(SnapshotChunk, receiver=2))
+    cluster.tell((0, 1, 2))
+    cluster.run()
+    assert learner(cluster, 1).rounds == MAX_ROUNDS
+    for number in range(20):
+        cluster.put(0, b"more%d" % number, b"v")
+    assert cluster.state(0).log.start <= 6
+    cluster.release()
+    cluster.run()
+    assert [cluster.status(id_).status for id_ in cluster.ids] == ["active"] * 3
+    assert [note["what"] for note in cluster.noted(1, "state_received")] == ["log"]
 
 
 # What makes it not worth waiting for.
@@ -343,6 +381,18 @@ def test_a_primary_that_was_left_fills_nobody() -> None:
     ballot = cluster.state(0).promised
     cluster.forge(1, 0, Refuse(ballot, Refusal.PROMISED_HIGHER, 1, Ballot(9, 0, 1, 1)))
     assert reasons(cluster, 0) == ["the present view can commit nothing"]
+    assert cluster.state(0).promised.epoch == 10
+
+
+def test_a_primary_that_was_left_fills_nobody_later() -> None:
+    """A late sign of life makes the backup look well again; it has promised somebody else all the same."""
+    cluster = filled((0, 1, 2), (0, 1))
+    ballot = cluster.state(0).promised
+    cluster.forge(1, 0, Refuse(ballot, Refusal.PROMISED_HIGHER, 1, Ballot(9, 0, 1, 1)))
+    cluster.forge(1, 0, Replicated(ballot, 6, 0))
+    assert not any(backup.suspected for backup in cluster.lead(0).backups.values())
+    cluster.tell((0, 1, 2))
+    assert cluster.noted(0, "filling") == []
     assert cluster.state(0).promised.epoch == 10
 
 
@@ -652,6 +702,19 @@ def test_a_learners_word_that_does_not_fit_is_ignored() -> None:
     assert cluster.ignored(0, "other_ballot") == before + 3
 
 
+def test_what_is_not_committed_is_nobodys_copy() -> None:
+    """A position that stands in the log and on no backup is beyond all that was offered."""
+    cluster = filled((0, 1, 2), (0, 1), **SNAPSHOT)
+    cluster.hold(of(SnapshotChunk, Replicate))
+    cluster.tell((0, 1, 2))
+    cluster.run()
+    cluster.put(0, b"k", b"v")
+    assert (cluster.state(0).commit, cluster.state(0).log.end) == (6, 7)
+    cluster.forge(2, 0, Learned(cluster.state(0).promised, 7, False))
+    assert cluster.ignored(0, "beyond_the_log") == 1
+    assert learner(cluster, 2).rounds == 0
+
+
 def test_the_refusal_of_a_backup_is_not_a_learners() -> None:
     """Refusals name whom they are about: one of nobody in particular changes nothing."""
     cluster = copying()
@@ -682,6 +745,28 @@ def test_the_log_is_kept_as_long_as_a_newcomer_needs_it() -> None:
     assert cluster.noted(0, "state_sent")[-1]["what"] == "log"
     cluster.advance(500)
     assert cluster.state(0).log.start == cluster.state(0).log.end == 10
+
+
+def test_the_log_is_forgotten_as_far_as_it_was_fetched() -> None:
+    """A newcomer that asks for the next part has the one before: look after each question."""
+    cluster = copying()
+    for number in range(6):
+        cluster.put(0, b"more%d" % number, b"v")
+    cluster.put(0, b"large", LARGE)
+    cluster.release()
+    cluster.hold(of(LogChunk))
+    cluster.run()
+    firsts = []
+    while cluster.on_the_way(LogChunk):
+        mail = only(cluster, LogChunk)
+        assert isinstance(mail.message, LogChunk)
+        firsts.append(mail.message.first)
+        assert learner(cluster, 1).needs == cluster.state(0).log.start == mail.message.first
+        cluster.deliver(mail)
+        cluster.run()
+    assert firsts[0] == 6
+    assert len(firsts) > 3
+    assert cluster.status(1).status == "active"
 
 
 def test_the_log_is_forgotten_when_nobody_is_filled_any_more() -> None:

@@ -278,6 +278,22 @@ def test_a_copy_of_another_history_is_not_gone_on_from() -> None:
     assert answers(cluster) == [Fetch(ballot, True, 0, 6)]
 
 
+def test_a_part_of_a_copy_is_of_no_use_to_another_primary() -> None:
+    """Snapshots of two nodes are taken at different times: another ballot's is fetched from its beginning."""
+    cluster = offered()
+    offer(cluster, 6)
+    cluster.forge(0, 1, chunk_of(cluster))
+    assert learning(cluster, 1).thaw is not None
+    answers(cluster)
+    state = cluster.state(0)
+    ballot = Ballot(state.promised.epoch + 1, 0, 8, 77)
+    lineage = (*state.lineage, (ballot, 6))
+    other = Offer(ballot, state.history, 7, 0, 0, lineage)
+    cluster.forge(8, 1, other, sender_life=77, history=state.history)
+    assert learning(cluster, 1).thaw is None
+    assert answers(cluster) == [Fetch(ballot, True, 0, 7)]
+
+
 # Chunks.
 
 
@@ -390,6 +406,20 @@ def test_only_the_rest_is_fetched_under_the_seal(settings: dict[str, int]) -> No
     assert cluster.status(1).status == "active"
     assert cluster.state(1).store.data == cluster.state(0).store.data
     assert cluster.noted(0, "state_sent") == [{"to": 1, "what": "log", "end": 9}]
+
+
+def test_a_snapshot_that_is_newer_than_its_offer_is_used_whole() -> None:
+    """It was offered up to 6, and taken at 7: the view begins with 7, and all of it is here."""
+    cluster = filled((0, 1), (0,), **SNAPSHOT)
+    cluster.hold(of(Fetch))
+    cluster.tell((0, 1))
+    cluster.run()
+    cluster.put(0, b"more", b"v")
+    cluster.release()
+    cluster.run()
+    assert cluster.status(1).status == "active"
+    assert cluster.noted(1, "state_received") == [{"source": 0, "what": "copy", "end": 7}]
+    assert cluster.noted(0, "state_sent") == []
 
 
 def test_a_copy_that_is_used_is_not_touched() -> None:

@@ -52,7 +52,7 @@ class Run:
     told_at: dict[int, int] = field(default_factory=dict)
     issued_at: int = 0
     restarted_at: int = -1
-    """Steps at which nodes were told a view, the last view was first told, a node was restarted last."""
+    """Steps at which nodes were told the last view, it was first told, a node was restarted last."""
     joins: bool = False
     """Whether members come and go all the time."""
     loss: float = 0.0
@@ -89,7 +89,9 @@ class Run:
         return view(self.members, self.epoch if self.numbered else None)
 
     def tell_one(self, node: int, told: View) -> None:
-        self.told_at[node] = self.cluster.steps
+        if told == self.told:
+            # A late word of an older view, which is refused, says nothing of what the node is by now.
+            self.told_at[node] = self.cluster.steps
         self.cluster.step(node, TellView(told))
 
     def tell(self, members: tuple[int, ...], to: list[int]) -> None:

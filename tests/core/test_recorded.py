@@ -149,13 +149,13 @@ def test_frames_have_an_order(rest: bytes) -> None:
     "body",
     [
         b"",
-        bytes(8) + b"\x08",
-        bytes(8) + b"\x05" + pack(">I", 4) + b"pbkv",
-        bytes(8) + b"\x05" + pack(">I", 6) + b"pbkv\0\x01",
-        bytes(8) + b"\x06" + bytes(8) + b"more",
-        bytes(8) + b"\x06" + pack(">I", 1),
-        bytes(8) + b"\x06" + pack(">I", 2**31),
-        bytes(8) + b"\x06" + bytes(4) + pack(">I", 1) + b"\x7f\x00",
+        bytes(8) + b"\x09",
+        bytes(8) + b"\x06" + pack(">I", 4) + b"pbkv",
+        bytes(8) + b"\x06" + pack(">I", 6) + b"pbkv\0\x01",
+        bytes(8) + b"\x07" + bytes(8) + b"more",
+        bytes(8) + b"\x07" + pack(">I", 1),
+        bytes(8) + b"\x07" + pack(">I", 2**31),
+        bytes(8) + b"\x07" + bytes(4) + pack(">I", 1) + b"\x7f\x00",
     ],
 )
 def test_a_step_that_is_none_is_named(body: bytes) -> None:

@@ -105,7 +105,7 @@ def test_clients_that_arrive_together_go_in_one_message() -> None:
 
 
 def test_one_after_the_other_is_the_same_as_together() -> None:
-    """Only the messages are fewer: at the primary, at a backup, at a node without a view, in one that is full."""
+    """Only the messages are fewer: at a primary, a backup, a node without a view, each nearly full."""
     requests = (Put(0, b"k", b"v"), Get(1, b"k"), Delete(2, b"k"), GetAll(3))
     for node, ids in ((0, (0, 1)), (1, (0, 1)), (2, (0, 1))):
         ends = []

@@ -28,11 +28,11 @@ def test_a_recording_says_whose_it_is() -> None:
     assert about(data).splitlines() == [
         "FILE: node 7, life ffffffffffffffff",
         "  who a test",
-        "  10 steps; ended: done",
+        "  11 steps; ended: done",
     ]
     plain = about_plain(read(data), "here")
     assert json.loads(json.dumps(plain)) == plain
-    assert (plain["id"], plain["life"], plain["steps"], plain["end"]) == (7, "f" * 16, 10, "done")
+    assert (plain["id"], plain["life"], plain["steps"], plain["end"]) == (7, "f" * 16, 11, "done")
     assert plain["config"]["heartbeat"] == 5
 
 
@@ -47,10 +47,10 @@ def test_what_is_unusual_is_said() -> None:
     assert "the state had another form" in about(changed(data, read(data).header.shape, b"another!")._data)
     again = b"".join(writer.begin_again(replica.state))
     size = read(again).checkpoint_bytes
-    assert f"segment 2: begins with the state before step 11, {size} bytes" in about(again)
+    assert f"segment 2: begins with the state before step 12, {size} bytes" in about(again)
     assert about_plain(read(data), "")["end"] is None
     broken = data + bytes(20) + pieces[-1]
-    assert f"10 steps; then it is damaged at byte {len(data)}" in about(broken)
+    assert f"11 steps; then it is damaged at byte {len(data)}" in about(broken)
     assert about_plain(read(broken), "")["damage"] == f"it is damaged at byte {len(data)}"
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from pbproto import Config
 from pbproto.config import MILLISECOND
-from pbproto.messages import Adopt, Confirm, Fetch, Promise, Refusal, Refuse, Replicate
+from pbproto.messages import Adopt, Confirm, Fetch, Promise, Refusal, Refuse, Replicate, SnapshotChunk
 from pbproto.status import _progress, _waits_while_active, _waits_while_installing, explain, waiting_for
 from pbproto.values import NO_BALLOT
 
@@ -254,3 +257,50 @@ def test_a_primary_that_fetches_the_base_names_its_source() -> None:
     cluster.tell((0, 1, 2))
     cluster.run()
     assert reasons(cluster, 0) == [(1, "fetching the log from it: position 0 of 1")]
+
+
+def test_a_backup_that_is_missed_is_named_while_the_view_is_proven() -> None:
+    """Told again while a backup is silent: for how long is counted to the moment of asking."""
+    cluster = active(0, 1)
+    cluster.cut(0, 1)
+    cluster.advance(2_000)
+    cluster.tell((0, 1), to=(0,))
+    assert cluster.status(0).status == "installing"
+    suspected = cluster.lead(0).backups[1].suspected_since
+    cluster.now += 123 * MILLISECOND
+    silent = (cluster.now - suspected) // MILLISECOND
+    assert reasons(cluster, 0) == [(1, f"it does not answer, for {silent} ms")]
+
+
+def test_who_was_followed_before_is_not_waited_for() -> None:
+    """Node 1 follows 0 no more: told {1, 2}, it copies from 2, for longer than a primary may be silent."""
+    cluster = Cluster((0, 1, 2), Config(log_keep_bytes=0, chunk_bytes=10))
+    cluster.install((2,))
+    for number in range(30):
+        cluster.put(2, b"%d" % number, b"v")
+    cluster.hold(of(Adopt, Replicate))
+    cluster.propose((0, 1))
+    cluster.run()
+    assert cluster.state(1).follow is not None
+    cluster.crash(0)
+    cluster.tell((1, 2), to=(1,))
+    for _ in range(5):
+        cluster.hold(of(SnapshotChunk))
+        cluster.advance(800)
+        cluster.deliver(cluster.on_the_way(SnapshotChunk)[0])
+        cluster.lose(of(SnapshotChunk))
+    assert cluster.state(1).seeking is not None
+    assert reasons(cluster, 1) == [(2, "fetching a copy from it")]
+
+
+@pytest.mark.parametrize("id_", [0, 1])
+def test_a_view_that_was_replaced_is_served_before_it_is_proven(id_: int) -> None:
+    """Told its own view again a node has to prove it; told the next one after that, it is not that one's word
+    which counts: it serves as before until the seal."""
+    cluster = active(0, 1)
+    cluster.hold(of())
+    cluster.tell((0, 1), to=(id_,))
+    assert not cluster.status(id_).ready
+    cluster.tell((0, 1, 2), to=(id_,))
+    assert cluster.status(id_).status == "installing"
+    assert cluster.status(id_).ready
