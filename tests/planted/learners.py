@@ -1,4 +1,3 @@
-
 """Faults of filling: copies that are none, and newcomers that keep others waiting."""
 
 from __future__ import annotations

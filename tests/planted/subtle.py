@@ -21,7 +21,7 @@ SUBTLE: tuple[Bug, ...] = (
             "",
         ),
     ),
-    _bug(
+    unexplored(
         "serving_outside",
         "a node outside the view that it was told last serves nobody",
         (
