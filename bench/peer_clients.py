@@ -225,7 +225,8 @@ def measure_aiohttp(loop_factory: LoopFactory) -> Measure:
 
                 async def post() -> bytes:
                     async with session.post(url, data=body, headers=HEADERS, allow_redirects=False) as answer:
-                        return await answer.read()
+                        content: bytes = await answer.read()
+                        return content
 
                 return await run_async(post, requests)
 
