@@ -392,6 +392,7 @@ def test_a_primary_that_was_left_fills_nobody_later() -> None:
     cluster.forge(1, 0, Replicated(ballot, 6, 0))
     assert not any(backup.suspected for backup in cluster.lead(0).backups.values())
     cluster.tell((0, 1, 2))
+    cluster.run()
     assert cluster.noted(0, "filling") == []
     assert cluster.state(0).promised.epoch == 10
 

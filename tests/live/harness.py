@@ -338,6 +338,10 @@ class Node:
         parsed: dict[str, Any] = response.json()
         return parsed
 
+    def ready(self) -> bool:
+        """Whether `GET /ready` says that the node answers requests for data."""
+        return self.request("GET", "/ready").status_code == 200
+
     def close_client(self) -> None:
         """Close the client's connections, when no request is under way any more.
 

@@ -102,7 +102,7 @@ def test_every_life_of_every_node_can_be_replayed(tmp_path: Path, server: str, r
         described = about(path)
         assert (described["life"], described["redacted"]) == (life, redact)
         assert described["end"] == (None if life == killed else "the node stopped")
-        assert described["steps"] > 50
+        assert described["steps"] > 12, "each life saw one round of requests at least, one after the other"
         data = path.read_bytes()
         assert (SECRET.encode() in data) == (redact == "none")
         assert (b"first/" in data or b"second/" in data) == (redact != "all")
