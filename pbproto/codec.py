@@ -115,6 +115,14 @@ class _Reader:
         self.at = end
         return form.unpack_from(self.data, start)
 
+    def length(self) -> int:
+        """How many items follow."""
+        count: int = self.unpack(_U32)[0]
+        # Every item takes a byte at least: a count that lies is found before anything is allocated for it.
+        if count > len(self.data) - self.at:
+            raise CodecError("a count is larger than the message")
+        return count
+
     def blob(self) -> bytes:
         return self.take(self.unpack(_U32)[0])
 
@@ -152,11 +160,7 @@ def _many(item: _Field) -> _Field:
             item.write(parts, value)
 
     def read(reader: _Reader) -> tuple[Any, ...]:
-        (count,) = reader.unpack(_U32)
-        # Every item takes a byte at least: a count that lies is found before anything is allocated for it.
-        if count > len(reader.data) - reader.at:
-            raise CodecError("a count is larger than the message")
-        return tuple([item.read(reader) for _ in range(count)])
+        return tuple([item.read(reader) for _ in range(reader.length())])
 
     return _Field(write, read)
 
@@ -233,10 +237,7 @@ def _read_operations(reader: _Reader, count: int) -> list[Operation]:
 
 
 def _read_several_operations(reader: _Reader) -> tuple[Operation, ...]:
-    (count,) = reader.unpack(_U32)
-    if count > len(reader.data) - reader.at:
-        raise CodecError("a count is larger than the message")
-    return tuple(_read_operations(reader, count))
+    return tuple(_read_operations(reader, reader.length()))
 
 
 def _read_flag(reader: _Reader) -> bool:
