@@ -147,8 +147,12 @@ def framework_error(status: int | None, description: str | None) -> Response:
     return problem(status, "bad_request", description or "the request is malformed")
 
 
+_JSON = ("content-type", "application/json")
+_NOTHING = to_json({})
+
+
 def _success(status: int, document: object, headers: Headers = ()) -> Response:
-    return Response(status, (("content-type", "application/json"), *headers), to_json(document))
+    return Response(status, (_JSON, *headers), to_json(document) if document else _NOTHING)
 
 
 def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
@@ -181,9 +185,11 @@ def _path(target: bytes) -> bytes:
 
 
 def _key(encoded: bytes) -> bytes:
-    if _BAD_ESCAPE.search(encoded):
-        raise RefusedError(400, "bad_key", "the key has a percent sign that does not begin an escape")
-    key = unquote_to_bytes(encoded)
+    key = encoded
+    if b"%" in encoded:
+        if _BAD_ESCAPE.search(encoded):
+            raise RefusedError(400, "bad_key", "the key has a percent sign that does not begin an escape")
+        key = unquote_to_bytes(encoded)
     if not 0 < len(key) <= MAX_KEY_BYTES:
         raise RefusedError(400, "bad_key", f"a key has 1 to {MAX_KEY_BYTES} bytes, this one has {len(key)}")
     try:
@@ -247,7 +253,8 @@ class Api:
             return self._listing(outcome, number)
         if outcome.value is None:
             return _missing(number)
-        return _success(200, {"value": outcome.value.decode()}, number)
+        body = b'{"value":%b}' % to_json(outcome.value.decode())
+        return Response(200, (_JSON, *number), body)
 
     def _listing(self, outcome: Listing, number: Headers) -> Response:
         body = self._node.listings.answer(outcome.items)
@@ -369,13 +376,16 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+_parse = json.JSONDecoder(parse_constant=_no_constant).decode  # json.loads makes a decoder each time
+
+
 def _document(body: bytes) -> dict[str, Any]:
     """The JSON object in a body, strictly: UTF-8, no NaN, no lone surrogate anywhere, no nesting bomb."""
     if not body:
         raise RefusedError(400, "bad_body", "the body is missing")
     try:
         text = body.decode()
-        document = json.loads(text, parse_constant=_no_constant)
+        document = _parse(text)
         if "\\u" in text:
             json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:

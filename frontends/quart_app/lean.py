@@ -15,6 +15,7 @@ from frontends.common import api
 from frontends.common.budget import Share
 from frontends.common.logs import LOGGER, logfmt
 
+KEYS = b"/data/"
 PEER = b"/peer"
 BODY_TIMEOUT = 60.0
 """Seconds that a body may take; what Quart is set to as well."""
@@ -39,10 +40,10 @@ class Lean:
 
     def __init__(self, application: Any, mapping: Callable[[], api.Api | None]) -> None:
         self._application = application
-        self._mapping = mapping
+        self.mapping = mapping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        mapping = self._mapping()
+        mapping = self.mapping()
         if scope["type"] != "http" or mapping is None or not _ours(scope):
             await self._application(scope, receive, send)
             return
@@ -56,7 +57,7 @@ class Lean:
         share = Share(mapping.bodies)
         try:
             # Mail is not counted: it is what the clients wait for.
-            if scope["raw_path"] != PEER and not share.need(_length(response)):
+            if scope["raw_path"] != PEER and not share.need(length_of(response)):
                 response = api.too_many_bytes()
             await _send(send, response)
         finally:
@@ -65,7 +66,7 @@ class Lean:
 
 def _ours(scope: Scope) -> bool:
     target: bytes = scope.get("raw_path") or b""
-    return target.startswith(b"/data/") or target == PEER
+    return target.startswith(KEYS) or target == PEER
 
 
 async def _answer(mapping: api.Api, scope: Scope, receive: Receive) -> api.Response:
@@ -168,7 +169,8 @@ def _piece(message: Message) -> bytes:
     return piece
 
 
-def _length(response: api.Response) -> int:
+def length_of(response: api.Response) -> int:
+    """Bytes of a body that is whole."""
     return len(response.body) if isinstance(response.body, bytes) else 0
 
 

@@ -53,7 +53,10 @@ async def _hypercorn(app: Quart, listener: socket.socket, _: Settings, stopped: 
 async def _uvicorn(app: Quart, listener: socket.socket, settings: Settings, stopped: asyncio.Event) -> None:
     import uvicorn
 
-    from .uvicorn_http import protocol
+    from .lean import Lean
+    from .uvicorn_direct import protocol
+
+    mapping = app.asgi_app.mapping if isinstance(app.asgi_app, Lean) else None
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
@@ -68,7 +71,7 @@ async def _uvicorn(app: Quart, listener: socket.socket, settings: Settings, stop
             log_config=None,
             access_log=False,
             ws="none",
-            http=protocol(settings),
+            http=protocol(settings, mapping),
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=round(GRACE),
             backlog=BACKLOG,

@@ -7,7 +7,8 @@ turns methods that it has not heard of away as malformed.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -17,53 +18,66 @@ from frontends.common.listen import MAX_HEAD
 from frontends.common.settings import Settings
 
 
-def protocol(settings: Settings) -> type[HttpToolsProtocol]:
-    """The protocol for the node with these settings."""
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection; a node's own class of it has the node's settings."""
 
-    class BoundedProtocol(HttpToolsProtocol):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self._in_head = False
-            self._head = 0
-            """Bytes of the head so far, without the piece in which it began."""
-            self._data = b""
+    settings: ClassVar[Settings]
 
-        def data_received(self, data: bytes) -> None:
-            if self._in_head:
-                self._head += len(data)
-                if self._head > MAX_HEAD:
-                    self._turn_away(api.problem(431, "head_too_large", f"a head may have {MAX_HEAD} bytes"))
-                    return
-            self._data = data
-            super().data_received(data)
-            self._data = b""
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = False
+        self._head = 0
+        """Bytes of the head so far, without the piece in which it began."""
+        self._data = b""
 
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            self._in_head = True
-            self._head = 0
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self._turn_away(api.problem(431, "head_too_large", f"a head may have {MAX_HEAD} bytes"))
+                return
+        self._data = data
+        super().data_received(data)
+        self._data = b""
 
-        def on_headers_complete(self) -> None:
-            self._in_head = False
-            super().on_headers_complete()
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begin_head()
 
-        def send_400_response(self, msg: str) -> None:
-            """Called where uvicorn handles the parser's error."""
-            response = api.problem(400, "bad_request", msg)
-            if isinstance(sys.exc_info()[1], httptools.HttpParserInvalidMethodError):
-                response = _unknown_method(self._data, settings) or response
-            self._turn_away(response)
+    def _begin_head(self) -> None:
+        self._in_head = True
+        self._head = 0
 
-        def _turn_away(self, response: api.Response) -> None:
-            body = response.body
-            if not isinstance(body, bytes):
-                raise TypeError("an error has a short body")
-            headers = (*response.headers, ("content-length", str(len(body))), ("connection", "close"))
-            lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-            self.transport.write(STATUS_LINE[response.status] + lines.encode("latin-1") + b"\r\n" + body)
-            self.transport.close()
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
 
-    return BoundedProtocol
+    def send_400_response(self, msg: str) -> None:
+        """Called where uvicorn handles the parser's error."""
+        response = api.problem(400, "bad_request", msg)
+        if isinstance(sys.exc_info()[1], httptools.HttpParserInvalidMethodError):
+            response = _unknown_method(self._data, self.settings) or response
+        self._turn_away(response)
+
+    def _turn_away(self, response: api.Response) -> None:
+        self.transport.write(written_out(response, (), keep_alive=False))
+        self.transport.close()
+
+
+def written_out(
+    response: api.Response, default_headers: Iterable[tuple[bytes, bytes]], *, keep_alive: bool
+) -> bytes:
+    """The bytes of a response whose body is whole. The answer to a HEAD says its length itself."""
+    body = response.body
+    if not isinstance(body, bytes):
+        raise TypeError("only listings have a body in pieces")
+    lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
+    if "content-length: " not in lines:
+        lines += f"content-length: {len(body)}\r\n"
+    if not keep_alive and "connection: " not in lines:
+        lines += "connection: close\r\n"
+    first = b"".join([b"%b: %b\r\n" % header for header in default_headers])
+    return b"%b%b%b\r\n%b" % (STATUS_LINE[response.status], first, lines.encode("latin-1"), body)
 
 
 def _unknown_method(data: bytes, settings: Settings) -> api.Response | None:

@@ -4,45 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from frontends.common import api
 from frontends.common.budget import SHORT
-from frontends.common.node import Answer
 from frontends.common.settings import Settings
 from frontends.quart_app import lean
-from pbproto import Kind, Put, Reply, Result, Value, Written
+from pbproto import Put
 
-SETTINGS = Settings(id=1, max_value_bytes=10 * SHORT, max_body_bytes=3 * SHORT)
-
-
-class Node:
-    """Takes requests, and answers them when the test says so."""
-
-    id = 1
-    settings = SETTINGS
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Any, Callable[[Answer], None]]] = []
-        self.value = b"value"
-        self.waits = False
-
-    def request(self, make: Callable[[int], Any], done: Callable[[Answer], None]) -> None:
-        request = make(len(self.asked))
-        self.asked.append((request, done))
-        if not self.waits:
-            self.answer(len(self.asked) - 1)
-
-    def answer(self, number: int) -> None:
-        request, done = self.asked[number]
-        written = isinstance(request, Put)
-        done(Reply(number, Written(Result(Kind.CREATED, 7)) if written else Value(self.value, 7)))
-
-    def receive(self, mail: bytes) -> bytes:
-        return mail[::-1]
+from .prompt_node import SETTINGS, Node, put_body
 
 
 class Exchange:
@@ -92,10 +65,6 @@ class Exchange:
     @property
     def body(self) -> bytes:
         return bytes(self.sent[1]["body"])
-
-
-def put_body(size: int) -> bytes:
-    return json.dumps({"value": "v" * size}).encode()
 
 
 async def test_keys_are_written_and_read() -> None:

@@ -13,7 +13,7 @@ import uvicorn
 
 from frontends.common.listen import MAX_HEAD
 from frontends.common.settings import Settings
-from frontends.quart_app.uvicorn_http import protocol
+from frontends.quart_app.uvicorn_direct import protocol
 
 SETTINGS = Settings(id=1)
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -35,12 +35,12 @@ async def application(_: Any, receive: Any, send: Any) -> None:
 @pytest.fixture
 async def streams() -> AsyncIterator[Streams]:
     """A connection to a server with this protocol."""
-    config = uvicorn.Config(application, http=protocol(SETTINGS), lifespan="off", log_config=None)
+    config = uvicorn.Config(application, http=protocol(SETTINGS, None), lifespan="off", log_config=None)
     config.load()
     state = uvicorn.server.ServerState()
 
     def make() -> asyncio.Protocol:
-        return protocol(SETTINGS)(config, state, {})
+        return protocol(SETTINGS, None)(config, state, {})
 
     loop = asyncio.get_running_loop()
     server = await loop.create_server(make, "127.0.0.1", 0)

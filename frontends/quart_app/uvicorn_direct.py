@@ -1,0 +1,189 @@
+"""Keys and peers' mail under uvicorn, straight from its parser to the mapping, without ASGI in between.
+
+What ASGI asks of a server for each request (a scope, a task, an event, messages to and fro) takes longer than
+all that the store does. A short request that came whole needs none of it: the mapping is called from the
+parser's callback, and its answer is written to the transport. To the rest of uvicorn such a request is a
+cycle like any other, so that pipelining, keep-alive and the end of the server are uvicorn's business.
+
+Whatever is not whole when the bytes at hand are used up, not short, not alone on its connection or not ours,
+goes the usual way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from frontends.common import api
+from frontends.common.budget import SHORT, Budget, Share
+from frontends.common.logs import LOGGER, logfmt
+from frontends.common.settings import Settings
+
+from .lean import KEYS, PEER, length_of
+from .uvicorn_http import BoundedProtocol, written_out
+
+Mapping = Callable[[], api.Api | None]
+_ANSWERED = asyncio.Event()
+"""Nobody waits for it."""
+
+
+class _Cycle:
+    """A request that is answered directly: of uvicorn's own cycles, all that uvicorn's protocol looks at."""
+
+    __slots__ = ("disconnected", "keep_alive", "response_complete")
+
+    message_event = _ANSWERED
+
+    def __init__(self, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+        self.disconnected = False
+        self.response_complete = False
+
+
+class DirectProtocol(BoundedProtocol):
+    """One connection to the node behind ``mapping()``."""
+
+    @staticmethod
+    def mapping() -> api.Api | None:
+        """The REST interface of the node, as soon as there is one."""
+        raise NotImplementedError
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pieces: list[bytes] | None = None
+        """The body so far, of a request that may be answered directly."""
+        self._api: api.Api | None = None
+        self._share: Share | None = None
+        """Of a long answer that the client has not taken yet."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._pieces is not None:
+            # More is to come, and may take long: others watch over that.
+            pieces, self._pieces = self._pieces, None
+            if not self.transport.is_closing():
+                self._by_asgi()
+                if pieces:
+                    super().on_body(b"".join(pieces))
+
+    def on_message_begin(self) -> None:
+        # The scope, which the parent makes here, is made when it is needed.
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._begin_head()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if (
+            (self.url.startswith(KEYS) or self.url == PEER)
+            and self._is_alone()
+            # A client that takes no answers gets no more of them; ASGI's way waits for it.
+            and not self.flow.write_paused
+            and not self.expect_100_continue
+            and not self.parser.should_upgrade()
+        ):
+            self._api = self.mapping()
+            if self._api is not None:
+                self._pieces = []
+                return
+        self._by_asgi()
+
+    def _is_alone(self) -> bool:
+        cycle: Any = self.cycle  # None before the first one, whatever its type says
+        return cycle is None or cycle.response_complete is True
+
+    def _by_asgi(self) -> None:
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expect
+        self.headers.extend(headers)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._pieces is None:
+            super().on_body(body)
+        else:
+            self._pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        if self._pieces is None or self._api is None:
+            super().on_message_complete()
+            return
+        pieces, self._pieces = self._pieces, None
+        keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        cycle = _Cycle(keep_alive)
+        whatever: Any = cycle
+        self.cycle = whatever
+        try:
+            self._begin(self._api, cycle, b"".join(pieces))
+        except Exception:
+            LOGGER.exception("%s", logfmt(self.settings.id, "request_failed"))
+            self._respond(cycle, api.internal_error())
+
+    def _begin(self, mapping: api.Api, cycle: _Cycle, body: bytes) -> None:
+        plan = mapping.plan(self.parser.get_method().decode(), self.url)
+        if isinstance(plan, api.Response):
+            self._respond(cycle, plan)
+        elif len(body) > plan.body_limit > 0:
+            self._respond(cycle, mapping.too_large(plan))
+        else:
+            names = [value for name, value in self.headers if name == b"idempotency-key"]
+            headers = {"idempotency-key": names[-1].decode("latin-1")} if names else {}
+            # Mail is not counted: it is what the clients wait for.
+            bodies = mapping.bodies if plan.waits else None
+            mapping.start(plan, headers, body, lambda response: self._respond(cycle, response, bodies))
+
+    def _respond(self, cycle: _Cycle, response: api.Response, bodies: Budget | None = None) -> None:
+        if cycle.disconnected or cycle.response_complete:
+            return
+        if bodies is not None and length_of(response) > SHORT:
+            self._share = Share(bodies)
+            if not self._share.need(length_of(response)):
+                response = api.too_many_bytes()
+        cycle.response_complete = True
+        default_headers = self.server_state.default_headers
+        self.transport.write(written_out(response, default_headers, keep_alive=cycle.keep_alive))
+        if not self.flow.write_paused:
+            self._end_share()
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._end_share()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._end_share()
+
+    def _end_share(self) -> None:
+        if self._share is not None:
+            self._share.end()
+            self._share = None
+
+
+def protocol(settings_: Settings, mapping_: Mapping | None) -> type[BoundedProtocol]:
+    """The protocol for the node with these settings, behind ``mapping_()`` as soon as that gives one.
+
+    Without ``mapping_`` everything goes the usual way.
+    """
+    if mapping_ is None:
+
+        class UsualProtocol(BoundedProtocol):
+            settings = settings_
+
+        return UsualProtocol
+
+    node_mapping = mapping_
+
+    class NodeProtocol(DirectProtocol):
+        settings = settings_
+
+        @staticmethod
+        def mapping() -> api.Api | None:
+            return node_mapping()
+
+    return NodeProtocol
