@@ -9,6 +9,9 @@ SECOND = 1_000 * MILLISECOND
 MIB = 2**20
 
 
+_MAY_BE_ZERO = ("lease", "fill_rate", "log_keep_bytes")
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """Settings that two members of one view may have different: nothing replicated depends on them."""
@@ -35,13 +38,15 @@ class Config:
     """How much one Replicate carries, unless a single operation is larger."""
     chunk_bytes: int = 1 * MIB
     """How much one chunk of a state transfer carries, unless a single item is larger."""
+    fill_rate: int = 0
+    """Bytes of the state that a newcomer gets in a second while the present view goes on; 0: as fast as it asks."""
     log_keep_bytes: int = 4 * MIB
     """How much of the committed log is kept to catch up members that were away for a while."""
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if type(value) is not int or value < (0 if name in ("lease", "log_keep_bytes") else 1):
+            if type(value) is not int or value < (0 if name in _MAY_BE_ZERO else 1):
                 raise ValueError(f"{name} has to be a positive integer, not {value!r}")
         if self.clock_drift >= 500_000:
             raise ValueError("with a clock_drift of a half or more nothing is left of a lease")

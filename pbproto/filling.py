@@ -12,10 +12,11 @@ decided by the promises of its members as ever; a copy that is a prefix of it sp
 from __future__ import annotations
 
 from . import transfer
+from .config import SECOND
 from .effects import Code
 from .errors import present
 from .gate import ignore, refuse
-from .messages import Envelope, Fetch, Learned, LogChunk, Offer, Refusal, Refuse, Seek
+from .messages import Envelope, Fetch, Learned, LogChunk, Offer, Refusal, Refuse, Seek, SnapshotChunk
 from .out import Out
 from .proposing import propose
 from .state import FOREVER, Filling, Lead, Learner, State
@@ -182,19 +183,38 @@ def on_fetch(state: State, envelope: Envelope, message: Fetch, out: Out) -> None
     learner = _heard(state, lead.filling, envelope)
     if learner is None:
         return ignore(state, out, "not_a_learner", envelope, message)
+    if state.now < learner.next_at:
+        # It owes nothing while it waits for us. Of several questions the last is the one that it waits for.
+        learner.question = message
+        learner.owed_since = learner.offer_at = FOREVER
+        return None
+    return _give(state, lead, learner, message, out)
+
+
+def _give(state: State, lead: Lead, learner: Learner, message: Fetch, out: Out) -> None:
+    learner.question = None
     end_ = min(message.end, state.commit)
+    limit = min(state.config.chunk_bytes, CHUNK_BYTES)
+    chunk: LogChunk | SnapshotChunk
     if not message.snapshot and state.log.start <= message.position <= end_:
         learner.needs = message.position
-        operations = state.log.since(message.position, end_, min(state.config.chunk_bytes, CHUNK_BYTES))
-        return out.answer(state, envelope, LogChunk(lead.ballot, message.position, operations))
-    if learner.frozen is None:
-        learner.frozen = Frozen(state.store)
-        # Not above what it may hold already: this may be a late copy of a question.
-        learner.needs = min(learner.frozen.applied, FOREVER if learner.needs is None else learner.needs)
-    # Beyond the end is who has begun with another snapshot: it sees by the answer that this one is newer.
-    offset = message.position if message.snapshot else 0
-    chunk = learner.frozen.chunk(lead.ballot, offset, min(state.config.chunk_bytes, CHUNK_BYTES))
-    return out.answer(state, envelope, chunk)
+        operations = state.log.since(message.position, end_, limit)
+        chunk = LogChunk(lead.ballot, message.position, operations)
+        size = sum(operation.size for operation in operations)
+    else:
+        if learner.frozen is None:
+            learner.frozen = Frozen(state.store)
+            # Not above what it may hold already: this may be a late copy of a question.
+            learner.needs = min(learner.frozen.applied, FOREVER if learner.needs is None else learner.needs)
+        # Beyond the end is who has begun with another snapshot: it sees by the answer that this one is newer.
+        offset = message.position if message.snapshot else 0
+        chunk = learner.frozen.chunk(lead.ballot, offset, limit)
+        size = sum(len(key) + len(value) for key, value in chunk.pairs)
+    if state.config.fill_rate:
+        # No pause as long as a silence that means something.
+        pause = min(size * SECOND // state.config.fill_rate, state.config.resend_after)
+        learner.next_at = state.now + pause
+    out.send(state, learner.member, learner.incarnation, chunk)
 
 
 def on_time(state: State, lead: Lead, out: Out) -> None:
@@ -212,6 +232,10 @@ def on_time(state: State, lead: Lead, out: Out) -> None:
             return end(state, lead, f"node {id_}: {learner.refusal}", out)
         if learner.owed_since + state.config.suspect_after <= state.now:
             return end(state, lead, f"node {id_} does not answer", out)
+        if learner.question is not None and learner.next_at <= state.now:
+            learner.owed_since = state.now
+            learner.offer_at = state.now + state.config.resend_after
+            _give(state, lead, learner, learner.question, out)
         if learner.offer_at <= state.now:
             _offer(state, lead, learner, out)
     return None
@@ -222,7 +246,9 @@ def deadline(state: State, lead: Lead) -> int:
     if lead.filling is None:
         return FOREVER
     suspect_after = state.config.suspect_after
-    return min(
-        min(learner.offer_at, learner.owed_since + suspect_after)
-        for learner in lead.filling.learners.values()
-    )
+    first = FOREVER
+    for learner in lead.filling.learners.values():
+        first = min(first, learner.offer_at, learner.owed_since + suspect_after)
+        if learner.question is not None:
+            first = min(first, learner.next_at)
+    return first

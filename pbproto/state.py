@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .config import Config
 from .errors import ensure
 from .log import Log
-from .messages import Lineage, Promise
+from .messages import Fetch, Lineage, Promise
 from .store import Frozen, Store, Thaw
 from .values import NO_BALLOT, Ballot, Dropped, Member, Operation, RequestId, View
 
@@ -125,6 +125,10 @@ class Learner:
     """Why it does not take the copy."""
     frozen: Frozen | None = None
     """The snapshot that it is fetching."""
+    question: Fetch | None = None
+    """What it asked for before its time had come."""
+    next_at: int = 0
+    """When it gets the next chunk, at the earliest."""
 
 
 @dataclass(slots=True)

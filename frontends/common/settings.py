@@ -102,6 +102,13 @@ class Settings:
     chunk_bytes: int = _setting(
         1 * MIB, "bytes", "how much one chunk of a state transfer carries", 1, 64 * MIB
     )
+    fill_rate: int = _setting(
+        16 * MIB,
+        "bytes/s",
+        "how much of the state a newcomer gets while the present view goes on; 0: as fast as it asks",
+        0,
+        2**40,
+    )
     log_keep_bytes: int = _setting(
         4 * MIB, "bytes", "how much of the committed log is kept for members that were away", 0, 2**40
     )
@@ -155,6 +162,7 @@ class Settings:
             max_waiting_bytes=self.max_waiting_bytes,
             batch_bytes=self.batch_bytes,
             chunk_bytes=self.chunk_bytes,
+            fill_rate=self.fill_rate,
             log_keep_bytes=self.log_keep_bytes,
         )
 

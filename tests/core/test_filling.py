@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from pbproto import TellView, View
+from pbproto import Receive, TellView, View
 from pbproto.config import MILLISECOND
 from pbproto.filling import MAX_ROUNDS, SHORT_TAIL
 from pbproto.messages import (
@@ -265,6 +265,69 @@ def test_a_newcomer_that_answers_slowly_is_waited_for() -> None:
         cluster.run()
     assert cluster.lead(0).filling is not None
     assert copied(cluster, 1) == -1
+
+
+def chunk_times(cluster: Cluster) -> list[tuple[int, int]]:
+    """Nothing holds the newcomer up but the rate: when each chunk was sent, its bytes of keys and values."""
+    seen = []
+    while (lead := cluster.state(0).lead) is not None and lead.filling is not None:
+        for mail in cluster.on_the_way(*CHUNKS):
+            if isinstance(mail.message, SnapshotChunk):
+                size = sum(len(key) + len(value) for key, value in mail.message.pairs)
+            else:
+                assert isinstance(mail.message, LogChunk)
+                size = sum(operation.size for operation in mail.message.operations)
+            seen.append((cluster.now, size))
+            cluster.deliver(mail)
+        if cluster.mail:
+            cluster.deliver(cluster.mail[0])
+        else:
+            assert cluster.next_deadline is not None
+            cluster.now = cluster.next_deadline
+            cluster.wake()
+    return seen
+
+
+@pytest.mark.parametrize("settings", [{"log_keep_bytes": 0}, {}], ids=["snapshot", "log"])
+def test_a_newcomer_gets_so_much_in_a_second_and_no_more(settings: dict[str, int]) -> None:
+    """1,000 bytes a second, in chunks of about 60: each comes when the one before is paid for, not later."""
+    cluster = filled((0, 1), (0,), 30, chunk_bytes=60, fill_rate=1_000, **settings)
+    cluster.tell((0, 1))
+    times = chunk_times(cluster)
+    assert len(times) > 4
+    for (before, size), (after, _) in pairwise(times):
+        assert after - before == size * MILLISECOND
+    cluster.run()
+    assert reasons(cluster, 0) == ["all learners are close"]
+    assert cluster.status(1).status == "active"
+
+
+def test_a_low_rate_is_no_silence() -> None:
+    """A byte a second, and whoever is silent for a tenth of one is given up: chunks come every quarter."""
+    cluster = filled(
+        (0, 1), (0,), 30, log_keep_bytes=0, chunk_bytes=60, fill_rate=1, suspect_after=100 * MILLISECOND
+    )
+    cluster.tell((0, 1))
+    times = chunk_times(cluster)
+    assert len(times) > 4
+    assert {after - before for (before, _), (after, _) in pairwise(times)} == {250 * MILLISECOND}
+    assert reasons(cluster, 0) == ["all learners are close"]
+
+
+def test_of_questions_before_their_time_the_last_is_answered() -> None:
+    """A question comes three times while the newcomer has to wait: it gets one chunk."""
+    cluster = copying(fill_rate=1)
+    (first,) = cluster.on_the_way(SnapshotChunk)
+    cluster.deliver(first)
+    question = only(cluster, Fetch)
+    cluster.run()
+    cluster.step(0, Receive(question.envelope, question.message))
+    cluster.step(0, Receive(question.envelope, question.message))
+    assert learner(cluster, 1).question == question.message
+    assert cluster.on_the_way(SnapshotChunk) == []
+    cluster.advance(250)
+    assert learner(cluster, 1).question is None
+    assert len(cluster.on_the_way(SnapshotChunk)) == 1
 
 
 def test_an_offer_is_made_again_less_and_less_often() -> None:

@@ -215,6 +215,7 @@ def start(seed: int) -> Run:
         heartbeat=200 * MILLISECOND,
         batch_bytes=random.choice((100, 10**6)),
         chunk_bytes=random.choice((60, 400, 10**6)),
+        fill_rate=random.choice((0, 3_000)),
         log_keep_bytes=random.choice((0, 300, 10**6)),
     )
     run = Run(random, Cluster(ids, config), numbered=random.random() < 0.5)

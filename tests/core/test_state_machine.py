@@ -73,8 +73,9 @@ class Machine(RuleBasedStateMachine):
         numbered=st.booleans(),
         chunk=st.sampled_from((60, 10**6)),
         keep=st.sampled_from((0, 300, 10**6)),
+        rate=st.sampled_from((0, 3_000)),
     )
-    def start(self, nodes: int, numbered: bool, chunk: int, keep: int) -> None:
+    def start(self, nodes: int, numbered: bool, chunk: int, keep: int, rate: int) -> None:
         """All nodes are told the first view; it becomes active."""
         config = Config(
             request_timeout=TIMEOUT * MILLISECOND,
@@ -83,6 +84,7 @@ class Machine(RuleBasedStateMachine):
             heartbeat=200 * MILLISECOND,
             batch_bytes=200,
             chunk_bytes=chunk,
+            fill_rate=rate,
             log_keep_bytes=keep,
         )
         ids = tuple(range(nodes))

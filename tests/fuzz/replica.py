@@ -85,6 +85,7 @@ def _begin(choices: Choices) -> World:
         request_timeout=3000 * MILLISECOND,
         batch_bytes=200,
         chunk_bytes=choices.one_of((60, 10**6)),
+        fill_rate=choices.one_of((0, 3_000)),
         log_keep_bytes=choices.one_of((0, 300, 10**6)),
         max_waiting=choices.one_of((10_000, 3)),
     )
