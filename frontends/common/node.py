@@ -11,7 +11,6 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import count
 from typing import NoReturn
 from zlib import crc32
@@ -40,96 +39,16 @@ from pbproto import (
     decode,
     encode,
 )
-from pbproto.config import MIB
 from pbproto.events import Request
-from pbproto.messages import Adopt, Fetch, LogChunk, Propose, Replicate, SnapshotChunk, Told
 
 from . import clock, recorder
 from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
+from .outbox import QUEUE_BYTES, Outboxes, size_of
 from .settings import Settings
 
 Answer = Reply | Reject
 _ANSWER = (Reply, Reject)
-MAIL_BYTES = 4 * MIB
-"""About as much as one POST carries, unless a single message is larger."""
-QUEUE_BYTES = 64 * MIB
-"""What may queue up for one peer; beyond it the oldest is dropped, which the protocol takes as loss."""
-
-
-class Outbox:
-    """What waits to be carried to one address."""
-
-    __slots__ = ("_latest", "bytes", "items")
-
-    def __init__(self) -> None:
-        self.items: deque[Item] = deque()
-        self.bytes = 0
-        self._latest: dict[type, Item] = {}
-
-    def put(self, envelope: Envelope, message: Message) -> None:
-        kind = type(message)
-        item = Item(envelope, message, _size(message))
-        if kind in _REPEATED:
-            # Sent again before the last one was even carried: only the newer is worth its bytes.
-            older = self._latest.get(kind)
-            if older is not None and older.message is not None and older.envelope == envelope:
-                self.bytes -= older.size
-                older.message = None
-            self._latest[kind] = item
-        self.items.append(item)
-        self.bytes += item.size
-        while self.bytes > QUEUE_BYTES and len(self.items) > 1:
-            self._pop()
-
-    def _pop(self) -> Item:
-        item = self.items.popleft()
-        if item.message is not None:
-            self.bytes -= item.size
-        return item
-
-    def take(self, fits: Callable[[Envelope], bool] | None = None) -> list[tuple[Envelope, Message]]:
-        """The oldest messages up to about ``MAIL_BYTES``; ``fits`` says who may have them."""
-        taken: list[tuple[Envelope, Message]] = []
-        room = MAIL_BYTES
-        while self.items and room > 0:
-            first = self.items[0]
-            if first.message is None:
-                self._pop()
-                continue
-            if (taken and first.size > room) or (fits is not None and not fits(first.envelope)):
-                break
-            self._pop()
-            room -= first.size
-            taken.append((first.envelope, first.message))
-            first.message = None
-        return taken
-
-
-@dataclass(slots=True)
-class Item:
-    """A message in a queue, or the place where one was before a newer one took over."""
-
-    envelope: Envelope
-    message: Message | None
-    size: int
-
-
-_REPEATED = (Replicate, LogChunk, SnapshotChunk, Propose, Adopt, Fetch, Told)
-"""Messages of which the newest to a peer says all that an older one of the kind said."""
-
-
-def _size(message: Message) -> int:
-    """About how many bytes a message has on the wire."""
-    size = 200
-    for operation in getattr(message, "operations", ()):
-        size += operation.size
-    operation = getattr(message, "operation", None)
-    if operation is not None:
-        size += operation.size
-    for key, value in getattr(message, "pairs", ()):
-        size += len(key) + len(value) + 8
-    return size
 
 
 class _Work:
@@ -153,7 +72,7 @@ class _Work:
         self.deadline: int | None = None
 
     def answer(self, envelope: Envelope, message: Message) -> None:
-        self._room -= _size(message)
+        self._room -= size_of(message)
         if self._room > 0:  # what is left out counts as lost
             self._answers.append((envelope, message))
 
@@ -193,7 +112,7 @@ class Node:
         self._waiters: dict[int, Callable[[Answer], None]] = {}
         self._tokens = count()
         self._arrivals: deque[Request] = deque()
-        self._outboxes: dict[str, Outbox] = {}
+        self._outboxes = Outboxes()
         self._addresses: dict[int, str] = {}
         self._log = NoteLog(settings.id)
         self.listings = Listings(settings.max_listings)
@@ -245,9 +164,7 @@ class Node:
         answers: list[tuple[Envelope, Message]] = []
         self._run((Receive(*pair) for pair in batch), answers, fits)
         with self._lock:
-            outbox = self._outboxes.get(self._addresses.get(sender, ""))
-            if outbox is not None:
-                answers.extend(outbox.take(fits))
+            answers.extend(self._outboxes.take(self._addresses.get(sender, ""), fits))
         return encode(answers)
 
     def receive_answers(self, mail: bytes) -> None:
@@ -287,10 +204,7 @@ class Node:
     def take_mail(self, address: str) -> bytes:
         """The next body to post to ``address``; empty if there is nothing for it."""
         with self._lock:
-            outbox = self._outboxes.get(address)
-            batch = outbox.take() if outbox is not None else []
-            if outbox is not None and not outbox.items:
-                del self._outboxes[address]
+            batch = self._outboxes.take(address)
         return encode(batch) if batch else b""
 
     # The one way in.
@@ -354,11 +268,8 @@ class Node:
 
     def _post(self, effect: Send, mail: dict[str, None]) -> None:
         address = effect.address
-        outbox = self._outboxes.get(address)
-        if outbox is None:
-            outbox = self._outboxes[address] = Outbox()
-            self._addresses[effect.envelope.receiver] = address
-        outbox.put(effect.envelope, effect.message)
+        self._addresses[effect.envelope.receiver] = address
+        self._outboxes.put(address, effect.envelope, effect.message)
         mail[address] = None
 
     def _stop_rather_than_lie(self, error: Exception) -> NoReturn:

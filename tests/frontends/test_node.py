@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from frontends.common.node import QUEUE_BYTES, Answer, Node, Outbox
+from frontends.common.node import Answer, Node
+from frontends.common.outbox import ALL_BYTES, QUEUE_BYTES, Outbox, Outboxes
 from frontends.common.settings import Settings
 from pbproto import Envelope, Get, Put, Reject, Reply, UsageError, View, ViewAccepted, Written, decode
 from pbproto.messages import Forward, Promise, Propose, Refuse, Replicate, Seek, Told
@@ -135,6 +136,23 @@ def test_a_queue_is_bounded_by_dropping_the_oldest() -> None:
     kept = [item.message.since for item in outbox.items if isinstance(item.message, Forward)]
     assert kept
     assert kept[-1] == 7
+
+
+def test_many_peers_that_take_nothing_do_not_fill_it_either() -> None:
+    """Put much for each of many addresses: what is kept in all is bounded, and what is small is all there."""
+    outboxes = Outboxes()
+    envelope = Envelope(1, 1, 2, 2, 0)
+    large = Operation(1, 1, 0, 0, b"k", bytes(QUEUE_BYTES // 4), b"")
+    outboxes.put("small", envelope, Told((), 0))
+    for number in range(4 * 8):
+        outboxes.put(f"peer{number % 8}", envelope, Forward(NO_BALLOT, number, 1, large))
+        assert outboxes.bytes <= ALL_BYTES
+    assert outboxes.bytes > ALL_BYTES - QUEUE_BYTES
+    assert [type(message) for _, message in outboxes.take("small")] == [Told]
+    for number in range(8):
+        while taken := outboxes.take(f"peer{number}"):
+            assert all(isinstance(message, Forward) for _, message in taken)
+    assert outboxes.bytes == 0
 
 
 def test_a_message_sent_again_takes_the_place_of_the_one_not_yet_carried() -> None:
