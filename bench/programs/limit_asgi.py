@@ -2,6 +2,7 @@
 
 A plain ASGI callable that takes the path apart, reads the JSON body, keeps the value in a dict, and answers
 with the bytes and headers of a node. No replication, no framework: what the server leaves to whoever uses it.
+Under uvicorn a node's keys go past ASGI, so they do here: with a dict where a node has its replica.
 
     python -m bench.programs.limit_asgi --server granian --bind 127.0.0.1:9001 --keys 1000 --size 100
 """
@@ -16,8 +17,14 @@ from urllib.parse import unquote_to_bytes
 from quart import Quart
 
 from bench.programs.limit_options import limit_options
+from frontends.common.api import Api
 from frontends.common.listen import listen
+from frontends.common.node import Node
+from frontends.common.settings import Settings
+from frontends.quart_app.lean import Lean
 from frontends.quart_app.servers import run
+from pbproto import Delete, Get, Kind, Put, Reply, Result, Value, Written
+from pbproto.events import Request
 
 PREFIX = b"/data/"
 JSON = (b"content-type", b"application/json")
@@ -36,6 +43,13 @@ class Limit:
     def __init__(self, data: dict[str, str]) -> None:
         self._data = data
         self._written = len(data)
+        self.asgi_app: Lean | None = None
+
+    def past_asgi(self, settings: Settings) -> Lean:
+        """What a node has in front of its application, with this dict behind it."""
+        node = Dict(settings, self._data)
+        mapping = Api(cast(Node, node))
+        return Lean(self, lambda: mapping)
 
     async def startup(self) -> None:
         """What a server asks an application for that it starts by itself."""
@@ -80,6 +94,32 @@ class Limit:
         return 200, json.dumps({"value": found}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+class Dict:
+    """A node as the HTTP mapping sees it when it is asked for a key: it answers at once, from a dict."""
+
+    def __init__(self, settings: Settings, data: dict[str, str]) -> None:
+        self.id = settings.id
+        self.settings = settings
+        self._data = {key.encode(): value.encode() for key, value in data.items()}
+        self._written = len(data)
+
+    def request(self, make: Callable[[int], Request], done: Callable[[Reply], None]) -> None:
+        """As ``Node.request``."""
+        request = make(0)
+        if isinstance(request, Put):
+            kind = Kind.UPDATED if request.key in self._data else Kind.CREATED
+            self._data[request.key] = request.value
+        elif isinstance(request, Delete):
+            kind = Kind.MISSING if self._data.pop(request.key, None) is None else Kind.DELETED
+        elif isinstance(request, Get):
+            done(Reply(0, Value(self._data.get(request.key), self._written)))
+            return
+        else:
+            raise TypeError("listings take the usual way")
+        self._written += 1
+        done(Reply(0, Written(Result(kind, self._written))))
+
+
 async def _body(receive: Receive) -> bytes:
     event = await receive()
     body: bytes = event.get("body", b"")
@@ -103,8 +143,11 @@ async def _live(receive: Receive, send: Send) -> None:
 def main() -> None:
     """Serve until told to end."""
     settings, data = limit_options("limit_asgi")
+    limit = Limit(data)
+    if settings.server == "uvicorn":
+        limit.asgi_app = limit.past_asgi(settings)
     # The frontend's set-up of its servers takes any ASGI application; its type names the one it is used with.
-    run(cast(Quart, Limit(data)), listen(settings, "limit_asgi"), settings)
+    run(cast(Quart, limit), listen(settings, "limit_asgi"), settings)
 
 
 if __name__ == "__main__":

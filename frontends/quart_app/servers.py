@@ -56,7 +56,8 @@ async def _uvicorn(app: Quart, listener: socket.socket, settings: Settings, stop
     from .lean import Lean
     from .uvicorn_direct import protocol
 
-    mapping = app.asgi_app.mapping if isinstance(app.asgi_app, Lean) else None
+    lean = getattr(app, "asgi_app", None)  # any ASGI application can be run, also one without such a place
+    mapping = lean.mapping if isinstance(lean, Lean) else None
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
