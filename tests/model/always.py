@@ -140,17 +140,36 @@ def _keeps(facts: Facts, ask: Ask, entry: Entry, joined: bool) -> None:
     if facts.synced < entry.ballot:
         return
     position = entry.position
-    held = facts.operation(position)
-    if position < facts.end and (
-        held is None or (held.key == ask.key.encode() and held.value == _written(ask))
-    ):
+    if _has(facts, ask, position):
         return
     if joined and any(loss.first <= position < loss.end for loss in facts.dropped):
         return
     raise ViolationError(
         "dropped" if joined else "durability",
         f"{ask} was acknowledged at {position} in {entry.ballot}; node {facts.id}, synced in {facts.synced}, "
-        f"holds {held} there",
+        f"holds {facts.operation(position)} there",
+    )
+
+
+def keeper_and_history(facts: Facts, asks: tuple[Ask, ...], history: History) -> None:
+    """On whom the outside counts holds all that was acknowledged: nobody says ``active`` too early (3).
+
+    All other members may be lost. So this is what they would be lost for, without their loss.
+    """
+    for ask, entry in zip(asks, history, strict=True):
+        if entry is not None and entry.state == "written" and not _has(facts, ask, entry.position):
+            raise ViolationError(
+                "keeper",
+                f"{ask} was acknowledged at {entry.position} in {entry.ballot}; the outside counts on node "
+                f"{facts.id}, which lacks it",
+            )
+
+
+def _has(facts: Facts, ask: Ask, position: int) -> bool:
+    """Whether the log has the write at its position, or had it there as far as can be told."""
+    held = facts.operation(position)
+    return position < facts.end and (
+        held is None or (held.key == ask.key.encode() and held.value == _written(ask))
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from pbproto import Replica
-from pbproto.state import FOREVER, Backup, Follow, Lead, Proposal, Staging, State, Waiting
+from pbproto.state import FOREVER, Backup, Follow, Lead, Learner, Proposal, Staging, State, Waiting
 
 from .freeze import ENOUGH
 
@@ -20,15 +20,18 @@ def disturb(replica: Replica) -> Replica:
     state.nudges = _more(state.nudges)
     state.nudge_refusal = "other words"
     state.ignored = {"for another reason": 7}
+    state.lease_until = _left(state.lease_until, state)
     _waiting(state.waiting)
     if state.lead is not None:
-        _lead(state.lead)
+        _lead(state.lead, state)
     if state.follow is not None:
         _follow(state.follow)
     if state.proposal is not None:
         _proposal(state.proposal, state)
     if state.staging is not None:
         _staging(state.staging)
+    if state.seeking is not None:
+        state.seeking.until = _later(state.seeking.until)
     replica._deadline = _later(replica._deadline)
     return replica
 
@@ -47,21 +50,40 @@ def _waiting(waiting: Waiting) -> None:
         waiter.deadline = _later(waiter.deadline)
 
 
-def _lead(lead: Lead) -> None:
+def _left(until: int, state: State) -> int:
+    """A lease that has run out may have done so at any time."""
+    return _later(until) if until > state.now - LATER else until
+
+
+def _lead(lead: Lead, state: State) -> None:
+    lead.leased_until = _left(lead.leased_until, state)
+    lead.round_at = _later(lead.round_at) if lead.round_at == state.now - LATER else lead.round_at - 1
     for backup in lead.backups.values():
         _backup(backup)
+        backup.leased_until = _left(backup.leased_until, state)
     lead.expiries = [(_later(time), request) for time, request in lead.expiries]
     for parked in lead.parked.values():
         parked.deadline = _later(parked.deadline)
+    if lead.filling is not None:
+        for learner in lead.filling.learners.values():
+            _learner(learner)
 
 
 def _backup(backup: Backup) -> None:
     backup.owed_since = _later(backup.owed_since)
     backup.resend_at = _later(backup.resend_at)
     backup.beat_at = _later(backup.beat_at)
+    backup.offered_at = _later(backup.offered_at)
     backup.resends = _more(backup.resends)
     backup.suspected = backup.suspected and "for other reasons"
     backup.suspected_since += 5
+
+
+def _learner(learner: Learner) -> None:
+    learner.owed_since = _later(learner.owed_since)
+    learner.offer_at = _later(learner.offer_at)
+    learner.offers = _more(learner.offers)
+    learner.refusal = learner.refusal and "for other reasons"
 
 
 def _follow(follow: Follow) -> None:

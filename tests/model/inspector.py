@@ -17,12 +17,17 @@ class Inspector:
         self._nodes: dict[tuple[int, int], None] = {}
         self._pairs: dict[tuple[int, int], None] = {}
         self._mail: dict[tuple[int, int], None] = {}
+        self._keepers: dict[tuple[int, int], None] = {}
         self._looked: dict[tuple[int, int], None] = {}
 
     def check(self, world: World) -> None:
         """All 'always' properties of a world. Raises ``ViolationError``."""
         nodes = world[:-2:2]
+        keepers = self._believed(world)
         for at, node in enumerate(nodes):
+            if keepers >> at & 1 and (node, world[-2]) not in self._keepers:
+                self._check_keeper(node, world[-2])
+                self._keepers[(node, world[-2])] = None
             if (node, world[-2]) not in self._nodes:
                 self._check_node(node, world[-2])
                 self._nodes[(node, world[-2])] = None
@@ -35,6 +40,15 @@ class Inspector:
                 if (node, inbox) not in self._mail:
                     self._check_mail(node, inbox)
                     self._mail[(node, inbox)] = None
+
+    def _believed(self, world: World) -> int:
+        """On whom the outside counts, which keeps its contract unless it splits the cluster."""
+        universe = self.universe
+        return universe.views.met[world[-1]].keepers if universe.scope.one_history else 0
+
+    def _check_keeper(self, node: int, history: int) -> None:
+        histories = self.universe.histories
+        always.keeper_and_history(self.universe.nodes.facts[node], histories.asks, histories.met[history])
 
     def _check_mail(self, node: int, inbox: int) -> None:
         universe = self.universe
@@ -64,7 +78,7 @@ class Inspector:
             self._looked[(node, history)] = None
             met = universe.histories.met[history]
             yield from always.took_effect(universe.nodes.facts[node], universe.histories.asks, met)
-            if not universe.scope.one_history and len(always.writers(met)) > 1:
+            if not universe.scope.one_history and len(always.writers(met[len(universe.scope.before) :])) > 1:
                 yield "both_halves_wrote"
         if step is not None and step.answers and self._cannot_confirm(before, step, action.node):
             yield "refused_stale_read"

@@ -11,7 +11,7 @@ from pbproto import Ballot, Envelope, Operation, Receive, Send, TellView, Tick
 from pbproto.messages import Message, Promise, Replicate, Told
 from pbproto.values import Dropped, Kind, RequestId
 
-from .always import node_and_history, node_and_mail, one_node, two_nodes
+from .always import keeper_and_history, node_and_history, node_and_mail, one_node, two_nodes
 from .facts import Facts
 from .history import Entry
 from .nodes import Nodes, ViolationError, happen, keeps_out, obeys
@@ -116,6 +116,14 @@ WRONG: dict[str, tuple[str, Callable[[], None]]] = {
         "durability",
         lambda: node_and_history(node(1, OTHER, ballot=TWO), (PUT,), ACKNOWLEDGED, NOBODY, False),
     ),
+    "a node on whom the outside counts is empty": (
+        "keeper",
+        lambda: keeper_and_history(replace(node(1), synced=None), (PUT,), ACKNOWLEDGED),
+    ),
+    "a node on whom the outside counts holds another write": (
+        "keeper",
+        lambda: keeper_and_history(node(1, OTHER), (PUT,), ACKNOWLEDGED),
+    ),
     "a join drops a write and reports another": (
         "dropped",
         lambda: node_and_history(
@@ -170,6 +178,13 @@ RIGHT: dict[str, Callable[[], None]] = {
     "a write that is kept": lambda: node_and_history(
         node(1, FIRST, ballot=TWO), (PUT,), ACKNOWLEDGED, NOBODY, False
     ),
+    "a node on whom the outside counts has it": lambda: keeper_and_history(
+        node(1, FIRST), (PUT,), ACKNOWLEDGED
+    ),
+    "a node on whom the outside counts has it, and its log was trimmed": lambda: keeper_and_history(
+        replace(node(1), start=1, end=1), (PUT,), ACKNOWLEDGED
+    ),
+    "what nobody was told need not be there": lambda: keeper_and_history(node(1), (PUT,), WAITING),
     "a node that was left behind": lambda: node_and_history(
         node(1, ballot=Ballot(0, 9, 0, 0)), (PUT,), ACKNOWLEDGED, NOBODY, False
     ),

@@ -19,7 +19,7 @@ from .explorer import Search
 from .freeze import freeze
 from .nodes import ViolationError
 from .path import fails, replay, shortened
-from .scope import HASTY, PATIENT, Order, Scope, get, put
+from .scope import HASTY, PATIENT, QUESTIONS, Order, Scope, get, put
 from .scopes import SCOPES
 from .words import tell
 
@@ -36,6 +36,7 @@ SMALL = (
         timers=1,
         settings=HASTY,
         max_round=1,
+        gone=QUESTIONS,
     ),
     Scope(
         "restart",
@@ -46,6 +47,7 @@ SMALL = (
         crashes=1,
         mortal=(0,),
         settings=HASTY,
+        gone=QUESTIONS,
     ),
     Scope(
         "backup",
@@ -55,8 +57,29 @@ SMALL = (
         clients=((put(1, "1"), get(1)),),
         orders=(Order((1,), (1,)),),
         settings=PATIENT,
+        gone=QUESTIONS,
     ),
-    Scope("start", "", nodes=2, clients=(), orders=(Order((0, 1), (0, 1)),), crashes=1, max_epoch=2),
+    Scope(
+        "start",
+        "",
+        nodes=2,
+        clients=(),
+        orders=(Order((0, 1), (0, 1)),),
+        crashes=1,
+        mortal=(1,),
+        max_epoch=2,
+    ),
+    Scope(
+        "seek",
+        "",
+        nodes=2,
+        first=(1,),
+        before=(put(1, "0"),),
+        clients=((get(1),),),
+        orders=(Order((0, 1), (0, 1)),),
+        max_round=1,
+        settings=PATIENT,
+    ),
     Scope(
         "numbered",
         "",

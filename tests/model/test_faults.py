@@ -32,8 +32,8 @@ FAULTS = (
         "backup.py",
         "if follow is None or message.ballot != state.promised:",
         "if follow is None:",
-        "fast-join",
-        ("one_log", "exactly_once"),
+        "fast-numbered-again",
+        ("one_log",),
     ),
     Fault(
         "a view begins with the log of any member",
@@ -89,7 +89,7 @@ FAULTS = (
         "                state.proposal.told_again = True\n",
         "                pass\n",
         "fast-two-restarts",
-        ("durability",),
+        ("keeper",),
     ),
     Fault(
         "a backup that is told its view again before it is active takes a late Replicate for proof",
@@ -97,7 +97,7 @@ FAULTS = (
         "        forwarding.verify(state.follow)\n        if state.active:\n",
         "        if state.active:\n            forwarding.verify(state.follow)\n",
         "fast-two-restarts",
-        ("durability",),
+        ("keeper",),
     ),
 )
 
@@ -133,4 +133,4 @@ def test_a_view_that_is_told_again_and_called_active_at_once_is_found(tmp_path: 
     """
     bug = next(bug for bug in BUGS if bug.name == "told_again_is_active")
     status, result = search(bug, tmp_path, "fast-told-again")
-    assert (status, result["verdict"], result["check"]) == (1, "violation", "durability")
+    assert (status, result["verdict"], result["check"]) == (1, "violation", "keeper")

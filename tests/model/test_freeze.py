@@ -10,8 +10,8 @@ import pytest
 
 from pbproto import Ballot, Config, Kind, Operation, Put, Replica, Result, TellView
 from pbproto.log import Log
-from pbproto.state import State
-from pbproto.store import Origin
+from pbproto.state import Learner, State
+from pbproto.store import Frozen, Origin, Store
 from tests.core.cluster import Cluster, of
 
 from .disturb import disturb
@@ -139,18 +139,83 @@ def test_what_matters_makes_states_different() -> None:
     assert [names for names in by_form.values() if len(names) > 1] == []
 
 
-def test_the_form_is_the_same_later_and_in_other_words() -> None:
+def seeking() -> Replica:
+    """A primary-to-be that asks who serves, with a client."""
+    replica = Replica(0, 50)
+    replica.step(TellView(view((0, 1))), now=5)
+    replica.step(Put(0, b"k", b"v"), now=5)
+    return replica
+
+
+def filling() -> Replica:
+    """A primary that has offered a newcomer a copy, and is about to hear that it takes none."""
+    replica = Replica(0, 50)
+    replica.step(TellView(view((0,))), now=5)
+    replica.step(Put(0, b"k", b"v"), now=5)
+    replica.step(TellView(view((0, 1))), now=5)
+    learner(replica.state).refusal = "why"
+    return replica
+
+
+def learner(state: State) -> Learner:
+    """The only newcomer."""
+    assert state.lead is not None
+    assert state.lead.filling is not None
+    return state.lead.filling.learners[1]
+
+
+@pytest.mark.parametrize("make", [seeking, filling])
+def test_the_form_is_the_same_later_and_in_other_words(make: Callable[[], Replica]) -> None:
     """What nobody acts on makes no new states, or the search would not end.
 
     Disturb whatever is left out or relative in a state: its form stays. The clock alone does change it.
     """
-    replica = Replica(0, 50)
-    replica.step(TellView(view((0, 1))), now=5)
-    replica.step(Put(0, b"k", b"v"), now=5)
+    replica = make()
     form = freeze(replica.state)
     assert freeze(disturb(replica).state) == form
     replica.state.now += 1
     assert freeze(replica.state) != form
+
+
+LEARNER_CHANGES: dict[str, object] = {
+    "incarnation": 51,
+    "held": 1,
+    "needs": 0,
+    "rounds": 1,
+    "ready": True,
+    "owed_since": 4,
+    "offer_at": 6,
+    "offers": 2,
+    "refusal": "",
+    "frozen": Frozen(Store()),
+}
+
+
+def test_what_a_primary_knows_of_a_newcomer_matters() -> None:
+    """No two stages of a filling are taken for one.
+
+    Change one field of the learner at a time, then whether the view is the primary's own to propose; then
+    what one who seeks has heard. All fields but the member, which is of the told view, have their turn.
+    """
+    assert [name for name in Learner.__slots__ if name != "member"] == list(LEARNER_CHANGES)
+    forms = [freeze(filling().state), freeze(seeking().state)]
+    for field, value in LEARNER_CHANGES.items():
+        state = filling().state
+        assert getattr(learner(state), field) != value
+        setattr(learner(state), field, value)
+        forms.append(freeze(state))
+    state = filling().state
+    assert state.lead is not None
+    assert state.lead.filling is not None
+    state.lead.filling.proposes = False
+    forms.append(freeze(state))
+    state = seeking().state
+    assert state.seeking is not None
+    state.seeking.asked.clear()
+    forms.append(freeze(state))
+    state.seeking.until += 1
+    forms.append(freeze(state))
+    assert len(dict.fromkeys(forms)) == len(forms)
 
 
 def test_a_log_that_has_not_deleted_what_it_forgot_is_the_same() -> None:
@@ -214,6 +279,9 @@ def test_values_that_compare_equal_are_not_mistaken() -> None:
         SCOPES["fast-restart"],
         SCOPES["fast-close-restart"],
         SCOPES["fast-snapshot"],
+        SCOPES["fast-fill"],
+        SCOPES["fast-seek"],
+        SCOPES["fast-lease"],
         replace(SCOPES["fast-three-reads"], depth=8),
     ],
     ids=lambda scope: scope.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..scope import INSTALLATION, SUSPICIOUS, Order, get, put, two
+from ..scope import INSTALLATION, QUESTIONS, SUSPICIOUS, Order, get, put, two
 
 numbered = two(
     "fast-numbered",
@@ -59,6 +59,16 @@ SCOPES = (
         max_round=1,
         depth=20,
         must_see=("base_from_another", "copied", "late_view_refused", "read_after_view_change"),
+    ),
+    two(
+        "fast-numbered-again",
+        "The same nodes are told the next number: what is late of the view before does nothing in this one.",
+        first_epoch=1,
+        clients=((put(0, "1"),), (put(1, "2"),)),
+        orders=(Order((0, 1), (0,), 2),),
+        max_round=1,
+        gone=QUESTIONS,
+        must_see=("learned", "truncated", "commit_after_view_change", "answered_from_results"),
     ),
     two(
         "fast-verdict",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..scope import QUESTIONS, SUSPICIOUS, Order, get, put, two
+from ..scope import INSTALLATION, QUESTIONS, SUSPICIOUS, Order, get, put, two
 
 RESTART_SHOWS = (
     "rejoin",
@@ -19,24 +19,27 @@ RESTART_SHOWS = (
 
 told_again = two(
     "fast-told-again",
-    "A view is told again after one that its primary never heard of, and then a node is lost.",
+    "A view is told again after one that its primary never heard of, and a node is lost: up to a depth.",
+    before=(put(0, "0"),),
     clients=((put(1, "1", after=1), get(0, after=2)),),
     orders=(Order((1,), (1,)), Order((0, 1), (0, 1))),
     crashes=1,
     mortal=(1,),
+    max_round=1,
     gone=QUESTIONS,
-    depth=16,
+    depth=18,
     must_see=("former_life", "base_from_another", "commit_after_view_change", "log_tail"),
 )
 two_restarts = two(
     "fast-two-restarts",
-    "A node restarts; before the view is active again it is told again; then the other restarts.",
+    "A node restarts; before the view is active again it is told again; and one of them restarts.",
     before=(put(0, "0"),),
     clients=(),
     crashes=2,
     again=1,
     max_epoch=3,
-    gone=QUESTIONS,
+    max_round=1,
+    gone=INSTALLATION,
     must_see=("base_from_another", "rejoin", "outbid"),
 )
 
@@ -89,6 +92,7 @@ SCOPES = (
         closes=1,
         crashes=1,
         max_epoch=3,
+        gone=QUESTIONS,
         must_see=(*RESTART_SHOWS, "answered_at_stop", "turned_away_at_stop", "acknowledged_while_stopping"),
     ),
     told_again,

@@ -12,7 +12,7 @@ reads = three(
     clients=((put(0, "1"), get(1, after=1)), (get(0),)),
     orders=(Order((1, 2), (0, 1, 2)),),
     max_round=1,
-    gone=QUESTIONS,
+    gone=INSTALLATION,
     depth=11,
     must_see=("written", "base_from_another", "refused_stale_read", "unknown_took_effect"),
 )
@@ -25,6 +25,7 @@ restart = three(
     timers=1,
     max_epoch=2,
     max_round=1,
+    gone=INSTALLATION,
     settings=SUSPICIOUS,
     must_see=("rejoin_of_three", "commit_after_restart", "lost_took_effect", "former_life", "suspected"),
 )
@@ -34,6 +35,7 @@ timer = three(
     clients=((put(2, "1"),),),
     timers=3,
     max_round=1,
+    gone=INSTALLATION,
     settings=SUSPICIOUS,
     must_see=("suspected", "recovered", "parked_not_applied", "unknown_took_effect", "sent_again"),
 )
@@ -57,13 +59,13 @@ SCOPES = (
     ),
     three(
         "fast-three-join",
-        "One of three goes on alone and writes; then all three are a view again: up to a depth.",
+        "One of three goes on alone and writes; then all three are a view again.",
+        before=(put(0, "0"),),
         clients=((put(1, "1", after=1),),),
         orders=(Order((1,), (1,)), Order((0, 1, 2), (0, 1))),
         max_epoch=3,
         max_round=1,
         gone=INSTALLATION,
-        depth=17,
         must_see=("base_from_another", "log_tail"),
     ),
     three(
