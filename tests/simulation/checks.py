@@ -180,6 +180,7 @@ class Checks:
         self._obeys(state, effects)
         conduct.other_ballot(state, event, effects, before)
         conduct.says_active(self, host, state)
+        conduct.says_ready(host, state)
         conduct.bounded(state, before)
         conduct.keeps_out(host, state, before)
         conduct.stands_by(state, before)
