@@ -87,16 +87,54 @@ def left_while_installing() -> Plan:
 def refused_after_filling() -> Plan:
     """2 is no newcomer any more when its new life refuses what the former one was offered.
 
-    What 2 says of its copy is held up, so 0 offers again; 2 is restarted before, and the view is taken back.
+    What 2 says of its copy is lost, so 0 offers again; 2 is restarted before, and the view is taken back.
     """
     return plan(
         CALM,
         view(0, (0, 1)),
         put(100, 0, "x"),
         view(500, (0, 1, 2)),
-        fault("hold_one_way", 501, 900, 2, 0),
+        fault("cut_one_way", 501, 700, 2, 0),
         fault("crash", 600, 605, 2),
+        fault("hold_one_way", 740, 900, 2, 0),
         view(850, (0, 1)),
+    )
+
+
+def learned_late(release: int) -> Plan:
+    """2 says that it holds a copy when 0, whose copy it is, is down, or up again."""
+    return plan(
+        CALM,
+        view(0, (0, 1)),
+        put(100, 0, "x"),
+        view(500, (0, 1, 2)),
+        fault("hold_one_way", 501, release, 2, 0),
+        fault("crash", 550, 750, 0),
+    )
+
+
+def less_while_filling() -> Plan:
+    """While 2 fetches its copy from 0 the outside changes its mind: 1, which serves, is to go."""
+    ambush = replace(fault("ambush", 490, 1000, 0), amount=84)  # when 0 is a source: another view, {0, 2}
+    return plan(CALM, view(0, (0, 1)), put(100, 0, "x"), ambush, view(500, (0, 1, 2)), put(800, 0, "y"))
+
+
+def short_tail() -> Plan:
+    """2 was away for a moment and lacks some of the log, which is on its way for long; then 2 stands still.
+
+    A promise of 2 waits for 0 as well, which stands still before.
+    """
+    return plan(
+        CALM,
+        view(0, (0, 1, 2)),
+        put(100, 0, "x"),
+        view(200, (0, 1)),
+        put(300, 0, "y"),
+        replace(fault("slow", 499, 900, 2), amount=800),  # a step takes 40 ms
+        view(500, (0, 1, 2)),
+        fault("pause", 615, 640, 0),
+        fault("hold_one_way", 660, 760, 0, 2),
+        fault("pause", 755, 850, 2),
     )
 
 
