@@ -54,9 +54,6 @@ def _operation(state: State, event: Request) -> Operation | None:
 
 def drive(state: State, waiter: Waiter, out: Out) -> None:
     """Bring a request on its way in the view that is being served."""
-    if waiter.driven == state.promised:
-        return
-    waiter.driven = state.promised
     lead = state.lead
     if lead is None:
         forwarding.forward(state, waiter, out)

@@ -41,8 +41,6 @@ class Waiter:
     exposed: bool = False
     """The write may stand in some log, here or elsewhere, so that it may take effect without us."""
     size: int = 0
-    driven: Ballot = NO_BALLOT
-    """The ballot in which it was last brought on its way: once is enough, the rooms repeat what is lost."""
 
 
 @dataclass(slots=True)

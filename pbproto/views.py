@@ -13,7 +13,6 @@ from .gate import ignore, refuse
 from .messages import Envelope, Refusal, Told
 from .out import Out
 from .proposing import MAX_DOUBLINGS, abandon, hasten, propose, send_proposal
-from .requests import drive_all
 from .state import FOREVER, State
 from .status import explain
 from .values import View
@@ -84,7 +83,6 @@ def pursue(state: State, out: Out) -> None:
             if state.proposal is not None:
                 state.proposal.told_again = True
             hasten(state, out)
-            drive_all(state, out)
         elif leases.bind(state):
             # A view of this node alone would be active at once, and its former primary read the past.
             leases.postpone(state, out)
@@ -95,9 +93,7 @@ def pursue(state: State, out: Out) -> None:
         # before the view was told again.
         abandon(state)
         forwarding.verify(state.follow)
-        if state.active:
-            drive_all(state, out)
-        else:
+        if not state.active:
             # The promise may have gone to a proposal that nobody stands by any more.
             nudge(state, out)
     else:

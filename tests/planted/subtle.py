@@ -23,7 +23,7 @@ SUBTLE: tuple[Bug, ...] = (
     ),
     unexplored(
         "serving_outside",
-        "a node outside the view that it was told last serves nobody",
+        "a node outside the view that it was told last does not say that it is ready",
         (
             "state.py",
             """        return self.active and self.inside
@@ -544,13 +544,16 @@ SUBTLE: tuple[Bug, ...] = (
         ),
     ),
     unexplored(
-        "driven_once_per_epoch",
+        "driven_once",
         "who waits is brought on the way in each ballot",
         (
             "requests.py",
-            """    if waiter.driven == state.promised:
+            """    for waiter in list(state.waiting.clients.values()):
+        drive(state, waiter, out)
 """,
-            """    if waiter.driven.epoch == state.promised.epoch:
+            """    for waiter in list(state.waiting.clients.values()):
+        if not waiter.exposed:
+            drive(state, waiter, out)
 """,
         ),
     ),

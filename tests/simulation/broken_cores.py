@@ -9,14 +9,19 @@ from pbproto.messages import Replicate
 from pbproto.out import Out
 from pbproto.state import FOREVER, State
 
+from .parameters import draw
 from .run import Outcome, run_seed
 
 SEEDS = 40
 
 
-def failing() -> Outcome:
-    """The run of the first seed that fails with the fault that is in place."""
+def failing(*, lossy: bool = False) -> Outcome:
+    """The run of the first seed (if ``lossy``, of those in which messages are lost at random) that fails
+    with the fault that is in place.
+    """
     for seed in range(SEEDS):
+        if lossy and not draw(seed).loss:
+            continue
         outcome = run_seed(seed)
         if not outcome.ok:
             return outcome

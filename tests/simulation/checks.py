@@ -25,7 +25,7 @@ from pbproto import (
 )
 from pbproto.effects import Listing, Value, ViewAccepted, Written
 from pbproto.events import TellView
-from pbproto.messages import Promise
+from pbproto.messages import Promise, Replicated
 from pbproto.state import State
 from pbproto.store import Store
 from pbproto.values import RequestId, View
@@ -176,10 +176,11 @@ class Checks:
             self.watch.after(self, host.id, effects)  # type: ignore[arg-type]
         except AssertionError as error:
             raise Violation("watch", str(error)) from error
-        self._ballots(host, state, before)
+        self._ballots(host, state, effects, before)
         self._obeys(state, effects)
         conduct.other_ballot(state, event, effects, before)
         conduct.says_active(self, host, state)
+        conduct.says_ready(host, state)
         conduct.bounded(state, before)
         conduct.keeps_out(host, state, before)
         conduct.stands_by(state, before)
@@ -199,9 +200,15 @@ class Checks:
         deadline = host.replica.deadline  # type: ignore[union-attr]
         demand(deadline is None or deadline > state.now, "deadline", f"node {host.id} spins at {state.now}")
 
-    def _ballots(self, host: Host, state: State, before: Before) -> None:
+    def _ballots(self, host: Host, state: State, effects: tuple[Effect, ...], before: Before) -> None:
         life = (host.id, host.life)
         if state.promised != before.promised:
+            # What it took in, in the same step, before a lease ran out and it began a view of its own.
+            for effect in effects:
+                if isinstance(effect, Send) and isinstance(effect.message, Replicated):
+                    key = (life, effect.message.ballot)
+                    held = min(effect.message.log_end, state.log.end)
+                    self.reached[key] = max(held, self.reached.get(key, 0))
             self.left.setdefault((life, before.promised), self.world.steps)
             self.sealed.setdefault((life, before.promised), self.world.steps)
         if state.synced is not None and state.synced == state.promised:

@@ -22,7 +22,7 @@ from pbproto.messages import (
     VerdictCode,
 )
 from pbproto.state import FOREVER, Lead, State
-from pbproto.status import standing
+from pbproto.status import describe, standing
 from pbproto.values import RequestId
 
 from .violation import demand
@@ -87,6 +87,17 @@ def says_active(checks: Checks, host: Host, state: State) -> None:
             f"node {host.id} says active; it was told at step {since}, and node {id_} had left {ballot} "
             f"at step {left}",
         )
+
+
+def says_ready(host: Host, state: State) -> None:
+    """Who turns every client away does not say that it is ready: a load balancer goes by this word."""
+    told = state.told
+    lets_in = told is not None and told.member(host.id) is not None and not state.closing
+    demand(
+        lets_in or not describe(state, state.now).ready,
+        "ready",
+        f"node {host.id} says that it is ready, and lets nobody in",
+    )
 
 
 def leads(state: State, members: Mapping[int, int]) -> None:

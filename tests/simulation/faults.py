@@ -25,6 +25,18 @@ def _itself(condition: Callable[[State], object]) -> Moment:
     return lambda state: state.id if condition(state) else None
 
 
+def _fetches(state: State) -> bool:
+    """It has part of a snapshot: of the base of a view, or of a copy for the next one."""
+    return any(part is not None and part.thaw is not None for part in (state.staging, state.learning))
+
+
+def _gives(state: State) -> bool:
+    """Somebody fetches a snapshot from it."""
+    filling = state.lead.filling if state.lead is not None else None
+    learners = filling.learners.values() if filling is not None else ()
+    return state.frozen is not None or any(learner.frozen is not None for learner in learners)
+
+
 def _promiser(state: State) -> int | None:
     """A member whose promise a primary has while it waits for another's."""
     proposal = state.proposal
@@ -44,8 +56,8 @@ def _adopter(state: State) -> int | None:
 MOMENTS: dict[str, Moment] = {
     "it has promised": _itself(lambda state: state.follow is not None and not state.active),
     "it proposes": _itself(lambda state: state.proposal is not None and len(state.proposal.promises) > 1),
-    "it fetches": _itself(lambda state: state.staging is not None and state.staging.thaw is not None),
-    "it is a source": _itself(lambda state: state.frozen is not None),
+    "it fetches": _itself(_fetches),
+    "it is a source": _itself(_gives),
     "it forwards": _itself(lambda state: state.follow is not None and bool(state.follow.forwarded)),
     "its log is uncommitted": _itself(
         lambda state: state.lead is not None and len(state.lead.uncommitted) > 2

@@ -39,6 +39,7 @@ that address, a later life of the one it was meant for, or it comes from a life 
 IMPOSSIBLE = {
     ("Told", "to_former_life"): "a nudge is for whichever life runs there",
     ("Propose", "to_former_life"): "a proposal is for whichever life runs there",
+    ("Seek", "to_former_life"): "who asks does not know yet which life runs there",
 }
 """Cells that cannot be hit, and why."""
 RARE = {
@@ -53,8 +54,9 @@ RARE = {
         "Replicated",
         "Forwarded",
         "Confirmed",
+        "Learned",
     )
-}
+} | {("Offer", "to_stranger"): "a newcomer has to move while it is being filled"}
 """Cells that are counted and not demanded, and why."""
 
 REJECTED = (
@@ -104,7 +106,6 @@ UNREACHED_REASONS = {
     "not_the_primary": "who speaks in a ballot as its primary is its primary",
     "not_synced": "a correct primary replicates when all members are synced",
     "not_a_backup": "who speaks in an active ballot is a member of it, in the life it was installed with",
-    "not_a_member": "who speaks in a ballot is a member of it",
     "beyond_the_log": "a correct member acknowledges and confirms what was sent",
     "other_history": "there is one cluster; another one on a reused port is for the unit tests",
 }

@@ -168,6 +168,17 @@ def given_by_a_former_life() -> Plan:
     )
 
 
+def taken_in_at_last() -> Plan:
+    """1 takes a write of 0 in and begins a view of its own in one step: then the lease that it gave is over."""
+    base = _leased(10_000)
+    return plan(
+        replace(base.parameters, ids=(0, 1), first=(0, 1)),
+        view(0, (0, 1)),
+        *(put(time, 0, f"x{time}", time) for time in (*range(990, 1000), *range(1980, 2010))),
+        view(1000, (1,)),
+    )
+
+
 LEASES = {
     "lease_given_by_a_former_life": given_by_a_former_life(),
     "lease_handed_over": handed_over(),
@@ -177,5 +188,6 @@ LEASES = {
     **{f"lease_old_answers_{seed}": old_answers(seed) for seed in (1, 2)},
     "lease_one_lapsed": one_lapsed(),
     "lease_slow_holder": slow_holder(),
+    "lease_taken_in_at_last": taken_in_at_last(),
     "lease_told_behind": told_behind(1500),
 }

@@ -98,6 +98,21 @@ def question_under_way() -> Plan:
     )
 
 
+def round_under_way() -> Plan:
+    """0 is told the view again while a backup's part in an older round of its own is held up.
+
+    1 has been alone since, and does not hear of the view of both yet.
+    """
+    return plan(
+        replace(CALM, ids=(0, 1), first=(0, 1)),
+        view(0, (0, 1)),
+        fault("hold_one_way", 490, 1000, 1, 0),
+        Ask(500 * MILLISECOND, 0, 0, "get", "k", patience=10 * SECOND),
+        view(600, (1,)),
+        view(900, (0, 1), (0,)),
+    )
+
+
 def fresh_primary(alone: int) -> Plan:
     """0 begins to lead when 1, which has adopted its base, has been alone and has written meanwhile."""
     return plan(
@@ -113,13 +128,17 @@ def fresh_primary(alone: int) -> Plan:
 
 
 def late_fetch(release: int) -> Plan:
-    """A copy of a Fetch reaches its source when the receiver has it all; later the source is one again."""
+    """A copy of a Fetch reaches its source when the receiver has it all; later the source is one again.
+
+    0 is restarted and told its own view again. It is no newcomer then: it gets the state under the seal.
+    """
     return plan(
-        replace(CALM, first=(1, 2), config=replace(CALM.config, log_keep_bytes=0)),
-        view(0, (1, 2)),
+        replace(CALM, config=replace(CALM.config, log_keep_bytes=0)),
+        view(0, (0, 1, 2)),
         *(put(100 + 10 * number, 1, f"x{number}", number) for number in range(3)),
-        replace(fault("slow", 499, 1500, 2), amount=800),
-        view(500, (0, 1, 2)),
+        replace(fault("slow", 499, 1500, 2), amount=800),  # a step takes 40 ms
+        fault("crash", 500, 505, 0),
+        Change(510 * MILLISECOND, (), (Told(0, 0),)),
         fault("hold_one_way", 520, release, 0, 1),
         fault("pause", release - 10, release + 100, 2),
         *(put(1700 + 10 * number, 1, f"y{number}", number) for number in range(3)),
@@ -145,6 +164,22 @@ def late_forward(release: int) -> Plan:
         put(1000, 1, "refused"),
         fault("hold_one_way", 1100, release, 1, 0),
         put(1800, 1, "next", 1),
+    )
+
+
+def forward_in_doubt() -> Plan:
+    """The client of 2 is turned away when 2 holds the base of the next view, which is active only later.
+
+    Its write was sent on to 0, which told 2 of it, and not 1; so it stands in that base.
+    """
+    return plan(
+        replace(CALM, config=replace(CALM.config, request_timeout=SECOND)),
+        view(0, (0, 1, 2)),
+        fault("cut_one_way", 400, 2000, 0, 1),
+        put(450, 2, "in doubt"),
+        replace(fault("slow", 499, 700, 2), amount=800),  # a step takes 40 ms
+        view(500, (1, 2)),
+        fault("cut_one_way", 640, 2000, 2, 1),
     )
 
 

@@ -262,10 +262,16 @@ def test_the_command_regenerates(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_a_node_shows_what_it_waits_for() -> None:
-    """Goal: what only the status says is in stories, too. Method: a member that does not answer."""
-    story = load(HEAD + "at 0 node 1: starts as life 1\nat 0 node 1: told {1 2}\nat 9 node 1: status\n")
-    lines = play(story).story.passages[-1].effects
-    assert lines[0].startswith("is installing as primary in {1 2}; promised 1.0@1/1")
-    assert lines[1:] == ["waits for 2 at host2:80: it has not promised yet"]
+    """Goal: what only the status says is in stories, too.
+
+    Method: a member that answers neither the question whether it serves a view nor the proposal after it.
+    """
+    looks = "at 9 node 1: status\nat 500 node 1: tick\nat 509 node 1: status\n"
+    story = load(HEAD + "at 0 node 1: starts as life 1\nat 0 node 1: told {1 2}\n" + looks)
+    before, _, after = (passage.effects for passage in play(story).story.passages[-3:])
+    assert before[0].startswith("is installing as primary in {1 2}; promised none")
+    assert before[1:] == ["waits for 2 at host2:80: it has not said whether it serves"]
+    assert after[0].startswith("is installing as primary in {1 2}; promised 1.0@1/1")
+    assert after[1:] == ["waits for 2 at host2:80: it has not promised yet"]
     assert isinstance(story.passages[0].command.doing, Starts)
     assert isinstance(story.passages[-1].command.doing, Shows)

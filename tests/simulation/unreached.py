@@ -21,7 +21,9 @@ UNREACHED: tuple[tuple[str, str], ...] = (
     (' → ignore(state, out, "not_an_epoch"', _CORRECT),
     (' → ignore(state, out, "not_its_own_ballot"', _CORRECT),
     (' → ignore(state, out, "not_a_view_of_ours"', _CORRECT),
-    (' → ignore(state, out, "not_a_member"', _CORRECT),
+    ("proposing: if proposal.view.member(envelope.sender) is None: → ignore", _CORRECT),
+    ("transfer: if promised is None or promised[0] != envelope.sender_incarnation: → ignore", _CORRECT),
+    ("transfer: if message.applied > staging.base.end: → return ignore", _CORRECT),
     ("transfer: if message.offset != 0: → return ignore", _CORRECT),
     ("transfer: if staging.snapshot and (staging.thaw is None → return ignore", _CORRECT),
     (
@@ -40,7 +42,6 @@ UNREACHED: tuple[tuple[str, str], ...] = (
     ("ordering: if write is not None: → else", _REDUNDANT),
     ("store: if operation.counter < origin.settled: → return Known.SETTLED", _REDUNDANT),
     ("forwarding: if follow is None: → return", _REDUNDANT),
-    ("proposing: if backup is None: → return", _REDUNDANT),
     ("status: if follow is not None: → else", _REDUNDANT),
     ("status: if told is None or not told.members: → return ()", _REDUNDANT),
     ('status: if staging is None: → return ""', _REDUNDANT),

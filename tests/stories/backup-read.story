@@ -6,13 +6,18 @@ at 0 node 1: starts as life 2
 at 0 node 1: told {1 2}
     accepts the view
     notes view_told members=1=host1:80,2=host2:80 epoch=unnumbered
-    notes proposed ballot=1.0@1 members=1,2
-    sends Propose 1>2 #1 to host2:80: ballot 1.0@1/2, members {1 2}, numbered no
+    sends Seek 1>2 #1 to host2:80: members {1 2}
 at 0 node 2: starts as life 1
 at 0 node 2: told {1 2}
     accepts the view
     notes view_told members=1=host1:80,2=host2:80 epoch=unnumbered
     sends Told 2>1 #1 to host1:80: members {1 2}, epoch 0
+at 0 node 2: receives Seek 1>2 #1
+    notes ignored reason=nothing_to_offer message=Seek sender=1
+    sends Refuse 2>1 #1 to host1:80 life 2: ballot none, reason nothing_to_offer, addressee 2, promised none
+at 0 node 1: receives Refuse 2>1 #1
+    notes proposed ballot=1.0@1 members=1,2
+    sends Propose 1>2 #1 to host2:80: ballot 1.0@1/2, members {1 2}, numbered no
 at 0.501641 node 2: receives Propose 1>2 #1
     notes promised ballot=1.0@1 synced=None log_end=0
     sends Promise 2>1 #1 to host1:80 life 2: ballot 1.0@1/2, synced none, history none, base 0, log end 0, commit 0, lineage []

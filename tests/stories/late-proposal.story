@@ -7,12 +7,17 @@ at 0 node 1: starts as life 2
 at 0 node 0: told {0 1}
     accepts the view
     notes view_told members=0=host0:80,1=host1:80 epoch=unnumbered
-    notes proposed ballot=1.0@0 members=0,1
-    sends Propose 0>1 #1 to host1:80: ballot 1.0@0/1, members {0 1}, numbered no
+    sends Seek 0>1 #1 to host1:80: members {0 1}
 at 0 node 1: told {0 1}
     accepts the view
     notes view_told members=0=host0:80,1=host1:80 epoch=unnumbered
     sends Told 1>0 #1 to host0:80: members {0 1}, epoch 0
+at 0 node 1: receives Seek 0>1 #1
+    notes ignored reason=nothing_to_offer message=Seek sender=0
+    sends Refuse 1>0 #1 to host0:80 life 1: ballot none, reason nothing_to_offer, addressee 1, promised none
+at 0 node 0: receives Refuse 1>0 #1
+    notes proposed ballot=1.0@0 members=0,1
+    sends Propose 0>1 #1 to host1:80: ballot 1.0@0/1, members {0 1}, numbered no
 at 1 node 1: receives Propose 0>1 #1
     notes promised ballot=1.0@0 synced=None log_end=0
     sends Promise 1>0 #1 to host0:80 life 1: ballot 1.0@0/1, synced none, history none, base 0, log end 0, commit 0, lineage []

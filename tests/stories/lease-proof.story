@@ -9,9 +9,8 @@ at 0 node 3: starts as life 3
 at 0 node 1: told {1 2 3}
     accepts the view
     notes view_told members=1=host1:80,2=host2:80,3=host3:80 epoch=unnumbered
-    notes proposed ballot=1.0@1 members=1,2,3
-    sends Propose 1>2 #1 to host2:80: ballot 1.0@1/1, members {1 2 3}, numbered no
-    sends Propose 1>3 #1 to host3:80: ballot 1.0@1/1, members {1 2 3}, numbered no
+    sends Seek 1>2 #1 to host2:80: members {1 2 3}
+    sends Seek 1>3 #1 to host3:80: members {1 2 3}
 at 0 node 2: told {1 2 3}
     accepts the view
     notes view_told members=1=host1:80,2=host2:80,3=host3:80 epoch=unnumbered
@@ -20,6 +19,17 @@ at 0 node 3: told {1 2 3}
     accepts the view
     notes view_told members=1=host1:80,2=host2:80,3=host3:80 epoch=unnumbered
     sends Told 3>1 #1 to host1:80: members {1 2 3}, epoch 0
+at 0 node 2: receives Seek 1>2 #1
+    notes ignored reason=nothing_to_offer message=Seek sender=1
+    sends Refuse 2>1 #1 to host1:80 life 1: ballot none, reason nothing_to_offer, addressee 2, promised none
+at 0 node 3: receives Seek 1>3 #1
+    notes ignored reason=nothing_to_offer message=Seek sender=1
+    sends Refuse 3>1 #1 to host1:80 life 1: ballot none, reason nothing_to_offer, addressee 3, promised none
+at 0 node 1: receives Refuse 2>1 #1
+at 0 node 1: receives Refuse 3>1 #1
+    notes proposed ballot=1.0@1 members=1,2,3
+    sends Propose 1>2 #1 to host2:80: ballot 1.0@1/1, members {1 2 3}, numbered no
+    sends Propose 1>3 #1 to host3:80: ballot 1.0@1/1, members {1 2 3}, numbered no
 at 1 node 2: receives Propose 1>2 #1
     notes promised ballot=1.0@1 synced=None log_end=0
     sends Promise 2>1 #1 to host1:80 life 1: ballot 1.0@1/1, synced none, history none, base 0, log end 0, commit 0, lineage []
@@ -87,9 +97,9 @@ at 22 node 2: receives Replicate 1>2 #2
     sends Replicated 2>1 #2 to host1:80 life 1: ballot 1.0@1/1, log end 0, round 1, lease 1000 ms
 at 23 node 3: receives Replicate 1>3 #2
     notes ignored reason=wrong_incarnation message=Replicate sender=1
-    sends Refuse 3>1 #1 to whoever asked life 1: ballot 1.0@1/1, reason wrong_incarnation, addressee 3, promised none
+    sends Refuse 3>1 #2 to whoever asked life 1: ballot 1.0@1/1, reason wrong_incarnation, addressee 3, promised none
 at 24 node 1: receives Replicated 2>1 #2
-at 25 node 1: receives Refuse 3>1 #1
+at 25 node 1: receives Refuse 3>1 #2
     notes suspected backup=3 reason="it was restarted and has not been told this view since"
 
 # Nobody is answered, and 2 does not say "active": an outside could restart 1 and 2 then.

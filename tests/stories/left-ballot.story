@@ -10,12 +10,17 @@ at 0 node 3: starts as life 3
 at 0 node 1: told {1 3}
     accepts the view
     notes view_told members=1=host1:80,3=host3:80 epoch=unnumbered
-    notes proposed ballot=1.0@1 members=1,3
-    sends Propose 1>3 #1 to host3:80: ballot 1.0@1/1, members {1 3}, numbered no
+    sends Seek 1>3 #1 to host3:80: members {1 3}
 at 0 node 3: told {1 3}
     accepts the view
     notes view_told members=1=host1:80,3=host3:80 epoch=unnumbered
     sends Told 3>1 #1 to host1:80: members {1 3}, epoch 0
+at 0 node 3: receives Seek 1>3 #1
+    notes ignored reason=nothing_to_offer message=Seek sender=1
+    sends Refuse 3>1 #1 to host1:80 life 1: ballot none, reason nothing_to_offer, addressee 3, promised none
+at 0 node 1: receives Refuse 3>1 #1
+    notes proposed ballot=1.0@1 members=1,3
+    sends Propose 1>3 #1 to host3:80: ballot 1.0@1/1, members {1 3}, numbered no
 at 1 node 3: receives Propose 1>3 #1
     notes promised ballot=1.0@1 synced=None log_end=0
     sends Promise 3>1 #1 to host1:80 life 1: ballot 1.0@1/1, synced none, history none, base 0, log end 0, commit 0, lineage []
@@ -28,12 +33,17 @@ at 2 node 1: receives Promise 3>1 #1
 at 3 node 2: told {2 3}
     accepts the view
     notes view_told members=2=host2:80,3=host3:80 epoch=unnumbered
-    notes proposed ballot=1.0@2 members=2,3
-    sends Propose 2>3 #1 to host3:80: ballot 1.0@2/2, members {2 3}, numbered no
+    sends Seek 2>3 #1 to host3:80: members {2 3}
 at 3 node 3: told {2 3}
     accepts the view
     notes view_told members=2=host2:80,3=host3:80 epoch=unnumbered
     sends Told 3>2 #1 to host2:80: members {2 3}, epoch 0
+at 3 node 3: receives Seek 2>3 #1
+    notes ignored reason=nothing_to_offer message=Seek sender=2
+    sends Refuse 3>2 #1 to host2:80 life 2: ballot none, reason nothing_to_offer, addressee 3, promised 1.0@1/1
+at 3 node 2: receives Refuse 3>2 #1
+    notes proposed ballot=1.0@2 members=2,3
+    sends Propose 2>3 #1 to host3:80: ballot 1.0@2/2, members {2 3}, numbered no
 at 4 node 3: receives Propose 2>3 #1
     notes promised ballot=1.0@2 synced=None log_end=0
     sends Promise 3>2 #1 to host2:80 life 2: ballot 1.0@2/2, synced none, history none, base 0, log end 0, commit 0, lineage []
@@ -54,8 +64,8 @@ at 5 node 3: status
 # Now the offer arrives. Node 3 may not take it; if it kept silent, node 1 would offer it for ever.
 at 6 node 3: receives Adopt 1>3 #1
     notes ignored reason=promised_higher message=Adopt sender=1
-    sends Refuse 3>1 #1 to host1:80 life 1: ballot 1.0@1/1, reason promised_higher, addressee 3, promised 1.0@2/2
-at 7 node 1: receives Refuse 3>1 #1
+    sends Refuse 3>1 #2 to host1:80 life 1: ballot 1.0@1/1, reason promised_higher, addressee 3, promised 1.0@2/2
+at 7 node 1: receives Refuse 3>1 #2
     notes proposed ballot=2.0@1 members=1,3
     sends Propose 1>3 #2 to host3:80: ballot 2.0@1/1, members {1 3}, numbered no
 at 8 node 3: receives Propose 1>3 #2

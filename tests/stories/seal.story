@@ -6,9 +6,8 @@ at 0 node 0: starts as life 2
 at 0 node 0: told {0 1 2} epoch 1
     accepts the view
     notes view_told members=0=host0:80,1=host1:80,2=host2:80 epoch=1
-    notes proposed ballot=1.0@0 members=0,1,2
-    sends Propose 0>1 #1 to host1:80: ballot 1.0@0/2, members {0 1 2}, numbered yes
-    sends Propose 0>2 #1 to host2:80: ballot 1.0@0/2, members {0 1 2}, numbered yes
+    sends Seek 0>1 #1 to host1:80: members {0 1 2}
+    sends Seek 0>2 #1 to host2:80: members {0 1 2}
 at 0 node 1: starts as life 3
 at 0 node 1: told {0 1 2} epoch 1
     accepts the view
@@ -19,6 +18,17 @@ at 0 node 2: told {0 1 2} epoch 1
     accepts the view
     notes view_told members=0=host0:80,1=host1:80,2=host2:80 epoch=1
     sends Told 2>0 #1 to host0:80: members {0 1 2}, epoch 1
+at 0 node 1: receives Seek 0>1 #1
+    notes ignored reason=nothing_to_offer message=Seek sender=0
+    sends Refuse 1>0 #1 to host0:80 life 2: ballot none, reason nothing_to_offer, addressee 1, promised none
+at 0 node 2: receives Seek 0>2 #1
+    notes ignored reason=nothing_to_offer message=Seek sender=0
+    sends Refuse 2>0 #1 to host0:80 life 2: ballot none, reason nothing_to_offer, addressee 2, promised none
+at 0 node 0: receives Refuse 1>0 #1
+at 0 node 0: receives Refuse 2>0 #1
+    notes proposed ballot=1.0@0 members=0,1,2
+    sends Propose 0>1 #1 to host1:80: ballot 1.0@0/2, members {0 1 2}, numbered yes
+    sends Propose 0>2 #1 to host2:80: ballot 1.0@0/2, members {0 1 2}, numbered yes
 at 0.483354 node 1: receives Propose 0>1 #1
     notes promised ballot=1.0@0 synced=None log_end=0
     sends Promise 1>0 #1 to host0:80 life 2: ballot 1.0@0/2, synced none, history none, base 0, log end 0, commit 0, lineage []
@@ -69,8 +79,8 @@ at 3.637737 node 0: receives Confirm 1>0 #1
     sends Replicate 0>2 #2 to host2:80 life 1: ballot 1.0@0/2, first 0, operations [], commit 0, round 1
 at 4.422749 node 2: receives Replicate 0>2 #2
     notes ignored reason=promised_higher message=Replicate sender=0
-    sends Refuse 2>0 #1 to whoever asked life 2: ballot 1.0@0/2, reason promised_higher, addressee 2, promised 2.0@1/3
-at 5 node 0: receives Refuse 2>0 #1
+    sends Refuse 2>0 #2 to whoever asked life 2: ballot 1.0@0/2, reason promised_higher, addressee 2, promised 2.0@1/3
+at 5 node 0: receives Refuse 2>0 #2
     notes suspected backup=2 reason="it has promised ballot 2.0@1"
 at 5 node 0: status
     is installing as primary in {0 1 2} epoch 1; promised 1.0@0/2, log 0, commit 0, 0 keys, 0 waiting
