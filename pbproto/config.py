@@ -39,7 +39,7 @@ class Config:
     chunk_bytes: int = 1 * MIB
     """How much one chunk of a state transfer carries, unless a single item is larger."""
     fill_rate: int = 0
-    """Bytes of the state that a newcomer gets in a second while the present view goes on; 0: as fast as it asks."""
+    """Bytes a second of the state for a newcomer, while the present view goes on; 0: as fast as it asks."""
     log_keep_bytes: int = 4 * MIB
     """How much of the committed log is kept to catch up members that were away for a while."""
 

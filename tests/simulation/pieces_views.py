@@ -33,7 +33,7 @@ def leftover() -> Plan:
 def late_proposal(silent: int) -> Plan:
     """A late copy of a proposal reaches the next life of a member whose promise the primary has.
 
-    The primary 0 waits for 2. At first it asks whether anybody serves a view, and proposes after half a second.
+    The primary 0 waits for 2. First it asks whether anybody serves a view, and proposes after half a second.
     The promise of 1 came late, so the proposal went out again, and that copy is held; 1 is restarted and told
     the view again, its nudges are lost, and it promises what the copy says. Until ``silent`` (milliseconds)
     nothing that it says arrives: this promise, or not even that.
