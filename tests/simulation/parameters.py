@@ -139,7 +139,7 @@ def draw(seed: int) -> Parameters:
             chunk_bytes=pick(random, (1, 100, 400)) if prefill < 1000 else 400,
             log_keep_bytes=pick(random, (0, 600)),
         )
-    config, rounds = _leases(seed, config, ids)
+    config, rounds = _leases(seed, _pace(seed, config), ids)
     first = tuple(id_ for id_ in ids if shape is Shape.HALVES or chance(random, 0.8)) or ids
     return Parameters(
         shape=shape,
@@ -175,6 +175,11 @@ def draw(seed: int) -> Parameters:
         config=config,
         rounds=rounds,
     )
+
+
+def _pace(seed: int, config: Config) -> Config:
+    """In a quarter of the runs newcomers are filled slowly; with many keys that takes a second or two."""
+    return replace(config, fill_rate=pick(stream(seed, "pace"), (0, 0, 0, 10_000)))
 
 
 def _leases(seed: int, config: Config, ids: tuple[int, ...]) -> tuple[Config, tuple[int, ...]]:
