@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from ..scope import QUESTIONS, Order, Scope, get, put
+from ..scope import INSTALLATION, QUESTIONS, Order, Scope, get, put
 
 SETTINGS = {
     "request_timeout": 100_000,
@@ -77,9 +77,9 @@ SCOPES = (
     replace(
         handover,
         name="big-lease-handover",
-        about="The same with a write, to the end.",
+        about="The same with a write: up to a depth.",
         clients=((put(0, "1", after=1),), (get(1),)),
-        depth=None,
+        depth=27,
         must_see=("leased_read", "released", "commit_after_view_change"),
     ),
     leased(
@@ -93,6 +93,7 @@ SCOPES = (
         mortal=(1,),
         timers=1,
         passes=((82, 100, 100),),
+        gone=INSTALLATION,
         max_epoch=2,
         max_round=2,
         depth=15,

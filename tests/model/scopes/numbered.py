@@ -36,8 +36,11 @@ SCOPES = (
     replace(
         numbered,
         name="big-numbered",
-        about="Two clients, three requests, numbered views told late, out of order or never.",
+        about="Two clients, two requests, numbered views told late, out of order or never: to the end.",
         clients=(*numbered.clients, (put(0, "2"),)),
+        gone=QUESTIONS,
+        max_round=2,
+        depth=None,
     ),
     numbered_restart,
     replace(
@@ -46,7 +49,7 @@ SCOPES = (
         about="Two clients, three requests, a later numbered view, and any node restarts: up to a depth.",
         clients=((put(0, "1"), get(1)), (put(1, "2"),)),
         mortal=(),
-        depth=15,
+        depth=18,
     ),
     two(
         "fast-interrupted",

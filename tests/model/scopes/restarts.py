@@ -81,7 +81,7 @@ SCOPES = (
         crashes=1,
         timers=2,
         max_epoch=3,
-        depth=15,
+        depth=17,
         settings=SUSPICIOUS,
         must_see=(*RESTART_SHOWS, "suspected", "parked_not_applied", "unknown_took_effect", "sent_again"),
     ),
@@ -99,6 +99,8 @@ SCOPES = (
     replace(
         told_again,
         name="big-told-again",
+        about="The same to the end, with more rounds.",
+        max_round=2,
         depth=None,
         must_see=("rejoin", "base_from_another", "commit_after_view_change", "read_after_view_change"),
     ),

@@ -54,6 +54,7 @@ SCOPES = (
         reads,
         name="big-three",
         about="Two clients, three requests, two of the nodes go on: to the end.",
+        gone=QUESTIONS,
         depth=None,
         must_see=("base_from_another", "refused_stale_read", "read_after_view_change"),
     ),
@@ -86,6 +87,7 @@ SCOPES = (
         about="Two clients, a write and a read, any node restarts, and time passes.",
         clients=((put(2, "1"),), (get(0),)),
         mortal=(),
+        gone=QUESTIONS,
     ),
     timer,
     replace(
@@ -97,10 +99,11 @@ SCOPES = (
     ),
     three(
         "big-leftover",
-        "Two changes of view: the second one brings a leftover of the first view back.",
+        "Two changes of view: the second one brings a leftover of the first view back: up to a depth.",
         clients=((put(0, "1"),), (put(1, "2", after=1),)),
         orders=(Order((1, 2), (1, 2)), Order((0, 2), (0, 2))),
         max_round=1,
+        gone=INSTALLATION,
         depth=19,
         must_see=("truncated", "base_from_another", "commit_after_view_change"),
     ),
@@ -111,7 +114,7 @@ SCOPES = (
         orders=(Order((1, 2), (0, 1, 2)), Order((0, 2), (0, 2))),
         crashes=1,
         max_round=1,
-        depth=13,
+        depth=11,
         must_see=(
             "written",
             "base_from_another",
