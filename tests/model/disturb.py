@@ -66,7 +66,7 @@ def _lead(lead: Lead, state: State) -> None:
         parked.deadline = _later(parked.deadline)
     if lead.filling is not None:
         for learner in lead.filling.learners.values():
-            _learner(learner)
+            _learner(learner, state)
 
 
 def _backup(backup: Backup) -> None:
@@ -79,11 +79,12 @@ def _backup(backup: Backup) -> None:
     backup.suspected_since += 5
 
 
-def _learner(learner: Learner) -> None:
+def _learner(learner: Learner, state: State) -> None:
     learner.owed_since = _later(learner.owed_since)
     learner.offer_at = _later(learner.offer_at)
     learner.offers = _more(learner.offers)
     learner.refusal = learner.refusal and "for other reasons"
+    learner.next_at = _left(learner.next_at, state)
 
 
 def _follow(follow: Follow) -> None:

@@ -59,7 +59,7 @@ def _few(count: int, _now: int) -> int:
 
 
 def _left(time: int, now: int) -> int:
-    """How much of a lease is left; whether it ran out long ago does not matter."""
+    """How much of a lease, or of a pause, is left; whether it ran out long ago does not matter."""
     return max(0, time - now)
 
 
@@ -93,6 +93,7 @@ SPECIAL: dict[tuple[str, str], Treat] = {
     ("Learner", "offer_at"): relative,
     ("Learner", "offers"): _few,
     ("Learner", "refusal"): _whether,
+    ("Learner", "next_at"): _left,
     ("Seeking", "until"): relative,
     ("Parked", "deadline"): relative,
     ("Lead", "expiries"): _at(0),
@@ -210,7 +211,7 @@ def times(state: State) -> list[int]:
     if state.lead is not None:
         if state.lead.filling is not None:
             for learner in state.lead.filling.learners.values():
-                found += [learner.offer_at, learner.owed_since + state.config.suspect_after]
+                found += [learner.offer_at, learner.owed_since + state.config.suspect_after, learner.next_at]
         found += [time for time, _ in state.lead.expiries]
         for backup in state.lead.backups.values():
             if backup.owed_since == FOREVER:

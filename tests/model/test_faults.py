@@ -94,8 +94,8 @@ FAULTS = (
     Fault(
         "a backup that is told its view again before it is active takes a late Replicate for proof",
         "views.py",
-        "        forwarding.verify(state.follow)\n        if state.active:\n",
-        "        if state.active:\n            forwarding.verify(state.follow)\n",
+        "        forwarding.verify(state.follow)\n        if not state.active:\n",
+        "        if state.active:\n            forwarding.verify(state.follow)\n        else:\n",
         "fast-two-restarts",
         ("keeper",),
     ),

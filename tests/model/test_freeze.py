@@ -10,8 +10,10 @@ import pytest
 
 from pbproto import Ballot, Config, Kind, Operation, Put, Replica, Result, TellView
 from pbproto.log import Log
+from pbproto.messages import Fetch
 from pbproto.state import Learner, State
 from pbproto.store import Frozen, Origin, Store
+from pbproto.values import NO_BALLOT
 from tests.core.cluster import Cluster, of
 
 from .disturb import disturb
@@ -188,6 +190,8 @@ LEARNER_CHANGES: dict[str, object] = {
     "offers": 2,
     "refusal": "",
     "frozen": Frozen(Store()),
+    "question": Fetch(NO_BALLOT, True, 0, 0),
+    "next_at": 6,
 }
 
 

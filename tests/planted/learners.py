@@ -30,8 +30,8 @@ LEARNERS: tuple[Bug, ...] = (
         "a snapshot is of one moment",
         (
             "filling.py",
-            "    chunk = learner.frozen.chunk(",
-            "    learner.frozen.map = state.store.data.snapshot()\n    chunk = learner.frozen.chunk(",
+            "        chunk = learner.frozen.chunk(",
+            "        learner.frozen.map = state.store.data.snapshot()\n        chunk = learner.frozen.chunk(",
         ),
     ),
     _bug(
