@@ -14,10 +14,12 @@ from typing import Protocol
 
 from pbproto import (
     Ballot,
+    Code,
     Delete,
     Effect,
     Event,
     Get,
+    Note,
     Put,
     Reject,
     Reply,
@@ -191,9 +193,12 @@ class Checks:
         if self.watch.one_history:
             self.truth.learn(applied)
             self._stores(host, state, before)
+        ballot = before.promised
         for effect in effects:
-            if isinstance(effect, Reply):
-                self._reply(host, state, effect)
+            if isinstance(effect, Note) and effect.code in (Code.PROPOSED, Code.PROMISED):
+                ballot = state.promised  # what was answered before, in the same step, was in the last one
+            elif isinstance(effect, Reply):
+                self._reply(host, state, effect, ballot)
             elif isinstance(effect, Reject):
                 self._reject(effect)
         self.answers.setdefault((host.id, host.life), Answers()).after(host, event, effects, before)
@@ -219,7 +224,7 @@ class Checks:
             return
         if lead.ballot == before.lead:
             if state.commit > before.commit:
-                self._on_all(host, state, state.commit - 1)
+                self._on_all(host, lead.ballot, state.commit - 1)
             return
         self.lives[lead.ballot] = {host.id: host.life} | {
             id_: backup.incarnation for id_, backup in lead.backups.items()
@@ -312,7 +317,7 @@ class Checks:
 
     # Answers.
 
-    def _reply(self, host: Host, state: State, reply: Reply) -> None:
+    def _reply(self, host: Host, state: State, reply: Reply, ballot: Ballot) -> None:
         asked = self.asked[reply.token]
         outcome = reply.outcome
         told = state.told
@@ -322,14 +327,14 @@ class Checks:
             f"node {host.id} answers a client outside the view it was told",
         )
         if isinstance(outcome, Written):
-            self._written(host, state, asked, outcome)
+            self._written(host, state, asked, outcome, ballot)
         else:
-            self._read(host, state, asked, outcome)
+            self._read(host, asked, outcome, ballot)
 
-    def _written(self, host: Host, state: State, asked: Asked, outcome: Written) -> None:
+    def _written(self, host: Host, state: State, asked: Asked, outcome: Written, ballot: Ballot) -> None:
         position, event = outcome.result.position, asked.event
         assert isinstance(event, Put | Delete)
-        self._on_all(host, state, position)
+        self._on_all(host, ballot, position)
         if not self.watch.one_history:
             ordered = [ballot for ballot, start in state.lineage if start <= position]
             self.answered.append((host.id, ordered[-1], position))
@@ -353,13 +358,11 @@ class Checks:
             "answer",
             f"at {position}: {outcome.result.kind!r}, in truth {kind!r}",
         )
-        ballot = state.promised
         self.acknowledged[ballot] = max(position + 1, self.acknowledged.get(ballot, 0))
         self.floor = max(self.floor, position + 1)
 
-    def _on_all(self, host: Host, state: State, position: int) -> None:
+    def _on_all(self, host: Host, ballot: Ballot, position: int) -> None:
         """Invariant 2: what a client was told succeeded is in the log of every member."""
-        ballot = state.promised
         demand(ballot in self.lives, "commit is everywhere", f"node {host.id} answers in no active ballot")
         for id_, life in self.lives[ballot].items():
             end = self.reached.get(((id_, life), ballot), 0)
@@ -369,17 +372,16 @@ class Checks:
                 f"node {host.id} answers a write at {position}; the log of {id_} went to {end} in {ballot}",
             )
 
-    def _read(self, host: Host, state: State, asked: Asked, outcome: Value | Listing) -> None:
+    def _read(self, host: Host, asked: Asked, outcome: Value | Listing, ballot: Ballot) -> None:
         """Nobody had left the ballot when the read arrived. A lease outlives its giver: then nobody had
         promised a higher one.
         """
-        ballot = state.promised
         demand(ballot in self.lives, "confirmed read", f"node {host.id} answers a read in no active ballot")
         gone = self.sealed if self.leases else self.left
         for id_, life in self.lives[ballot].items():
             left = gone.get(((id_, life), ballot))
             demand(
-                left is None or left > asked.step,
+                left is None or left >= asked.step,  # in that very step: the node itself, after its answer
                 "confirmed read",
                 f"node {host.id} answers a read that began at step {asked.step}; "
                 f"node {id_} had left {ballot} at step {left}",

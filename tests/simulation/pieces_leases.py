@@ -169,7 +169,7 @@ def given_by_a_former_life() -> Plan:
 
 
 def taken_in_at_last() -> Plan:
-    """1 takes a write of 0 in and begins a view of its own in one step: its lease to 0 is over then."""
+    """1 takes a write of 0 in and begins a view of its own in the step in which its lease runs out."""
     base = _leased(10_000)
     return plan(
         replace(base.parameters, ids=(0, 1), first=(0, 1)),

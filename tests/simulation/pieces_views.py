@@ -7,7 +7,7 @@ from dataclasses import replace
 from pbproto.config import MILLISECOND, SECOND
 
 from .limits import Limits
-from .plan import Change, Plan, Told
+from .plan import Ask, Change, Plan, Told
 from .schedule import CALM, fault, plan, put, view
 
 
@@ -33,7 +33,7 @@ def leftover() -> Plan:
 def late_proposal(silent: int) -> Plan:
     """A late copy of a proposal reaches the next life of a member whose promise the primary has.
 
-    The primary 0 waits for 2. First it asks whether anybody serves a view, and proposes after half a second.
+    The primary 0 waits for 2. At first it asks whether anybody serves a view, and proposes half a second on.
     The promise of 1 came late, so the proposal went out again, and that copy is held; 1 is restarted and told
     the view again, its nudges are lost, and it promises what the copy says. Until ``silent`` (milliseconds)
     nothing that it says arrives: this promise, or not even that.
@@ -117,6 +117,18 @@ def less_while_filling() -> Plan:
     """While 2 fetches its copy from 0 the outside changes its mind: 1, which serves, is to go."""
     ambush = replace(fault("ambush", 490, 1000, 0), amount=84)  # when 0 is a source: another view, {0, 2}
     return plan(CALM, view(0, (0, 1)), put(100, 0, "x"), ambush, view(500, (0, 1, 2)), put(800, 0, "y"))
+
+
+def given_up_with_an_answer() -> Plan:
+    """0 answers a read and proposes in one step: meanwhile the newcomer was silent for too long."""
+    return plan(
+        replace(CALM, first=(0, 1)),
+        view(0, (0, 1)),
+        fault("cut", 100, 2000, 0, 2),
+        view(500, (0, 1, 2)),
+        replace(fault("slow", 1470, 1600, 0), amount=800),  # a step takes 40 ms
+        Ask(1475 * MILLISECOND, 0, 0, "get", "k", patience=10 * SECOND),
+    )
 
 
 def short_tail() -> Plan:
