@@ -113,6 +113,19 @@ def round_under_way() -> Plan:
     )
 
 
+def quiet_primary() -> Plan:
+    """0 is owed no answer when it is asked for what 1 wrote alone; then old answers of 1 come again."""
+    return plan(
+        replace(CALM, ids=(0, 1), first=(0, 1)),
+        view(0, (0, 1)),
+        *(put(100 + 20 * number, 0, f"old{number}", number) for number in range(30)),
+        view(710, (1,)),
+        put(720, 1, "new", 99),
+        Ask(730 * MILLISECOND, 100, 0, "get", "k", patience=10 * SECOND),
+        messages=[f"stale Replicated 1>0 #{number}" for number in range(1, 32)],
+    )
+
+
 def fresh_primary(alone: int) -> Plan:
     """0 begins to lead when 1, which has adopted its base, has been alone and has written meanwhile."""
     return plan(
