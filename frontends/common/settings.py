@@ -103,7 +103,7 @@ class Settings:
         1 * MIB, "bytes", "how much one chunk of a state transfer carries", 1, 64 * MIB
     )
     fill_rate: int = _setting(
-        16 * MIB,
+        8 * MIB,
         "bytes/s",
         "how much of the state a newcomer gets while the present view goes on; 0: as fast as it asks",
         0,
