@@ -25,7 +25,7 @@ from .values import NO_BALLOT, View
 
 SHORT_TAIL = 65_536
 """Bytes of operations that a learner may lack when the new view is proposed: a few milliseconds' worth."""
-CHUNK_BYTES = 65_536
+CHUNK_BYTES = 16_384
 """A chunk of a copy has so many bytes at most: to make one is what clients notice of a filling."""
 MAX_DOUBLINGS = 3
 """An offer is made again after ``resend_after``, doubled at most this often."""
