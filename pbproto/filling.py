@@ -132,10 +132,15 @@ def _heard(state: State, filling: Filling, envelope: Envelope) -> Learner | None
         return None
     if learner.incarnation != envelope.sender_incarnation:
         learner = filling.learners[envelope.sender] = Learner(learner.member, envelope.sender_incarnation)
-    learner.owed_since = state.now
-    learner.offer_at = state.now + state.config.resend_after
+    _owes(state, learner)
     learner.offers = 0
     return learner
+
+
+def _owes(state: State, learner: Learner) -> None:
+    """The learner is to speak next, from now on."""
+    learner.owed_since = state.now
+    learner.offer_at = state.now + state.config.resend_after
 
 
 def _near(state: State, learner: Learner) -> int:
@@ -233,8 +238,7 @@ def on_time(state: State, lead: Lead, out: Out) -> None:
         if learner.owed_since + state.config.suspect_after <= state.now:
             return end(state, lead, f"node {id_} does not answer", out)
         if learner.question is not None and learner.next_at <= state.now:
-            learner.owed_since = state.now
-            learner.offer_at = state.now + state.config.resend_after
+            _owes(state, learner)
             _give(state, lead, learner, learner.question, out)
         if learner.offer_at <= state.now:
             _offer(state, lead, learner, out)

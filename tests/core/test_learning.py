@@ -554,8 +554,8 @@ def test_a_copy_goes_when_the_node_is_told_to_stay_outside() -> None:
     assert cluster.state(1).learning is None
 
 
-def test_a_copy_that_is_used_outlives_the_telling() -> None:
-    """Its word is true, and so is its promise: told to stay outside, it still takes over what it promised."""
+def using() -> Cluster:
+    """The view begins with one operation more than is in the copy of node 1, which is about to use it."""
     cluster = copying(keep=10**6)
     cluster.release()
     cluster.hold(of(Learned))
@@ -563,6 +563,12 @@ def test_a_copy_that_is_used_outlives_the_telling() -> None:
     cluster.put(0, b"rest", b"v")
     cluster.deliver(only(cluster, Learned))
     cluster.run(until=lambda: cluster.state(1).staging is not None)
+    return cluster
+
+
+def test_a_copy_that_is_used_outlives_the_telling() -> None:
+    """Its word is true, and so is its promise: told to stay outside, it still takes over what it promised."""
+    cluster = using()
     cluster.tell((0,), to=(1,))
     assert copied(cluster, 1) == 6
     cluster.run()
@@ -573,13 +579,7 @@ def test_a_copy_that_is_used_outlives_the_telling() -> None:
 
 def test_a_copy_that_is_used_has_to_be_there() -> None:
     """What we conclude is checked after every step: take the copy away, or a part of it."""
-    cluster = copying(keep=10**6)
-    cluster.release()
-    cluster.hold(of(Learned))
-    cluster.run()
-    cluster.put(0, b"rest", b"v")
-    cluster.deliver(only(cluster, Learned))
-    cluster.run(until=lambda: cluster.state(1).staging is not None)
+    cluster = using()
     state = cluster.state(1)
     check(state)
     learned, state.learning = state.learning, None
