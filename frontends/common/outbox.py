@@ -100,30 +100,24 @@ class Outbox:
 class Outboxes:
     """What waits to be carried, by address."""
 
-    __slots__ = ("_boxes", "_bytes")
+    __slots__ = ("_boxes",)
 
     def __init__(self) -> None:
         self._boxes: dict[str, Outbox] = {}
-        self._bytes = 0
 
     @property
     def bytes(self) -> int:
-        """In all."""
-        return self._bytes
+        """In all; a node has few peers."""
+        return sum([box.bytes for box in self._boxes.values()])
 
     def put(self, address: str, envelope: Envelope, message: Message) -> None:
         """The newest for this address."""
         box = self._boxes.get(address)
         if box is None:
             box = self._boxes[address] = Outbox()
-        before = box.bytes
         box.put(envelope, message)
-        self._bytes += box.bytes - before
-        while self._bytes > ALL_BYTES:
-            fullest = max(self._boxes.values(), key=lambda each: each.bytes)
-            before = fullest.bytes
-            fullest.pop()
-            self._bytes += fullest.bytes - before
+        while self.bytes > ALL_BYTES:
+            max(self._boxes.values(), key=lambda each: each.bytes).pop()
 
     def take(
         self, address: str, fits: Callable[[Envelope], bool] | None = None
@@ -132,9 +126,7 @@ class Outboxes:
         box = self._boxes.get(address)
         if box is None:
             return []
-        before = box.bytes
         taken = box.take(fits)
-        self._bytes += box.bytes - before
         if not box.items:
             del self._boxes[address]
         return taken
