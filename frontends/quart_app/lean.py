@@ -15,7 +15,6 @@ from frontends.common import api
 from frontends.common.budget import Share
 from frontends.common.logs import LOGGER, logfmt
 
-KEYS = b"/data/"
 PEER = b"/peer"
 BODY_TIMEOUT = 60.0
 """Seconds that a body may take; what Quart is set to as well."""
@@ -44,7 +43,7 @@ class Lean:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         mapping = self.mapping()
-        if scope["type"] != "http" or mapping is None or not _ours(scope):
+        if scope["type"] != "http" or mapping is None or not is_ours(scope.get("raw_path") or b""):
             await self._application(scope, receive, send)
             return
         try:
@@ -64,9 +63,9 @@ class Lean:
             share.end()
 
 
-def _ours(scope: Scope) -> bool:
-    target: bytes = scope.get("raw_path") or b""
-    return target.startswith(KEYS) or target == PEER
+def is_ours(target: bytes) -> bool:
+    """Whether a request with this target goes past the framework."""
+    return target.startswith(b"/data/") or target == PEER
 
 
 async def _answer(mapping: api.Api, scope: Scope, receive: Receive) -> api.Response:

@@ -20,7 +20,7 @@ from frontends.common.budget import SHORT, Budget, Share
 from frontends.common.logs import LOGGER, logfmt
 from frontends.common.settings import Settings
 
-from .lean import KEYS, PEER, length_of
+from .lean import is_ours, length_of
 from .uvicorn_http import BoundedProtocol, written_out
 
 Mapping = Callable[[], api.Api | None]
@@ -77,7 +77,7 @@ class DirectProtocol(BoundedProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         if (
-            (self.url.startswith(KEYS) or self.url == PEER)
+            is_ours(self.url)
             and self._is_alone()
             # A client that takes no answers gets no more of them; ASGI's way waits for it.
             and not self.flow.write_paused
@@ -165,25 +165,17 @@ class DirectProtocol(BoundedProtocol):
             self._share = None
 
 
-def protocol(settings_: Settings, mapping_: Mapping | None) -> type[BoundedProtocol]:
+def protocol(settings_: Settings, mapping_: Mapping | None) -> type[DirectProtocol]:
     """The protocol for the node with these settings, behind ``mapping_()`` as soon as that gives one.
 
     Without ``mapping_`` everything goes the usual way.
     """
-    if mapping_ is None:
-
-        class UsualProtocol(BoundedProtocol):
-            settings = settings_
-
-        return UsualProtocol
-
-    node_mapping = mapping_
 
     class NodeProtocol(DirectProtocol):
         settings = settings_
 
         @staticmethod
         def mapping() -> api.Api | None:
-            return node_mapping()
+            return None if mapping_ is None else mapping_()
 
     return NodeProtocol

@@ -16,6 +16,7 @@ from frontends.quart_app.uvicorn_direct import DirectProtocol, protocol
 from pbproto import Delete, Get, Put
 
 from .prompt_node import SETTINGS, Node, put_body
+from .streams import answer, application
 
 
 class Server:
@@ -37,19 +38,10 @@ class Server:
 
     async def _application(self, scope: Any, receive: Any, send: Any) -> None:
         self.passed_on.append(f"{scope['method']} {scope['path']}")
-        size, more = 0, True
-        while more:
-            message = await receive()
-            size += len(message.get("body", b""))
-            more = message.get("more_body", False)
-        body = b"%d" % size
-        headers = [(b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await application(scope, receive, send)
 
     def _protocol(self) -> asyncio.Protocol:
         made = self._class(self._config, self._state, {})
-        assert isinstance(made, DirectProtocol)
         self.protocols.append(made)
         return made
 
@@ -85,12 +77,7 @@ class Client:
         return "\r\n".join([*head, "", ""]).encode() + body
 
     async def answer(self, *, bodiless: bool = False) -> tuple[int, dict[str, str], bytes]:
-        async with asyncio.timeout(20):
-            head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
-            lines = head.split("\r\n")
-            headers = dict(line.lower().split(": ", 1) for line in lines[1:-2])
-            length = 0 if bodiless else int(headers["content-length"])
-            return int(lines[0].split()[1]), headers, await self.reader.readexactly(length)
+        return await answer(self.reader, bodiless=bodiless)
 
     async def is_closed(self) -> bool:
         async with asyncio.timeout(20):

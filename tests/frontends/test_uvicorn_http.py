@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any
 
 import pytest
 import uvicorn
@@ -15,21 +14,10 @@ from frontends.common.listen import MAX_HEAD
 from frontends.common.settings import Settings
 from frontends.quart_app.uvicorn_direct import protocol
 
+from .streams import answer, application
+
 SETTINGS = Settings(id=1)
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-async def application(_: Any, receive: Any, send: Any) -> None:
-    """Takes the body and says how long it was."""
-    size, more = 0, True
-    while more:
-        message = await receive()
-        size += len(message.get("body", b""))
-        more = message.get("more_body", False)
-    body = b"%d" % size
-    headers = [(b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 @pytest.fixture
@@ -48,15 +36,6 @@ async def streams() -> AsyncIterator[Streams]:
     yield reader, writer
     writer.close()
     server.close()
-
-
-async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    """The next answer: status, headers, body."""
-    async with asyncio.timeout(20):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        lines = head.split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines[1:-2])
-        return int(lines[0].split()[1]), headers, await reader.readexactly(int(headers["content-length"]))
 
 
 async def test_a_head_that_does_not_end_is_cut_off(streams: Streams) -> None:
