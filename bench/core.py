@@ -1,7 +1,7 @@
 """`python -m bench core`: what the protocol alone costs, with three replicas in one process and no network.
 
-A batch of writes is given to the primary, then every message is carried until all clients have their answer,
-and then the next batch: as a node does that collects what arrives while a message to its peers is under way.
+A batch of writes is given to the primary in one step, as a node does with those who arrive in one turn of its
+event loop; then every message is carried until all clients have their answer, and then comes the next batch.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 from pbproto import (
+    Batch,
     Envelope,
     Event,
     Message,
@@ -56,8 +57,8 @@ class InProcess:
     def write(self, first: int, count: int) -> None:
         """Give the primary a batch of writes and carry mail until nothing is left to carry."""
         self._now += 1000
-        for token in range(first, first + count):
-            self._step(1, Put(token, b"key%d" % (token % KEYS), VALUE))
+        writes = [Put(token, b"key%d" % (token % KEYS), VALUE) for token in range(first, first + count)]
+        self._step(1, Batch(tuple(writes)))
         self._carry()
 
     def _step(self, id_: int, event: Event) -> None:
