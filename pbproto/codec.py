@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import fields
-from itertools import groupby, pairwise
+from itertools import pairwise
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -80,12 +80,17 @@ _U16 = Struct(">H")
 _U32 = Struct(">I")
 _U64 = Struct(">Q")
 _BALLOT = Struct(">QQQQ")
-_ENVELOPE = Struct(">QQQQQ")
+_SECTION = Struct(">QQQQQI")  # an envelope, and how many messages it has
 _OPERATION = Struct(">QQQQBHI")  # origin, incarnation, counter, settled, idempotency key, key, value length
 _RESULT = Struct(">BQ")
 _DROPPED = Struct(">QQQ")
 _VERDICT = Struct(">QBQ")
+_REPLICATE_HEAD = Struct(">QQQQQI")  # ballot, first, number of operations
+_REPLICATE_END = Struct(">QQQ")
+_REPLICATED = Struct(">QQQQQQQ")
 
+_HEAD = MAGIC + _U16.pack(VERSION)
+_TOO_MANY = "a count is larger than the message"
 _NO_VALUE = 2**32 - 1
 """The value length of a DELETE."""
 
@@ -120,7 +125,7 @@ class _Reader:
         count: int = self.unpack(_U32)[0]
         # Every item takes a byte at least: a count that lies is found before anything is allocated for it.
         if count > len(self.data) - self.at:
-            raise CodecError("a count is larger than the message")
+            raise CodecError(_TOO_MANY)
         return count
 
     def blob(self) -> bytes:
@@ -353,28 +358,122 @@ _MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
 )
 """The place in this table is the kind on the wire: new messages go to the end."""
 
-_WRITERS: dict[type, tuple[bytes, tuple[tuple[str, Callable[[Parts, Any], None]], ...]]] = {
-    class_: (
-        bytes([kind]),
-        tuple((field.name, form.write) for field, form in zip(fields(class_), forms, strict=True)),
-    )
-    for kind, (class_, forms) in enumerate(_MESSAGES)
+_Write = Callable[[Parts, Any], None]
+_Read = Callable[[_Reader], Any]
+
+
+def _writer(class_: type, forms: tuple[_Field, ...]) -> _Write:
+    writers = [(field.name, form.write) for field, form in zip(fields(class_), forms, strict=True)]
+
+    def write(parts: Parts, message: Any) -> None:
+        for name, write_field in writers:
+            write_field(parts, getattr(message, name))
+
+    return write
+
+
+def _reader(class_: type, forms: tuple[_Field, ...]) -> _Read:
+    readers = [form.read for form in forms]
+    return lambda reader: class_(*[read(reader) for read in readers])
+
+
+# One of each of these goes to each backup and back for every batch of writes, so that they are written and read
+# in one piece, to the same bytes as the table would make.
+
+
+def _write_replicate(parts: Parts, message: Replicate) -> None:
+    parts.append(_REPLICATE_HEAD.pack(*message.ballot, message.first, len(message.operations)))
+    for operation in message.operations:
+        _write_operation(parts, operation)
+    parts.append(_REPLICATE_END.pack(message.commit, message.round, message.lease))
+
+
+def _read_replicate(reader: _Reader) -> Replicate:
+    epoch, attempt, primary, incarnation, first, count = reader.unpack(_REPLICATE_HEAD)
+    ballot = _make_ballot(epoch, attempt, primary, incarnation)
+    if count > len(reader.data) - reader.at:
+        raise CodecError(_TOO_MANY)
+    operations = tuple(_read_operations(reader, count))
+    commit, round_, lease = reader.unpack(_REPLICATE_END)
+    _check_counts(first, commit, round_, lease)
+    return Replicate(ballot, first, operations, commit, round_, lease)
+
+
+def _write_replicated(parts: Parts, message: Replicated) -> None:
+    parts.append(_REPLICATED.pack(*message.ballot, message.log_end, message.round, message.lease))
+
+
+def _read_replicated(reader: _Reader) -> Replicated:
+    epoch, attempt, primary, incarnation, log_end, round_, lease = reader.unpack(_REPLICATED)
+    _check_counts(log_end, round_, lease)
+    return Replicated(_make_ballot(epoch, attempt, primary, incarnation), log_end, round_, lease)
+
+
+def _checked(read: _Read, check: Callable[[Any], None]) -> _Read:
+    def read_and_check(reader: _Reader) -> Any:
+        message = read(reader)
+        check(message)
+        return message
+
+    return read_and_check
+
+
+def _check_log(lineage: Lineage, end: int, *positions: int) -> None:
+    if any(start > end for _, start in lineage) or any(position > end for position in positions):
+        raise CodecError("a log is said to hold what lies beyond its end")
+
+
+def _check_promise(message: Promise) -> None:
+    _check_log(message.lineage, message.log_end, message.commit, message.base)
+
+
+def _check_adopt(message: Adopt) -> None:
+    _check_log(message.lineage, message.end)
+
+
+def _check_offer(message: Offer) -> None:
+    _check_log(message.lineage, message.end, message.kept, message.near)
+
+
+_CHECKS: dict[type, Callable[[Any], None]] = {
+    Promise: _check_promise,
+    Adopt: _check_adopt,
+    Offer: _check_offer,
 }
-_READERS = [(class_, tuple(form.read for form in forms)) for class_, forms in _MESSAGES]
+_WRITERS: dict[type, tuple[bytes, _Write]] = {
+    class_: (bytes([kind]), _writer(class_, forms)) for kind, (class_, forms) in enumerate(_MESSAGES)
+}
+_READERS: list[_Read] = [
+    _checked(_reader(class_, forms), _CHECKS[class_]) if class_ in _CHECKS else _reader(class_, forms)
+    for class_, forms in _MESSAGES
+]
+_IN_ONE_PIECE: tuple[tuple[type, _Write, _Read], ...] = (
+    (Replicate, _write_replicate, _read_replicate),
+    (Replicated, _write_replicated, _read_replicated),
+)
+for _class, _write, _read in _IN_ONE_PIECE:
+    _kind = _WRITERS[_class][0]
+    _WRITERS[_class] = (_kind, _write)
+    _READERS[_kind[0]] = _read
 
 
 def encode(batch: Iterable[tuple[Envelope, Message]]) -> bytes:
     """The wire form of a batch, in order. Neighbours with equal envelopes share one."""
-    parts: Parts = [MAGIC, _U16.pack(VERSION)]
-    for envelope, section in groupby(batch, key=lambda pair: pair[0]):
-        messages = [message for _, message in section]
-        parts.append(_ENVELOPE.pack(*envelope))
-        parts.append(_U32.pack(len(messages)))
-        for message in messages:
-            kind, writers = _WRITERS[type(message)]
-            parts.append(kind)
-            for name, write in writers:
-                write(parts, getattr(message, name))
+    parts: Parts = [_HEAD]
+    section: Envelope | None = None
+    head = count = 0
+    for envelope, message in batch:
+        if envelope != section:
+            if section is not None:
+                parts[head] = _SECTION.pack(*section, count)
+            section, head, count = envelope, len(parts), 0
+            parts.append(b"")
+        count += 1
+        kind, write = _WRITERS[type(message)]
+        parts.append(kind)
+        write(parts, message)
+    if section is not None:
+        parts[head] = _SECTION.pack(*section, count)
     return b"".join(parts)
 
 
@@ -390,8 +489,8 @@ def decode(data: bytes) -> list[tuple[Envelope, Message]]:
     batch: list[tuple[Envelope, Message]] = []
     try:
         while reader.at < len(data):
-            envelope = Envelope(*reader.unpack(_ENVELOPE))
-            (count,) = reader.unpack(_U32)
+            *names, count = reader.unpack(_SECTION)
+            envelope = Envelope(*names)
             if not 0 < count <= len(data) - reader.at:
                 raise CodecError("a section has no messages, or more than it has bytes")
             for _ in range(count):
@@ -407,17 +506,5 @@ def _read_message(reader: _Reader) -> Message:
     (kind,) = reader.unpack(_U8)
     if kind >= len(_READERS):
         raise CodecError(f"message kind {kind} is not known")
-    class_, readers = _READERS[kind]
-    message: Message = class_(*[read(reader) for read in readers])
-    if isinstance(message, Promise):
-        _check_log(message.lineage, message.log_end, message.commit, message.base)
-    elif isinstance(message, Adopt):
-        _check_log(message.lineage, message.end)
-    elif isinstance(message, Offer):
-        _check_log(message.lineage, message.end, message.kept, message.near)
+    message: Message = _READERS[kind](reader)
     return message
-
-
-def _check_log(lineage: Lineage, end: int, *positions: int) -> None:
-    if any(start > end for _, start in lineage) or any(position > end for position in positions):
-        raise CodecError("a log is said to hold what lies beyond its end")

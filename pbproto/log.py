@@ -9,19 +9,17 @@ from .values import Operation
 class Log:
     """Positions ``start`` to ``end - 1``. ``start`` only grows; ``truncate`` and ``append`` move ``end``."""
 
-    __slots__ = ("_bytes", "_first", "_operations", "start")
+    __slots__ = ("_bytes", "_first", "_operations", "end", "start")
 
     def __init__(self, start: int = 0) -> None:
         self.start = start
+        # Kept, although it follows from the others: it is asked for many times in each step.
+        self.end = start
         self._operations: list[Operation] = []
         # Index of position `start` in the list: trimming moves this and deletes in bulk, so that it
         # costs O(1) per operation instead of shifting the list each time.
         self._first = 0
         self._bytes = 0
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self._operations) - self._first
 
     @property
     def bytes(self) -> int:
@@ -38,6 +36,7 @@ class Log:
         position = self.end
         self._operations.append(operation)
         self._bytes += operation.size
+        self.end = position + 1
         return position
 
     def since(self, first: int, end: int, max_bytes: int) -> tuple[Operation, ...]:
@@ -70,6 +69,7 @@ class Log:
         for operation in self._operations[index:]:
             self._bytes -= operation.size
         del self._operations[index:]
+        self.end = min(self.end, end)
 
     def trim(self, limit: int, keep_bytes: int) -> None:
         """Forget operations below ``limit``, the oldest first, while more than ``keep_bytes`` are kept."""

@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from quart import Quart
 
+from bench.programs.dict_node import DictNode
 from bench.programs.limit_options import limit_options
 from frontends.common.api import Api
 from frontends.common.listen import listen
@@ -23,8 +24,6 @@ from frontends.common.node import Node
 from frontends.common.settings import Settings
 from frontends.quart_app.lean import Lean
 from frontends.quart_app.servers import run
-from pbproto import Delete, Get, Kind, Put, Reply, Result, Value, Written
-from pbproto.events import Request
 
 PREFIX = b"/data/"
 JSON = (b"content-type", b"application/json")
@@ -47,7 +46,7 @@ class Limit:
 
     def past_asgi(self, settings: Settings) -> Lean:
         """What a node has in front of its application, with this dict behind it."""
-        node = Dict(settings, self._data)
+        node = DictNode(settings, self._data)
         mapping = Api(cast(Node, node))
         return Lean(self, lambda: mapping)
 
@@ -92,32 +91,6 @@ class Limit:
         if found is None:
             return 404, MISSING
         return 200, json.dumps({"value": found}, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-class Dict:
-    """A node as the HTTP mapping sees it when it is asked for a key: it answers at once, from a dict."""
-
-    def __init__(self, settings: Settings, data: dict[str, str]) -> None:
-        self.id = settings.id
-        self.settings = settings
-        self._data = {key.encode(): value.encode() for key, value in data.items()}
-        self._written = len(data)
-
-    def request(self, make: Callable[[int], Request], done: Callable[[Reply], None]) -> None:
-        """As ``Node.request``."""
-        request = make(0)
-        if isinstance(request, Put):
-            kind = Kind.UPDATED if request.key in self._data else Kind.CREATED
-            self._data[request.key] = request.value
-        elif isinstance(request, Delete):
-            kind = Kind.MISSING if self._data.pop(request.key, None) is None else Kind.DELETED
-        elif isinstance(request, Get):
-            done(Reply(0, Value(self._data.get(request.key), self._written)))
-            return
-        else:
-            raise TypeError("listings take the usual way")
-        self._written += 1
-        done(Reply(0, Written(Result(kind, self._written))))
 
 
 async def _body(receive: Receive) -> bytes:

@@ -1,6 +1,7 @@
 """The limit of a WSGI server with Flask: the HTTP work of a node and nothing else.
 
-The server is set up as a node sets it up.
+The server is set up as a node sets it up. Under waitress a node's keys go past WSGI, so they do here: with a
+dict where a node has its replica.
 
 python -m bench.programs.limit_wsgi --server waitress --bind 127.0.0.1:9001 --keys 1000 --size 100
 """
@@ -9,13 +10,19 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import nullcontext
 from types import SimpleNamespace
+from typing import cast
 
 from flask import Flask, Response, request
 
+from bench.programs.dict_node import DictNode
 from bench.programs.limit_options import limit_options
+from frontends.common.api import Api
 from frontends.common.listen import listen
+from frontends.common.node import Node
 from frontends.wsgi_app import servers
+from frontends.wsgi_app.lean import WayIn
 
 MISSING = (
     '{"type":"about:blank","title":"Not Found","status":404,'
@@ -79,8 +86,12 @@ def application(data: dict[str, str]) -> Flask:
 def main() -> None:
     """Serve until told to end."""
     settings, data = limit_options("limit_wsgi")
+    app = application(data)
+    if settings.server == "waitress":
+        mapping = Api(cast(Node, DictNode(settings, data)))
+        app.extensions["pbproto_way_in"] = WayIn(mapping, nullcontext)
     # The frontend's own set-up of its servers makes its application by this name.
-    servers.create_app = lambda *_: application(data)  # type: ignore[attr-defined]
+    servers.create_app = lambda *_: app  # type: ignore[attr-defined]
     servers.run(listen(settings, "limit_wsgi"), settings, "")
 
 

@@ -42,6 +42,7 @@ from .node import Answer, Node
 from .settings import MAX_MAIL_BYTES, SettingError, Settings, split_address
 
 MAX_VIEW_BYTES = 1_048_576
+PEER = b"/peer"
 RETRY_AFTER = "1"
 
 Headers = tuple[tuple[str, str], ...]
@@ -66,21 +67,27 @@ class Route(Enum):
     PEER = "peer"
 
 
-_ALLOWED = {
-    Route.PING: ("GET", "HEAD", "OPTIONS"),
-    Route.READY: ("GET", "HEAD", "OPTIONS"),
-    Route.VIEW: ("GET", "HEAD", "OPTIONS", "PUT"),
-    Route.DATA: ("GET", "HEAD", "OPTIONS"),
-    Route.KEY: ("DELETE", "GET", "HEAD", "OPTIONS", "PUT"),
-    Route.PEER: ("OPTIONS", "POST"),
+class _Resource(NamedTuple):
+    """What is at a path."""
+
+    route: Route
+    allow: str
+    """The methods, as ``Allow`` lists them."""
+    methods: frozenset[str]
+
+
+def _resource(route: Route, *methods: str) -> _Resource:
+    return _Resource(route, ", ".join(methods), frozenset(methods))
+
+
+_RESOURCES = {
+    b"/ping": _resource(Route.PING, "GET", "HEAD", "OPTIONS"),
+    b"/ready": _resource(Route.READY, "GET", "HEAD", "OPTIONS"),
+    b"/view": _resource(Route.VIEW, "GET", "HEAD", "OPTIONS", "PUT"),
+    b"/data": _resource(Route.DATA, "GET", "HEAD", "OPTIONS"),
+    PEER: _resource(Route.PEER, "OPTIONS", "POST"),
 }
-_PATHS = {
-    b"/ping": Route.PING,
-    b"/ready": Route.READY,
-    b"/view": Route.VIEW,
-    b"/data": Route.DATA,
-    b"/peer": Route.PEER,
-}
+_A_KEY = _resource(Route.KEY, "DELETE", "GET", "HEAD", "OPTIONS", "PUT")
 _KEY_PREFIX = b"/data/"
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _VISIBLE = re.compile(rf"[\x21-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_BYTES}}}")
@@ -98,7 +105,7 @@ class Plan(NamedTuple):
     @property
     def waits(self) -> bool:
         """Whether the answer may take as long as the request timeout."""
-        return self.route in (Route.DATA, Route.KEY)
+        return self.route is Route.KEY or self.route is Route.DATA
 
 
 class RefusedError(Exception):
@@ -152,20 +159,32 @@ def _success(status: int, document: object, headers: Headers = ()) -> Response:
     return Response(status, (_JSON, *headers), to_json(document) if document else _NOTHING)
 
 
+def is_lean(target: bytes) -> bool:
+    """Whether a request with this raw target needs no web framework: nearly all requests do not."""
+    return target.startswith(_KEY_PREFIX) or target == PEER
+
+
 def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
     """What a request is, from its method and its raw target; or the answer to what is none of ours."""
+    found = _plan(method, target, settings)
+    return _head(method, found) if isinstance(found, Response) else found
+
+
+def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
     path = _path(target)
-    route = _PATHS.get(path, Route.KEY if path.startswith(_KEY_PREFIX) else None)
-    if route is None:
+    resource = _A_KEY if path.startswith(_KEY_PREFIX) else _RESOURCES.get(path)
+    if resource is None:
         return problem(404, "no_such_resource", "there is nothing at this path")
-    allow = ", ".join(_ALLOWED[route])
-    if method not in _ALLOWED[route]:
+    route, allow, methods = resource
+    if method not in methods:
         return problem(405, "method_not_allowed", f"allowed here: {allow}", (("allow", allow),))
     if method == "OPTIONS":
         return _success(200, {}, (("allow", allow),))
     if route is not Route.KEY:
-        limit = {Route.VIEW: MAX_VIEW_BYTES, Route.PEER: MAX_MAIL_BYTES}.get(route, 0)
-        return Plan(route, method, body_limit=limit if method in ("PUT", "POST") else 0)
+        limit = 0
+        if method in ("PUT", "POST"):
+            limit = MAX_VIEW_BYTES if route is Route.VIEW else MAX_MAIL_BYTES
+        return Plan(route, method, body_limit=limit)
     try:
         key = _key(path[len(_KEY_PREFIX) :])
     except RefusedError as error:
@@ -223,13 +242,13 @@ class Api:
         """
         try:
             if request.waits:
-                make = self._operation(request, headers, body)
-                self._node.request(make, lambda answer: done(_head(request, self._written_out(answer))))
+                make, method = self._operation(request, headers, body), request.method
+                self._node.request(make, lambda answer: done(_head(method, self._written_out(answer))))
                 return
             response = self._now(request, body)
         except RefusedError as error:
             response = refused(error)
-        done(_head(request, response))
+        done(_head(request.method, response))
 
     def _written_out(self, answer: Answer) -> Response:
         try:
@@ -264,7 +283,7 @@ class Api:
         try:
             self._operation(request, headers, body)
         except RefusedError as error:
-            return _head(request, refused(error))
+            return _head(request.method, refused(error))
         return overloaded(request)
 
     def too_large(self, request: Plan) -> Response:
@@ -350,9 +369,9 @@ class Api:
         return lambda token: Put(token, key, value, name)
 
 
-def _head(request: Plan, response: Response) -> Response:
+def _head(method: str, response: Response) -> Response:
     """A HEAD has the headers of the GET and no body."""
-    if request.method != "HEAD":
+    if method != "HEAD":
         return response
     length: Headers = ()
     if isinstance(response.body, bytes):
@@ -474,7 +493,7 @@ def _rejection(answer: Reject) -> Response:
 
 def overloaded(request: Plan) -> Response:
     """The answer where the frontend itself can let nobody else wait."""
-    return _head(request, _too_many("too many clients wait at this node"))
+    return _head(request.method, _too_many("too many clients wait at this node"))
 
 
 def too_many_bytes() -> Response:

@@ -15,7 +15,6 @@ from frontends.common import api
 from frontends.common.budget import Share
 from frontends.common.logs import LOGGER, logfmt
 
-PEER = b"/peer"
 BODY_TIMEOUT = 60.0
 """Seconds that a body may take; what Quart is set to as well."""
 
@@ -43,7 +42,7 @@ class Lean:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         mapping = self.mapping()
-        if scope["type"] != "http" or mapping is None or not is_ours(scope.get("raw_path") or b""):
+        if scope["type"] != "http" or mapping is None or not api.is_lean(scope.get("raw_path") or b""):
             await self._application(scope, receive, send)
             return
         try:
@@ -56,16 +55,11 @@ class Lean:
         share = Share(mapping.bodies)
         try:
             # Mail is not counted: it is what the clients wait for.
-            if scope["raw_path"] != PEER and not share.need(length_of(response)):
+            if scope["raw_path"] != api.PEER and not share.need(length_of(response)):
                 response = api.too_many_bytes()
             await _send(send, response)
         finally:
             share.end()
-
-
-def is_ours(target: bytes) -> bool:
-    """Whether a request with this target goes past the framework."""
-    return target.startswith(b"/data/") or target == PEER
 
 
 async def _answer(mapping: api.Api, scope: Scope, receive: Receive) -> api.Response:

@@ -20,7 +20,7 @@ from frontends.common.budget import SHORT, Budget, Share
 from frontends.common.logs import LOGGER, logfmt
 from frontends.common.settings import Settings
 
-from .lean import is_ours, length_of
+from .lean import length_of
 from .uvicorn_http import BoundedProtocol, written_out
 
 Mapping = Callable[[], api.Api | None]
@@ -77,7 +77,7 @@ class DirectProtocol(BoundedProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         if (
-            is_ours(self.url)
+            api.is_lean(self.url)
             and self._is_alone()
             # A client that takes no answers gets no more of them; ASGI's way waits for it.
             and not self.flow.write_paused

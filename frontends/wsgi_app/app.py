@@ -22,7 +22,7 @@ from frontends.common.settings import Settings
 
 from .answering import Answering
 from .driver import Driver
-from .lean import Lean
+from .lean import Lean, WayIn
 
 PIECE_TIMEOUT = 30.0
 """Seconds that a client may take for one piece of a long listing; it takes up a thread."""
@@ -45,11 +45,13 @@ class _Frontend:
         self._settings = settings
         self._guard = Guard(settings.id, scope)
         self._driver = Driver(settings)
-        self._answering = Answering(api.Api(self._driver.node), settings)
+        mapping = api.Api(self._driver.node)
+        self._answering = Answering(mapping, settings)
         self.app = app = Flask("pbproto", static_folder=None)
         if settings.lean == "on":
             lean: Any = Lean(app.wsgi_app, self._answering)
             app.wsgi_app = lean  # type: ignore[method-assign]
+            app.extensions["pbproto_way_in"] = WayIn(mapping, self._driver.together)
         app.extensions["pbproto"] = self._driver.node
         # Before routing: the paths and the methods are the mapping's business, whatever they are.
         app.before_request(self._handle)

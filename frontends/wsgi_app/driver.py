@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import select
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from frontends.common.logs import LOGGER, logfmt
 from frontends.common.node import Node, bad_mail
@@ -27,7 +28,9 @@ class Driver:
         self._carriers: dict[str, _Carrier] = {}
         self._stopped = False
         self._timer = _Timer()
-        self.node = Node(settings, self._wake_peer, self._timer.set)
+        self._together = 0
+        """The thread whose clients are admitted together."""
+        self.node = Node(settings, self._wake_peer, self._timer.set, self._gather)
         self._timer.start(self.node)
 
     def stop(self) -> None:
@@ -38,6 +41,20 @@ class Driver:
         for carrier in carriers:
             carrier.wake.set()
         self._timer.stop()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Whoever arrives from this thread within it is admitted at its end, in one step. For one thread."""
+        self._together = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._together = 0
+            self.node.admit()
+
+    def _gather(self) -> None:
+        if threading.get_ident() != self._together:
+            self.node.admit()
 
     def _wake_peer(self, address: str) -> None:
         with self._lock:

@@ -8,8 +8,9 @@ documents for it: ``app.wsgi_app``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from frontends.common import api
 from frontends.common.logs import LOGGER, logfmt
@@ -17,7 +18,15 @@ from frontends.common.logs import LOGGER, logfmt
 from .answering import Answering, Environ, target_of
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
-_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+class WayIn(NamedTuple):
+    """What an application offers to a server that can do without WSGI."""
+
+    mapping: api.Api
+    together: Callable[[], AbstractContextManager[None]]
+    """Whoever arrives from this thread within it is admitted at its end."""
 
 
 class Lean:
@@ -28,8 +37,7 @@ class Lean:
         self._answering = answering
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        target = target_of(environ)
-        if not (target.startswith(b"/data/") or target == b"/peer"):
+        if not api.is_lean(target_of(environ)):
             found: Iterable[bytes] = self._application(environ, start_response)
             return found
         try:
@@ -43,6 +51,5 @@ class Lean:
         headers = list(response.headers)
         if not any(name == "content-length" for name, _ in headers):
             headers.append(("content-length", str(len(body))))
-        start_response(_LINES[response.status], headers)
-        # The mapping gives a HEAD of what is there no body; of what is wrong with it, it knows no difference.
-        return (body if environ["REQUEST_METHOD"] != "HEAD" else b"",)
+        start_response(LINES[response.status], headers)
+        return (body,)

@@ -27,6 +27,8 @@ CONNECTIONS = 2000
 def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     from waitress import create_server, wasyncore
 
+    from .waitress_direct import Direct
+
     app = create_app(settings, scope)
     # Waitress says so each time a request waits for a thread, which is not news under load.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -54,8 +56,16 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     watch = _Watch()
+    way_in = app.extensions.get("pbproto_way_in")
+    direct = Direct(way_in, server) if way_in is not None else None
+
+    def turn(timeout: float) -> None:
+        wasyncore.poll2(timeout=timeout, map=server._map)
+        if direct is not None:
+            direct.turn()
+
     while not stopping:
-        wasyncore.poll2(timeout=1.0, map=server._map)
+        turn(1.0)
         watch.look(server.active_channels.values(), time.monotonic())
     app.extensions["pbproto"].close()
     # Stop accepting, but go on sending: closing the server itself would close its connections' wake-up.
@@ -65,7 +75,7 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     while time.monotonic() < end and any(
         channel.requests or channel.total_outbufs_len for channel in list(server.active_channels.values())
     ):
-        wasyncore.poll2(timeout=0.05, map=server._map)
+        turn(0.05)
     # Before the map is closed: a worker that ends its answer now still wakes the loop through it.
     server.task_dispatcher.shutdown(timeout=1)
     wasyncore.close_all(server._map)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pbproto import Ballot, Config, Envelope, Member, Note, Send, View
 from pbproto.effects import Code
+from pbproto.log import Log
 from pbproto.messages import Confirm
 from pbproto.out import Out
 from pbproto.state import State
@@ -36,7 +37,7 @@ def test_effects_keep_their_order() -> None:
 def test_a_history_without_operations_counts_as_none() -> None:
     """Send from a node that holds nothing, and from one that holds an operation."""
     made, out = state(), Out()
-    made.log.start = 1
+    made.log = Log(1)
     out.send(made, Member(1, "a:1"), 10, CONFIRM)
     (effect,) = out.effects
     assert isinstance(effect, Send)

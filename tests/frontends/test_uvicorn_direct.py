@@ -120,17 +120,19 @@ async def test_short_requests_go_straight_to_the_node(server: Server) -> None:
 
 
 async def test_what_the_mapping_turns_away(server: Server) -> None:
-    """A bad key, a method that is not allowed, a bad body, a body above the limit: the mapping's answers."""
+    """A bad key, a method that is not allowed, a bad body: the mapping's answers; that to a HEAD has no body."""
     client = await server.connect()
     cases = [
         ("GET", "/data/%zz", b"", 400),
+        ("HEAD", "/data/%zz", b"", 400),
         ("POST", "/data/k", b"", 405),
+        ("HEAD", "/peer", b"", 405),
         ("PUT", "/data/k", b"{}", 400),
         ("PUT", "/data/k", b"", 400),
     ]
     for method, target, body, status in cases:
         client.send(method, target, body)
-        assert (await client.answer())[0] == status
+        assert (await client.answer(bodiless=method == "HEAD"))[0] == status
     client.send("OPTIONS", "/data/k")
     assert (await client.answer())[1]["allow"] == "delete, get, head, options, put"
     assert (server.passed_on, server.node.asked) == ([], [])
