@@ -377,8 +377,8 @@ def _reader(class_: type, forms: tuple[_Field, ...]) -> _Read:
     return lambda reader: class_(*[read(reader) for read in readers])
 
 
-# One of each of these goes to each backup and back for every batch of writes, so that they are written and read
-# in one piece, to the same bytes as the table would make.
+# One of each of these goes to each backup and back for every batch of writes, so they are written and read in
+# one piece, to the same bytes as the table would make.
 
 
 def _write_replicate(parts: Parts, message: Replicate) -> None:

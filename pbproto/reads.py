@@ -53,6 +53,8 @@ def _confirm(state: State, lead: Lead, asker: int, ask: int, out: Out) -> None:
 
 def serve(state: State, lead: Lead, out: Out) -> None:
     """Answer the reads that are confirmed by now."""
+    if not (lead.reads or lead.asks or lead.verify):
+        return
     confirmed = min((backup.round for backup in lead.backups.values()), default=lead.round)
     if confirmed >= lead.verify:
         lead.verify = 0

@@ -92,6 +92,13 @@ class Replica:
         """What this node can say about itself at ``now`` (nanoseconds)."""
         return describe(self._state, now)
 
+    def has_room(self, size: int) -> bool:
+        """Whether a client's request of ``size`` bytes would not be turned away as ``OVERLOADED`` now.
+
+        What it says may be old before the request arrives. May be called by any thread, also during a step.
+        """
+        return not waiting.full(self._state, size)
+
     def step(self, event: Event, *, now: int) -> tuple[Effect, ...]:
         """Let ``event`` happen at ``now`` (integer nanoseconds of a monotonic clock); what has to be done.
 

@@ -20,6 +20,11 @@ class Budget:
         self._held = 0
         self._lock = threading.Lock()
 
+    @property
+    def held(self) -> int:
+        """Bytes in all shares."""
+        return self._held
+
     def grow(self, before: int, size: int) -> bool:
         """Whether a share of ``before`` bytes may have ``size``."""
         with self._lock:

@@ -144,6 +144,10 @@ class Node:
             self._step(arrived[0] if len(arrived) == 1 else Batch(tuple(arrived)), work)
         self._do(work)
 
+    def has_room(self, size: int) -> bool:
+        """Whether a request of ``size`` bytes would find room, as far as can be said before it arrives."""
+        return self._replica.has_room(size)
+
     def tell_view(self, view: View) -> ViewAccepted | ViewRefused:
         """``PUT /view``."""
         return self._run((TellView(view),))[0]

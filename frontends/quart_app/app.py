@@ -98,7 +98,8 @@ class _Frontend:
             if plan.body_limit:
                 # Of a body whose length is not said the longest is expected: Quart gives it whole.
                 length = request.content_length
-                if plan.waits and not share.need(plan.body_limit if length is None else length):
+                expected = plan.body_limit if length is None else length
+                if plan.waits and not (mapping.has_room(expected) and share.need(expected)):
                     return api.too_many_bytes()
                 data = await request.get_data(cache=False, as_text=False)
                 body = data if isinstance(data, bytes) else data.encode()

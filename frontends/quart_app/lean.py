@@ -8,6 +8,7 @@ uses; everything else goes on to Quart. It stands at the place that Quart docume
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -25,6 +26,11 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+DRAINS = 4
+DRAIN_TURN = 0.25
+"""Seconds after which another may take its turn; whoever sends slowly costs little."""
+
+
 class _GoneError(Exception):
     """The client hung up before its request was whole."""
 
@@ -39,14 +45,16 @@ class Lean:
     def __init__(self, application: Any, mapping: Callable[[], api.Api | None]) -> None:
         self._application = application
         self.mapping = mapping
+        self._drains = asyncio.Semaphore(DRAINS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         mapping = self.mapping()
         if scope["type"] != "http" or mapping is None or not api.is_lean(scope.get("raw_path") or b""):
             await self._application(scope, receive, send)
             return
+        body = _Body(receive)
         try:
-            response = await _answer(mapping, scope, receive)
+            response = await _answer(mapping, scope, body)
         except _GoneError:
             return
         except Exception:
@@ -57,12 +65,57 @@ class Lean:
             # Mail is not counted: it is what the clients wait for.
             if scope["raw_path"] != api.PEER and not share.need(length_of(response)):
                 response = api.too_many_bytes()
-            await _send(send, response)
+            if not body.coming or body.ended:
+                await _send(send, response)
+            else:
+                await _send(send, response, last=False)
+                await self._drain(body)
+                await send({"type": "http.response.body", "body": b""})
         finally:
             share.end()
 
+    async def _drain(self, body: _Body) -> None:
+        """Read the rest of a body that nobody wants, after its answer; a few at a time.
 
-async def _answer(mapping: api.Api, scope: Scope, receive: Receive) -> api.Response:
+        A server that closes a connection on which more arrives takes the answer away from its client. And a
+        thousand clients that were turned away, and send a megabyte each all the same, would leave a node no
+        time for its peers: what it has let in would not get done before its time is up.
+        """
+        loop = asyncio.get_running_loop()
+        turn = None
+        with contextlib.suppress(TimeoutError, _GoneError):
+            async with asyncio.timeout(BODY_TIMEOUT):
+                await self._drains.acquire()
+                turn = loop.call_later(DRAIN_TURN, self._drains.release)
+                while not body.ended:
+                    await body.piece()
+        if turn is not None and loop.time() < turn.when():
+            turn.cancel()
+            self._drains.release()
+
+
+class _Body:
+    """The body of a request, as far as it was taken in."""
+
+    __slots__ = ("_receive", "coming", "ended")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.coming = False
+        """Its client sends it, whatever the answer is."""
+        self.ended = False
+
+    async def piece(self) -> bytes:
+        """The next piece, which may be empty. Raises ``_GoneError`` if the client hung up."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise _GoneError
+        self.ended = not message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece
+
+
+async def _answer(mapping: api.Api, scope: Scope, body: _Body) -> api.Response:
     plan = mapping.plan(scope["method"], scope["raw_path"])
     if isinstance(plan, api.Response):
         return plan
@@ -74,7 +127,8 @@ async def _answer(mapping: api.Api, scope: Scope, receive: Receive) -> api.Respo
 
     headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _WANTED}
     if plan.body_limit:
-        refusal = await _take_in(mapping, plan, headers, receive, done)
+        body.coming = "expect" not in headers
+        refusal = await _take_in(mapping, plan, headers, body, done)
         if refusal is not None:
             return refusal
     else:
@@ -86,7 +140,7 @@ async def _take_in(
     mapping: api.Api,
     plan: api.Plan,
     headers: dict[str, str],
-    receive: Receive,
+    body: _Body,
     done: Callable[[api.Response], None],
 ) -> api.Response | None:
     """Read the body and hand the request over; or why not.
@@ -99,13 +153,14 @@ async def _take_in(
         return mapping.too_large(plan)
     share = Share(mapping.bodies)
     try:
-        if plan.waits and not share.need(size):
+        if plan.waits and not (mapping.has_room(size) and share.need(size)):
             return api.too_many_bytes()
-        body = await _body(receive, plan, share)
-        if body is None:
+        data = await _read(body, plan, share)
+        if data is None:
             return mapping.too_large(plan)
-        mapping.start(plan, headers, body, done)
+        mapping.start(plan, headers, data, done)
     except TimeoutError:
+        body.coming = False
         return api.framework_error(408, "the body did not come in time")
     except _OverloadedError:
         return api.too_many_bytes()
@@ -114,11 +169,11 @@ async def _take_in(
     return None
 
 
-_WANTED = frozenset((b"content-length", b"idempotency-key"))
+_WANTED = frozenset((b"content-length", b"expect", b"idempotency-key"))
 """All that the mapping or this file ever asks for."""
 
 
-async def _body(receive: Receive, plan: api.Plan, share: Share) -> bytes | None:
+async def _read(body: _Body, plan: api.Plan, share: Share) -> bytes | None:
     """The whole body, or ``None`` if it is too long. Raises ``TimeoutError`` and ``_OverloadedError``."""
     limit = plan.body_limit
     task = asyncio.current_task()
@@ -134,32 +189,20 @@ async def _body(receive: Receive, plan: api.Plan, share: Share) -> bytes | None:
     # Not asyncio.timeout: that costs more than everything else here, for each request.
     timer = asyncio.get_running_loop().call_later(BODY_TIMEOUT, give_up)
     try:
-        message = await receive()
-        body = _piece(message)
-        if message.get("more_body", False):
-            pieces = [body]
-            size = len(body)
-            while message.get("more_body", False) and size <= limit:
-                message = await receive()
-                pieces.append(_piece(message))
-                size += len(pieces[-1])
-                if plan.waits and not share.need(size):
-                    raise _OverloadedError
-            body = b"".join(pieces)
+        pieces = [await body.piece()]
+        size = len(pieces[0])
+        while not (body.ended or size > limit):
+            pieces.append(await body.piece())
+            size += len(pieces[-1])
+            if plan.waits and not share.need(size):
+                raise _OverloadedError
     except asyncio.CancelledError:
         if late and not task.uncancel():
             raise TimeoutError from None
         raise
     finally:
         timer.cancel()
-    return body if len(body) <= limit else None
-
-
-def _piece(message: Message) -> bytes:
-    if message["type"] == "http.disconnect":
-        raise _GoneError
-    piece: bytes = message.get("body", b"")
-    return piece
+    return b"".join(pieces) if size <= limit else None
 
 
 def length_of(response: api.Response) -> int:
@@ -167,7 +210,8 @@ def length_of(response: api.Response) -> int:
     return len(response.body) if isinstance(response.body, bytes) else 0
 
 
-async def _send(send: Send, response: api.Response) -> None:
+async def _send(send: Send, response: api.Response, *, last: bool = True) -> None:
+    """The whole response. Unless it is the ``last``, an empty piece has to end it for the server."""
     body = response.body
     if not isinstance(body, bytes):
         raise TypeError("only listings have a body in pieces")
@@ -175,4 +219,4 @@ async def _send(send: Send, response: api.Response) -> None:
     if not any(name == b"content-length" for name, _ in headers):
         headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": not last})

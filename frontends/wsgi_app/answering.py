@@ -80,7 +80,8 @@ class Answering:
         if length is not None and length > plan.body_limit:
             return self._api.too_large(plan)
         # Of a body whose length is not said the longest is expected.
-        if plan.waits and not share.need(plan.body_limit if length is None else length):
+        expected = plan.body_limit if length is None else length
+        if plan.waits and not (self._api.has_room(expected) and share.need(expected)):
             return api.too_many_bytes()
         try:
             body = _read(environ, length, plan.body_limit)

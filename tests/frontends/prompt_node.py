@@ -24,6 +24,10 @@ class Node:
         self.asked: list[tuple[Any, Callable[[Answer], None]]] = []
         self.value = b"value"
         self.waits = False
+        self.full = False
+
+    def has_room(self, size: int) -> bool:
+        return not self.full and size <= SETTINGS.max_waiting_bytes
 
     def request(self, make: Callable[[int], Any], done: Callable[[Answer], None]) -> None:
         request = make(len(self.asked))

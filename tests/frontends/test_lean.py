@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -25,17 +25,35 @@ class Exchange:
         self.mapping = mapping or api.Api(node)
         self.sent: list[Any] = []
         self.passed_on = False
+        self.reads = 0
+        self.shared: lean.Lean | None = None
         self.taken = asyncio.Event()
         """The answer was taken by the client; a slow one takes its time."""
         self.taken.set()
 
+    def application(self) -> lean.Lean:
+        """The callable; several exchanges may go to one."""
+
+        async def passed_on(*_: object) -> None:
+            self.passed_on = True
+
+        return lean.Lean(passed_on, lambda: self.mapping)
+
     async def __call__(
-        self, method: str, target: bytes, pieces: Iterable[Any] = (b"",), length: int | None = None
+        self,
+        method: str,
+        target: bytes,
+        pieces: Iterable[Any] = (b"",),
+        length: int | None = None,
+        lines: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
         left = list(pieces)
-        headers = [] if length is None else [(b"content-length", b"%d" % length)]
+        headers = [*lines]
+        if length is not None:
+            headers.append((b"content-length", b"%d" % length))
 
         async def receive() -> Any:
+            self.reads += 1
             piece = left.pop(0)
             if isinstance(piece, asyncio.Event):
                 await piece.wait()
@@ -48,11 +66,8 @@ class Exchange:
             await self.taken.wait()
             self.sent.append(message)
 
-        async def passed_on(*_: object) -> None:
-            self.passed_on = True
-
         scope = {"type": "http", "method": method, "raw_path": target, "headers": headers}
-        await lean.Lean(passed_on, lambda: self.mapping)(scope, receive, send)
+        await (self.shared or self.application())(scope, receive, send)
 
     @property
     def status(self) -> int:
@@ -65,6 +80,19 @@ class Exchange:
     @property
     def body(self) -> bytes:
         return bytes(self.sent[1]["body"])
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until it is so."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def settle() -> None:
+    """Let everybody go on who can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def test_keys_are_written_and_read() -> None:
@@ -98,10 +126,80 @@ async def test_everything_else_is_passed_on(target: bytes) -> None:
 
 
 async def test_a_body_that_is_said_to_be_too_long_is_not_read() -> None:
-    """The length is enough to turn it away: there is nothing to be read here."""
+    """The length is enough to turn it away: it is answered before anything is read."""
     exchange = Exchange(Node())
-    await exchange("PUT", b"/data/k", [], SETTINGS.client_body_limit + 1)
+    go_on = asyncio.Event()
+    asking = asyncio.create_task(exchange("PUT", b"/data/k", [go_on, b"x"], SETTINGS.client_body_limit + 1))
+    await until(lambda: len(exchange.sent) == 2)
     assert exchange.status == 413
+    assert exchange.sent[1]["more_body"]
+    go_on.set()
+    await asking
+    assert exchange.sent[2:] == [{"type": "http.response.body", "body": b""}]
+
+
+async def test_who_asks_before_sending_is_only_answered() -> None:
+    """Expect: 100-continue: a client that is turned away need not send the body, so nobody waits for it."""
+    exchange = Exchange(Node())
+    lines = [(b"expect", b"100-continue")]
+    await exchange("PUT", b"/data/k", [], SETTINGS.client_body_limit + 1, lines)
+    assert exchange.status == 413
+    assert not exchange.sent[1]["more_body"]
+
+
+async def test_bodies_that_nobody_wants_are_read_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are answered at once. Their bodies are taken in turn, and whoever sends slowly loses its turn."""
+    monkeypatch.setattr(lean, "DRAINS", 1)
+    monkeypatch.setattr(lean, "DRAIN_TURN", 1000.0)
+    node = Node()
+    node.full = True
+    first, second, third = (Exchange(node) for _ in range(3))
+    application = first.application()
+    events = [asyncio.Event() for _ in range(3)]
+    asking = []
+    for each, event in zip((first, second, third), events, strict=True):
+        each.shared = application
+        asking.append(asyncio.create_task(each("PUT", b"/data/k", [event, b"x"], 2 * SHORT)))
+        await until(lambda each=each: len(each.sent) == 2)  # type: ignore[misc]
+        assert each.status == 503
+    events[2].set()
+    events[1].set()
+    await settle()
+    assert [each.reads for each in (first, second, third)] == [1, 0, 0]
+    monkeypatch.setattr(lean, "DRAIN_TURN", 0.0)
+    events[0].set()
+    await asyncio.gather(*asking)
+    assert [len(each.sent) for each in (first, second, third)] == [3, 3, 3]
+    fourth, fifth = Exchange(node), Exchange(node)
+    fourth.shared = fifth.shared = application
+    never = asyncio.Event()
+    stalled = asyncio.create_task(fourth("PUT", b"/data/k", [never, b"x"], 2 * SHORT))
+    await until(lambda: fourth.reads)
+    await fifth("PUT", b"/data/k", [b"x"], 2 * SHORT)
+    assert len(fifth.sent) == 3
+    never.set()
+    await stalled
+
+
+async def test_a_client_that_hangs_up_after_its_answer() -> None:
+    """It was turned away and goes in the middle of its body: its turn goes to the next."""
+    node = Node()
+    node.full = True
+    for _ in range(2 * lean.DRAINS):
+        exchange = Exchange(node)
+        await exchange("PUT", b"/data/k", [b"x", None], 2 * SHORT)
+        assert exchange.status == 503
+
+
+async def test_a_full_node_reads_no_long_bodies() -> None:
+    """There is no room: a long body is turned away before it is read, a short one is up to the replica."""
+    node = Node()
+    node.full = True
+    long, short = Exchange(node), Exchange(node)
+    await long("PUT", b"/data/k", [put_body(SHORT)], SHORT + 13)
+    assert (long.status, json.loads(long.body)["reason"]) == (503, "overloaded")
+    await short("PUT", b"/data/k", [put_body(10)], 22)
+    assert short.status == 201
 
 
 async def test_a_body_that_grows_too_long_is_turned_away() -> None:
@@ -153,7 +251,7 @@ async def test_long_bodies_share_a_bound() -> None:
     long, go_on = put_body(2 * SHORT), asyncio.Event()
     sending = asyncio.create_task(first("PUT", b"/data/k", [long[:10], go_on, long[10:]], len(long)))
     await asyncio.sleep(0)
-    await second("PUT", b"/data/k", [], len(long))
+    await second("PUT", b"/data/k", [long], len(long))
     assert second.status == 503
     assert second.headers[b"retry-after"]
     assert json.loads(second.body)["outcome"] == "not_applied"

@@ -120,7 +120,7 @@ async def test_short_requests_go_straight_to_the_node(server: Server) -> None:
 
 
 async def test_what_the_mapping_turns_away(server: Server) -> None:
-    """A bad key, a method that is not allowed, a bad body: the mapping's answers; that to a HEAD has no body."""
+    """A bad key, a bad method, a bad body: the mapping's answers; that to a HEAD has no body."""
     client = await server.connect()
     cases = [
         ("GET", "/data/%zz", b"", 400),
