@@ -44,6 +44,7 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
         max_request_body_size=MAX_MAIL_BYTES + 1,
         inbuf_overflow=1024 * 1024,  # longer bodies wait for their thread in a file
         recv_bytes=262_144,
+        outbuf_high_watermark=1024 * 1024,  # the thread of a long listing then waits for its client
         expose_tracebacks=False,
     )
     stopping = False
