@@ -21,6 +21,7 @@ class Reason(Enum):
     KEY_REUSED = "idempotency_key_reused"
     STALE_EPOCH = "stale_epoch"
     EPOCH_TAKEN = "epoch_taken"
+    OTHER_LIFE = "other_life"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,9 +61,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class TellView:
-    """The external process tells this node a view."""
+    """The external process tells this node a view.
+
+    ``incarnation``: it is meant for this life of the node alone; 0: for whichever is there.
+    """
 
     view: View
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,7 @@ def _happen(state: State, event: Event, out: Out) -> None:
             for request in event.requests:
                 requests.on_request(state, request, out)
         case TellView():
-            views.on_tell(state, event.view, out)
+            views.on_tell(state, event.view, event.incarnation, out)
         case Tick():
             pass
         case Close():

@@ -90,6 +90,7 @@ _RESOURCES = {
 _A_KEY = _resource(Route.KEY, "DELETE", "GET", "HEAD", "OPTIONS", "PUT")
 _KEY_PREFIX = b"/data/"
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_LIFE = re.compile(r"[0-9a-f]{16}")
 _VISIBLE = re.compile(rf"[\x21-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_BYTES}}}")
 
 
@@ -309,7 +310,7 @@ class Api:
         if request.route is Route.PEER:
             return self._mail(body)
         if request.method == "PUT":
-            answer = self._node.tell_view(parse_view(body))
+            answer = self._node.tell_view(*parse_view(body))
             if isinstance(answer, ViewRefused):
                 raise RefusedError(409, answer.reason.value, answer.detail)
         return _success(200, self._describe())
@@ -441,8 +442,11 @@ def parse_value(body: bytes, max_bytes: int) -> bytes:
     return data
 
 
-def parse_view(body: bytes) -> View:
-    """The view that the outside tells, checked whole before anything changes. Raises ``RefusedError``."""
+def parse_view(body: bytes) -> tuple[View, int]:
+    """The view that the outside tells, and the life that it is meant for, or 0.
+
+    Checked whole before anything changes. Raises ``RefusedError``.
+    """
     document = _document(body)
     listed = document.get("view")
     if not isinstance(listed, list):
@@ -456,9 +460,19 @@ def parse_view(body: bytes) -> View:
             raise RefusedError(400, "bad_view", f'"epoch" has to be an integer from 1 to {MAX_EPOCH}')
     members = [_member(each) for each in listed]
     try:
-        return View.of(members, epoch)
+        return View.of(members, epoch), _life(document)
     except ValueError as error:
         raise RefusedError(400, "bad_view", str(error)) from error
+
+
+def _life(document: dict[str, Any]) -> int:
+    if "incarnation" not in document:
+        return 0
+    text = document["incarnation"]
+    if not isinstance(text, str) or not _LIFE.fullmatch(text) or not int(text, 16):
+        detail = '"incarnation" has to be 16 hexadecimal digits, not all 0, as GET /view shows them'
+        raise RefusedError(400, "bad_view", detail)
+    return int(text, 16)
 
 
 def _member(document: object) -> tuple[int, str]:

@@ -148,9 +148,9 @@ class Node:
         """Whether a request of ``size`` bytes would find room, as far as can be said before it arrives."""
         return self._replica.has_room(size)
 
-    def tell_view(self, view: View) -> ViewAccepted | ViewRefused:
-        """``PUT /view``."""
-        return self._run((TellView(view),))[0]
+    def tell_view(self, view: View, incarnation: int = 0) -> ViewAccepted | ViewRefused:
+        """``PUT /view``, to this life of the node only if ``incarnation`` is not 0."""
+        return self._run((TellView(view, incarnation),))[0]
 
     def receive(self, mail: bytes) -> bytes:
         """Mail that a peer posted; the answers, and whatever else waits for that peer.

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from pbproto import Ballot, Kind, Reason, Result, TellView, ViewRefused
+from pbproto import Ballot, Kind, Reason, Result, TellView, ViewAccepted, ViewRefused
 from pbproto.config import MILLISECOND
 from pbproto.messages import Adopted, Promise, Propose, Refusal, Replicate, Told
 from pbproto.out import Out
@@ -97,6 +97,18 @@ def test_an_older_number_is_refused() -> None:
         assert cluster.state(id_).promised == before
         assert cluster.status(id_).status == "active"
     assert tell(cluster, 2, (0, 1, 2), 4) == ""
+
+
+def test_a_view_for_another_life_changes_nothing() -> None:
+    """A PUT that is late reaches the next life of its node: it says whom it means, and is refused."""
+    cluster = active(0)
+    life = cluster.state(0).incarnation
+    assert cluster.step(0, TellView(view((0,)), life))[0] == ViewAccepted()
+    cluster.start(0)
+    for other in (life, life ^ 1):
+        effects = cluster.step(0, TellView(view((0,)), other))
+        assert [effect.reason for effect in effects if isinstance(effect, ViewRefused)] == [Reason.OTHER_LIFE]
+    assert cluster.status(0).status == "none"
 
 
 def test_a_number_names_one_view() -> None:

@@ -175,8 +175,9 @@ def test_bad_views_are_refused(document: object) -> None:
 def test_good_views_are_understood() -> None:
     """Order does not matter, an empty view is one, an epoch is optional: parse them."""
     text = json.dumps({"view": [member(id=2, address="[::1]:2"), member(id=0)], "epoch": 3})
-    assert api.parse_view(text.encode()) == View.of([(0, "10.0.0.1:8081"), (2, "[::1]:2")], 3)
-    assert api.parse_view(b'{"view":[]}') == View(())
+    assert api.parse_view(text.encode()) == (View.of([(0, "10.0.0.1:8081"), (2, "[::1]:2")], 3), 0)
+    assert api.parse_view(b'{"view":[]}') == (View(()), 0)
+    assert api.parse_view(b'{"view":[],"incarnation":"00000000000000ff"}') == (View(()), 255)
 
 
 class FakeNode:

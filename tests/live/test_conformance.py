@@ -924,6 +924,19 @@ def active_view(address: str) -> dict[str, Any]:
     return view if view["status"] == "active" else {}
 
 
+def test_a_view_for_another_life_is_409(solo: Node) -> None:
+    """A view may say which life of the node it is meant for: its own is obeyed, any other changes nothing."""
+    own = become_single(solo)["incarnation"]
+    body = {"view": [solo.member], "incarnation": own}
+    assert expect_json(put_view(solo.address, body), 200)["incarnation"] == own
+    wait_until(lambda: active_view(solo.address), "the view is active")
+    before = view_of(solo.address)
+    for other in (f"{int(own, 16) ^ 1:016x}", "0" * 15 + "1"):
+        answer = put_view(solo.address, {"view": [], "incarnation": other})
+        assert expect_problem(answer, 409)["reason"] == "other_life"
+    assert view_of(solo.address) == before
+
+
 def test_stale_epoch_is_409(solo: Node) -> None:
     """A numbered view wins over lower numbers only: told upwards, repeated, then lower and contradicting.
 

@@ -1,0 +1,316 @@
+"""The one door into the service: events in, effects out. No clock, no chance, no I/O.
+
+What makes it safe is short (docs/viewservice.md): a view is written down before it is told, by a
+compare-and-set, so that no two views have one number; it is told only to lives that were seen before it was
+written; and it has a member that is proven to hold the data. Everything else only decides how soon things get
+better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from . import orders
+from .choosing import Proposal, Stuck, choose, made, watched_of
+from .config import Config
+from .effects import Answer, Ask, Effect, Level, Note, Say, Write
+from .events import Event, Lead, Order, Said, Saw, Stored, Tick
+from .judging import Sight
+from .record import Life, Record
+from .watch import FOREVER, NEVER, Watched
+
+
+class Service:
+    """One instance. ``step`` is to be called with every event, and at ``deadline`` with a ``Tick``."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or Config()
+        self._now = 0
+        self._record: Record | None = None
+        """What is written down; ``None`` while this instance does not act."""
+        self._known_at = 0
+        self._proven: set[Life] = set()
+        self._watched: dict[int, Watched] = {}
+        self._writing: Record | None = None
+        self._orders: list[Order] = []
+        """Those whose record is being written, to be answered then."""
+        self._obeyed: set[int] = set()
+        self._said_at: dict[int, int] = {}
+        self._stuck: tuple[str, int] = ("", NEVER)
+        """What a person was told last, and when."""
+        self._active_noted = 0
+
+    @property
+    def deadline(self) -> int:
+        """When to come back with a ``Tick`` if nothing else happens before."""
+        return self._now + self.config.poll // 4 if self._record is not None else FOREVER
+
+    @property
+    def leading(self) -> bool:
+        """Whether this instance acts."""
+        return self._record is not None
+
+    def sight(self) -> Sight | None:
+        """What this instance knows now; nothing while it does not act."""
+        if self._record is None:
+            return None
+        proven = frozenset(self._proven)
+        return Sight(self._record, self._known_at, proven, self._watched, self.config, self._now)
+
+    def step(self, event: Event, *, now: int) -> tuple[Effect, ...]:
+        """Let ``event`` happen at ``now``; what has to be done. A clock that goes back stands still."""
+        self._now = max(self._now, now)
+        out: list[Effect] = []
+        match event:
+            case Tick():
+                pass
+            case Lead():
+                self._lead(event.record, out)
+            case Saw():
+                self._saw(event, out)
+            case Stored():
+                self._stored(event.record, out)
+            case Said():
+                self._said(event, out)
+            case Order():
+                self._order(event, out)
+            case _:
+                assert_never(event)
+        if self._record is not None:
+            self._ask(out)
+            self._act(out)
+            self._say(out)
+        return tuple(out)
+
+    # Leading, and what is written down.
+
+    def _lead(self, record: Record | None, out: list[Effect]) -> None:
+        if record is None:
+            if self._record is not None:
+                out.append(
+                    Note(Level.WARNING, "stopped_leading", "another instance acts now, or the store is gone")
+                )
+            self._record = None
+            self._forget_orders(out, "this instance does not act any more")
+            return
+        out.append(Note(Level.INFO, "leading", f"this instance acts, from record {record.version} on"))
+        # How anybody was before this moment is not known any better than by whoever acted before.
+        self._watched = {}
+        self._adopt(record)
+
+    def _adopt(self, record: Record) -> None:
+        self._record = record
+        self._known_at = self._now
+        self._writing = None
+        self._proven = set()
+        self._obeyed = set()
+        self._said_at = {}
+        self._watched = watched_of(record.nodes, self._watched, self._now)
+
+    def _stored(self, record: Record | None, out: list[Effect]) -> None:
+        written, self._writing = self._writing, None
+        if self._record is None or written is None:
+            return
+        if record is None:
+            # It may have been written or not: whoever acts next reads it.
+            self._lead(None, out)
+            return
+        before = self._record
+        self._adopt(record)
+        if record != written:
+            out.append(
+                Note(Level.WARNING, "overtaken", f"record {record.version} was written by another instance")
+            )
+            self._forget_orders(
+                out, "another instance changed something at the same time; look, and try again"
+            )
+            return
+        if record.epoch != before.epoch:
+            self._count_strikes(before, record)
+            fields = (("epoch", record.epoch), ("members", ",".join(map(str, record.ids))))
+            out.append(
+                Note(Level.INFO, "view", f"view {record.epoch} of {list(record.ids)}: {record.why}", fields)
+            )
+        for order in self._orders:
+            out.append(Answer(order.token, True, orders.describe(record)))
+        self._orders = []
+
+    def _count_strikes(self, before: Record, record: Record) -> None:
+        """Who was taken out as unfit stays out for a while, and longer each time."""
+        config = self.config
+        for id_ in set(before.ids) - set(record.ids):
+            watched = self._watched.get(id_)
+            if watched is None or f"node {id_}:" not in record.why:
+                continue
+            watched.strikes += 1
+            wait = min(config.backoff << min(watched.strikes - 1, 20), config.backoff_most)
+            watched.out_until = self._now + wait
+
+    def _write(self, record: Record, out: list[Effect]) -> None:
+        self._writing = record
+        out.append(Write(record))
+
+    # What is seen.
+
+    def _ask(self, out: list[Effect]) -> None:
+        for watched in self._watched.values():
+            refused = watched.refused_since < FOREVER
+            every = self.config.poll // 2 if refused else self.config.poll
+            if not watched.asking and self._now - watched.asked_at >= every:
+                watched.asking, watched.asked_at = True, self._now
+                out.append(Ask(watched.node.id, watched.node.address))
+
+    def _saw(self, event: Saw, out: list[Effect]) -> None:
+        watched = self._watched.get(event.id)
+        if watched is None or watched.node.address != event.address or watched.asked_at != event.sent_at:
+            return  # of a question that this instance does not remember
+        watched.asking = False
+        watched.saw(event.found, event.sent_at)
+        sight = self.sight()
+        if sight is None:
+            return
+        report = sight.current(event.id)
+        if report is None:
+            return
+        if event.id in sight.record.ids and sight.says_active(report):
+            self._proven.add((event.id, report.incarnation))
+            if self._active_noted != sight.record.epoch:
+                self._active_noted = sight.record.epoch
+                out.append(Note(Level.INFO, "active", f"view {sight.record.epoch} is active"))
+            if watched.seen_at - watched.well_since >= self.config.forgive_after:
+                watched.strikes = 0
+
+    # What is decided.
+
+    def _act(self, out: list[Effect]) -> None:
+        sight = self.sight()
+        if sight is None or self._writing is not None:
+            return
+        renewed = _renewed(sight)
+        if renewed is not None:
+            self._write(renewed, out)
+            return
+        choice = choose(sight)
+        if choice is None:
+            self._stuck = ("", NEVER)
+            return
+        if isinstance(choice, Proposal):
+            if sight.record.paused:
+                choice = Stuck(
+                    "paused", f"paused; would make a view of {list(choice.ids)}: {choice.why}", False
+                )
+            else:
+                record = made(sight, choice)
+                if isinstance(record, Record):
+                    self._stuck = ("", NEVER)
+                    self._write(record, out)
+                    return
+                choice = Stuck("not_possible", f"a view of {list(choice.ids)} is wanted, but {record}", False)
+        self._tell_people(choice, out)
+
+    def _tell_people(self, stuck: Stuck, out: list[Effect]) -> None:
+        code, since = self._stuck
+        if code == stuck.code and self._now - since < self.config.remind:
+            return
+        self._stuck = (stuck.code, self._now)
+        out.append(Note(Level.ALARM if stuck.alarm else Level.WARNING, stuck.code, stuck.text))
+
+    @property
+    def trouble(self) -> str:
+        """What a person was told last, if it still is so."""
+        return self._stuck[0]
+
+    # What is told.
+
+    def _say(self, out: list[Effect]) -> None:
+        sight = self.sight()
+        if sight is None or sight.record.epoch == 0 or self._writing is not None:
+            return
+        record = sight.record
+        for id_, life in record.lives:
+            node = record.node(id_)
+            if node is None or id_ in self._obeyed:
+                continue
+            report = sight.current(id_)
+            if report is None or report.incarnation != life:
+                continue
+            if report.epoch == record.epoch and report.members == record.members:
+                self._obeyed.add(id_)
+                continue
+            # Who leaves hears of it when the others go on without it: until then it serves as well as they.
+            leaves = id_ not in record.ids and not self._proven
+            if leaves or self._now - self._said_at.get(id_, NEVER) < self.config.resend:
+                continue
+            self._said_at[id_] = self._now
+            out.append(Say(id_, node.address, life, record.epoch, record.members))
+
+    def _said(self, event: Said, out: list[Effect]) -> None:
+        record = self._record
+        if record is None or event.epoch != record.epoch:
+            return
+        if not event.refusal:
+            self._obeyed.add(event.id)
+        elif event.refusal in ("stale_epoch", "epoch_taken"):
+            text = f"node {event.id} refuses view {event.epoch} ({event.refusal}): somebody else sends views"
+            self._tell_people(Stuck("other_outside", text, True), out)
+
+    # What people want.
+
+    def _order(self, order: Order, out: list[Effect]) -> None:
+        sight = self.sight()
+        if sight is None:
+            out.append(
+                Answer(order.token, False, {"error": "this instance does not act", "reason": "not_leading"})
+            )
+            return
+        if order.word == "status":
+            out.append(Answer(order.token, True, orders.status(sight, self.trouble)))
+            return
+        if order.word == "plan":
+            out.append(Answer(order.token, True, orders.plan(sight, order)))
+            return
+        if self._writing is not None:
+            out.append(
+                Answer(
+                    order.token, False, {"error": "something is being changed; try again", "reason": "busy"}
+                )
+            )
+            return
+        found = orders.carry_out(sight, order)
+        if isinstance(found, str):
+            _refuse(order, "not_possible", found, out)
+        elif found == sight.record:
+            out.append(Answer(order.token, True, orders.describe(found)))
+        else:
+            self._orders.append(order)
+            self._write(found, out)
+
+    def _forget_orders(self, out: list[Effect], why: str) -> None:
+        for order in self._orders:
+            _refuse(order, "overtaken", why, out)
+        self._orders = []
+
+
+def _refuse(order: Order, reason: str, why: str, out: list[Effect]) -> None:
+    out.append(Answer(order.token, False, {"error": why, "reason": reason}))
+
+
+def _renewed(sight: Sight) -> Record | None:
+    """The first view, once more, for members that were restarted before it was active.
+
+    No later view may be told before it was (only epoch 1 starts an empty store). It is still the latest, so a
+    member that was restarted may be told it; the life is written down first, as for any view.
+    """
+    record = sight.record
+    if record.epoch != 1 or sight.proven or record.paused:
+        return None
+    lives = dict(record.lives)
+    for id_ in record.ids:
+        report = sight.current(id_)
+        if report is not None and sight.restarted(id_) and report.fresh:
+            lives[id_] = report.incarnation
+    if lives == dict(record.lives):
+        return None
+    known = tuple(sorted(lives.items()))
+    return replace(record, version=record.version + 1, lives=known, carriers=known)

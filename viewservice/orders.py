@@ -1,0 +1,182 @@
+"""What a person may order, and what they are told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pbproto import Member
+
+from .choosing import Proposal, dry_run, made
+from .events import Order
+from .judging import Sight, unfit_members
+from .record import Record
+
+WORDS = ("status", "plan", "init", "switchover", "add", "remove", "size", "pause", "resume", "force")
+"""``status`` and ``plan`` (a dry run) change nothing; the others write."""
+
+
+def describe(record: Record) -> dict[str, Any]:
+    """What is written down."""
+    return {
+        "version": record.version,
+        "epoch": record.epoch,
+        "members": [{"id": member.id, "address": member.address} for member in record.members],
+        "primary": record.ids[0] if record.ids else None,
+        "nodes": [{"id": node.id, "address": node.address} for node in record.nodes],
+        "size": record.size,
+        "floor": record.floor,
+        "paused": record.paused,
+        "why": record.why,
+    }
+
+
+def status(sight: Sight, trouble: str) -> dict[str, Any]:
+    """What is written down, and how everybody is."""
+    record, now = sight.record, sight.now
+    unfit = unfit_members(sight)
+    carriers = sight.carriers()
+    nodes = []
+    for node in record.nodes:
+        watched = sight.watched[node.id]
+        report = sight.current(node.id)
+        place = "spare" if node.id not in record.ids else "primary" if node.id == record.ids[0] else "backup"
+        nodes.append(
+            {
+                "id": node.id,
+                "address": node.address,
+                "place": place,
+                "says": report.status if report is not None else None,
+                "commit": report.commit if report is not None else None,
+                "incarnation": f"{report.incarnation:016x}" if report is not None else None,
+                "carries": node.id in carriers,
+                "unfit": unfit.get(node.id),
+                "trouble": watched.trouble.value if watched.trouble is not None else None,
+                "silent_ms": max(0, watched.silent_for(now)) // 10**6,
+                "strikes": watched.strikes,
+                "out_for_ms": max(0, watched.out_until - now) // 10**6,
+            }
+        )
+    return describe(record) | {"nodes": nodes, "active": sight.active, "trouble": trouble or None}
+
+
+def plan(sight: Sight, order: Order) -> dict[str, Any]:
+    """A dry run of a view of ``order.ids``."""
+    return dry_run(sight, tuple(sorted(set(order.ids))))
+
+
+def carry_out(sight: Sight, order: Order) -> Record | str:
+    """The record that an order makes, or why it is not possible."""
+    record = sight.record
+    match order.word:
+        case "init":
+            return _init(record, order)
+        case "pause" | "resume":
+            return _next(record, paused=order.word == "pause")
+        case "size":
+            return _next(record, size=order.size) if order.size > 0 else "a view has one member at least"
+        case "add":
+            return _add(record, order)
+        case "remove":
+            return _remove(sight, order)
+        case "switchover":
+            return _switch_over(sight, order)
+        case "force":
+            return _force(sight, order)
+    return f"there is no word {order.word!r}; there are {', '.join(WORDS)}"
+
+
+def _next(record: Record, **changes: Any) -> Record:
+    changed = replace(record, **changes)
+    return record if changed == record else replace(changed, version=record.version + 1)
+
+
+def _init(record: Record, order: Order) -> Record | str:
+    """What a new service begins with; what an old one knows stays as it is."""
+    if record.version:
+        return record
+    nodes = tuple(sorted(Member(id_, address) for id_, address in order.nodes))
+    if not nodes:
+        return "there are no nodes"
+    return _next(record, nodes=nodes, size=order.size or len(nodes), why="a new service")
+
+
+def _add(record: Record, order: Order) -> Record | str:
+    """A node more, or one at another address."""
+    if len(order.ids) != 1 or not order.address:
+        return "add takes an id and an address"
+    (id_,) = order.ids
+    if id_ in record.ids:
+        known = record.node(id_)
+        if known is not None and known.address != order.address:
+            return f"node {id_} is a member at {known.address}; remove it first"
+    if any(node.address == order.address and node.id != id_ for node in record.nodes):
+        return f"another node is at {order.address}"
+    nodes = tuple(sorted((*(node for node in record.nodes if node.id != id_), Member(id_, order.address))))
+    # Whoever adds a node wants it: it may come in although it is below the one that was switched to.
+    return _next(record, nodes=nodes, floor=min(record.floor, id_))
+
+
+def _remove(sight: Sight, order: Order) -> Record | str:
+    record = sight.record
+    if len(order.ids) != 1 or record.node(order.ids[0]) is None:
+        return "remove takes the id of a node that is known"
+    (id_,) = order.ids
+    nodes = tuple(node for node in record.nodes if node.id != id_)
+    if id_ not in record.ids or record.epoch == 0:
+        return _next(record, nodes=nodes)
+    ids = tuple(each for each in record.ids if each != id_)
+    found = _made(sight, Proposal(ids, f"someone removed node {id_}"))
+    return found if isinstance(found, str) else replace(found, nodes=nodes)
+
+
+def _switch_over(sight: Sight, order: Order) -> Record | str:
+    """The member with the lowest id is the primary, so those below the wanted one leave, and stay outside."""
+    record = sight.record
+    if len(order.ids) != 1 or order.ids[0] not in record.ids:
+        return "switchover takes the id of a member"
+    (id_,) = order.ids
+    if id_ == record.ids[0]:
+        return _next(record, floor=min(record.floor, id_))
+    if id_ not in sight.carriers():
+        return f"node {id_} is not proven to hold the data"
+    ids = tuple(each for each in record.ids if each >= id_)
+    return _made(sight, Proposal(ids, f"someone switched over to node {id_}", floor=id_))
+
+
+def _made(sight: Sight, proposal: Proposal) -> Record | str:
+    if sight.record.epoch == 1 and not sight.proven:
+        return "the first view has to become active before there is another one"
+    return made(sight, proposal)
+
+
+def _force(sight: Sight, order: Order) -> Record | str:
+    """A view of these nodes, whatever is lost: for when nobody is proven to hold the data, or comes back."""
+    record = sight.record
+    ids = tuple(sorted(set(order.ids)))
+    if not ids or any(record.node(id_) is None for id_ in ids):
+        return "force takes the ids of nodes that are known"
+    if record.epoch == 0:
+        return "there was no view yet"
+    lives = {}
+    for id_ in ids:
+        report = sight.current(id_)
+        if report is None:
+            return f"node {id_} does not answer"
+        lives[id_] = report.incarnation
+    if not any((report := sight.current(id_)) is not None and report.holds for id_ in ids):
+        return "none of them holds anything, and only a new service starts an empty store"
+    for id_ in record.ids:
+        report = sight.current(id_)
+        if report is not None:
+            lives.setdefault(id_, report.incarnation)
+    members = tuple(node for node in record.nodes if node.id in ids)
+    return replace(
+        record,
+        version=record.version + 1,
+        epoch=record.epoch + 1,
+        members=members,
+        lives=tuple(sorted(lives.items())),
+        carriers=tuple((id_, lives[id_]) for id_ in ids),
+        why=f"someone forced a view of {list(ids)}",
+    )

@@ -1,0 +1,69 @@
+"""What a node said of itself, or why it said nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pbproto import Member
+
+
+class Trouble(Enum):
+    """Why there is no report."""
+
+    REFUSED = "refused"
+    """Nobody listens at its address: its machine says that the process is not there."""
+    SILENT = "silent"
+    """Nothing came back in time, or not all of it: dead, cut off, paused or slow."""
+    STRANGER = "stranger"
+    """Another node answers at its address, or something that is no node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Whom a node waits for, and why."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The parts of ``GET /view`` that decisions rest on, and those that people want to see."""
+
+    id: int
+    incarnation: int
+    epoch: int | None
+    """Of the view that it was told, as told or as installed; ``None`` while it has none."""
+    members: tuple[Member, ...]
+    status: str
+    """``none``, ``installing``, ``active`` or ``outside``."""
+    waiting_for: tuple[Waits, ...] = ()
+    blocked: str = ""
+    holds: bool = False
+    """It has been synced in some ballot: what it holds may be needed."""
+    commit: int = 0
+    log_end: int = 0
+
+    @property
+    def fresh(self) -> bool:
+        """It knows of no view and holds nothing."""
+        return self.status == "none" and not self.holds and self.log_end == 0
+
+
+def parse(document: Mapping[str, Any]) -> Report:
+    """Read what ``GET /view`` says. Raises ``ValueError``, ``KeyError`` or ``TypeError`` if it is not that."""
+    return Report(
+        id=int(document["id"]),
+        incarnation=int(document["incarnation"], 16),
+        epoch=None if document["epoch"] is None else int(document["epoch"]),
+        members=tuple(Member(int(member["id"]), str(member["address"])) for member in document["view"]),
+        status=str(document["status"]),
+        waiting_for=tuple(Waits(int(wait["id"]), str(wait["reason"])) for wait in document["waiting_for"]),
+        blocked=str(document["blocked"] or ""),
+        holds=document["synced"] is not None,
+        commit=int(document["commit"]),
+        log_end=int(document["log_end"]),
+    )
