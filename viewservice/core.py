@@ -159,7 +159,7 @@ class Service:
             every = self.config.poll // 2 if refused else self.config.poll
             if not watched.asking and self._now - watched.asked_at >= every:
                 watched.asking, watched.asked_at = True, self._now
-                out.append(Ask(watched.node.id, watched.node.address))
+                out.append(Ask(watched.node.id, watched.node.address, self._now))
 
     def _saw(self, event: Saw, out: list[Effect]) -> None:
         watched = self._watched.get(event.id)

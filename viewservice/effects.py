@@ -17,6 +17,8 @@ class Ask:
 
     id: int
     address: str
+    at: int
+    """When it is asked: goes back in the answer."""
 
 
 @dataclass(frozen=True, slots=True)

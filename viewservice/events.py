@@ -30,7 +30,7 @@ class Saw:
     id: int
     address: str
     sent_at: int
-    """When it was asked, by this instance's clock: what it says may have been true only then."""
+    """``Ask.at``: what it says may have been true only then."""
     found: Report | Trouble
 
 

@@ -70,6 +70,7 @@ REJECTED = (
     ("timeout", "certain"),
     ("timeout", "unknown"),
     ("stale_epoch", "view"),
+    ("other_life", "view"),
 )
 """How clients, and the outside, have to have been turned away."""
 HAPPENED = (

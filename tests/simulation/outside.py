@@ -103,8 +103,12 @@ class Outside:
             world.tally.faults["view_late"] += delay > LATE
 
     def _arrive(self, host: Host, life: int, told: View, sent: int) -> None:
-        # A PUT is said to one life of a node: to its next life an old view would be an order.
-        if host.life != life or not host.up:
+        if not host.up:
+            return
+        if host.life != life:
+            # A PUT is said to one life of a node: to its next life an old view would be an order.
+            self._world.tally.faults["view_for_a_former_life"] += 1
+            self._world.deliver(host, TellView(told, life))
             return
         # An unnumbered PUT never arrives after a later view was sent; the outside calls it off.
         if told.epoch is None and sent != self._sent and not self.split:
@@ -118,6 +122,9 @@ class Outside:
         """A node says 202."""
         number = view.epoch or (self._sent if view == self.told else 0)
         self._told_at[host.id] = (number, self._world.steps, host.life)
+
+    def after_step(self, host: Host) -> None:
+        """A node has made a step: nothing that this outside looks at by itself."""
 
     # What the outside knows.
 

@@ -15,6 +15,7 @@ from tests.checker.history import Call, History
 from tests.checker.linearizability import check
 
 from .limits import in_force
+from .outside import Outside
 from .parameters import Parameters
 from .plan import Ask, Plan, make
 from .tally import Tally
@@ -46,14 +47,14 @@ class Outcome:
         return self.violation is None
 
 
-def run(plan: Plan, *, keep: bool = False) -> Outcome:
+def run(plan: Plan, *, keep: bool = False, outside: Callable[[World], Outside] = Outside) -> Outcome:
     """Run a plan; ``keep`` the records and the world for those who explain it."""
     with in_force(plan.parameters.limits):
-        return _run(plan, keep)
+        return _run(plan, keep, outside)
 
 
-def _run(plan: Plan, keep: bool) -> Outcome:
-    world = World(plan, keep=keep)
+def _run(plan: Plan, keep: bool, outside: Callable[[World], Outside]) -> Outcome:
+    world = World(plan, keep=keep, outside=outside)
     violation = None
     try:
         _trouble(world)

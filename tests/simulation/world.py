@@ -52,7 +52,9 @@ class StoppedError(Exception):
 class World:
     """A cluster, its network, its clients and its outside, as a plan says."""
 
-    def __init__(self, plan: Plan, *, keep: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, *, keep: bool = False, outside: Callable[[World], Outside] = Outside
+    ) -> None:
         self.plan = plan
         self.parameters = plan.parameters
         self.now = 0
@@ -69,7 +71,7 @@ class World:
         tap.take()
         self.checks = Checks(self, leases=self.parameters.config.lease > 0)
         self.network = Network(self)
-        self.outside = Outside(self)
+        self.outside = outside(self)
         self.clients = Clients(self)
         self.faults = Faults(self)
         for host in self.hosts.values():
@@ -207,6 +209,7 @@ class World:
         self._count_leased(host, event, effects)
         self._carry_out(host, event, effects, sent)
         self._arrange_wake(host)
+        self.outside.after_step(host)
         self.faults.after_step(host)
 
     def _count_leased(self, host: Host, event: Event, effects: tuple[Effect, ...]) -> None:

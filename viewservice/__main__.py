@@ -1,0 +1,224 @@
+"""``python -m viewservice --nodes 1=127.0.0.1:8081,2=…``: an instance of the view service; and its operator's words.
+
+python -m viewservice --nodes 1=127.0.0.1:8081,2=127.0.0.1:8082,3=127.0.0.1:8083
+python -m viewservice status
+python -m viewservice plan 2,3          what that view would mean; changes nothing
+python -m viewservice switchover 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from .config import PRESETS
+from .core import Service
+from .driver import LOGGER, Driver
+from .stores import Store, StoreError
+from .stores.etcd import EtcdStore
+from .stores.sqlite import SqliteStore
+from .table import show
+
+DEFAULT_BIND = "127.0.0.1:8070"
+DEFAULT_STORE = "viewservice.sqlite"
+ORDERS = {
+    "status": "how everybody is",
+    "plan": "what a view of these nodes would mean; changes nothing",
+    "switchover": "make this member the primary; those with lower ids leave the view",
+    "add": "know one more node, which is a spare at first; or one at another address",
+    "remove": "take this node out, for good",
+    "size": "how many members the view should have",
+    "pause": "change nothing by itself",
+    "resume": "go on",
+    "force": "a view of these nodes, whatever is lost (--yes)",
+}
+
+
+def _nodes(text: str) -> tuple[tuple[int, str], ...]:
+    found = []
+    for part in text.split(","):
+        id_, equals, address = part.strip().partition("=")
+        if not equals or not id_.isdecimal() or ":" not in address:
+            raise argparse.ArgumentTypeError(f"a node is ID=HOST:PORT, not {part!r}")
+        found.append((int(id_), address))
+    if len(dict(found)) != len(found):
+        raise argparse.ArgumentTypeError("two nodes have one id")
+    return tuple(found)
+
+
+def _ids(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"ids are numbers with commas between them, not {text!r}")
+    return [int(part) for part in parts]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m viewservice",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="WORD")
+    run = commands.add_parser("run", help="an instance of the service (the default)")
+    run.add_argument(
+        "--nodes", type=_nodes, required=True, metavar="ID=HOST:PORT,…", help="all nodes, when it begins"
+    )
+    run.add_argument(
+        "--size", type=int, default=0, help="members that a view should have (default: all nodes)"
+    )
+    run.add_argument(
+        "--store",
+        default=f"sqlite:{DEFAULT_STORE}",
+        metavar="sqlite:PATH | etcd:URL,URL,…",
+        help=f"where decisions are written down (default sqlite:{DEFAULT_STORE})",
+    )
+    run.add_argument("--bind", default=DEFAULT_BIND, help=f"where it is talked to (default {DEFAULT_BIND})")
+    run.add_argument("--preset", choices=sorted(PRESETS), default="default", help="how fast it concludes")
+    for word, help_ in ORDERS.items():
+        command = commands.add_parser(word, help=help_, description=help_)
+        command.add_argument("--at", default=DEFAULT_BIND, help=f"an instance (default {DEFAULT_BIND})")
+        command.add_argument("--json", action="store_true", help="for programs")
+        if word in ("plan", "force"):
+            command.add_argument("ids", type=_ids, help="ids with commas between them")
+        if word in ("switchover", "add", "remove"):
+            command.add_argument("id", type=int)
+        if word == "add":
+            command.add_argument("address", help="host:port")
+        if word == "size":
+            command.add_argument("size", type=int)
+        if word == "force":
+            command.add_argument("--yes", action="store_true", help="what only others have may be lost")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run an instance, or give an order. The exit status is 1 if that did not work."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0].startswith("--") and given[0] != "--help":
+        given.insert(0, "run")
+    parser = _parser()
+    options = parser.parse_args(given)
+    if options.command is None:
+        parser.error("--nodes says which nodes there are")
+    if options.command != "run":
+        return _order(options, parser)
+    try:
+        asyncio.run(_run(options))
+    except (StoreError, OSError) as error:
+        print(f"viewservice: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _store(text: str) -> Store:
+    kind, _, rest = text.partition(":")
+    if kind == "sqlite" and rest:
+        return SqliteStore(Path(rest))
+    if kind == "etcd" and rest:
+        return EtcdStore(rest.split(","))
+    raise StoreError(f"a store is sqlite:PATH or etcd:URL,URL, not {text!r}")
+
+
+async def _run(options: argparse.Namespace) -> None:
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config as ServerConfig
+
+    from .web import create_app
+
+    _set_up_logs()
+    driver = Driver(Service(PRESETS[options.preset]), _store(options.store))
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    server = ServerConfig()
+    server.bind = [options.bind]
+    server.graceful_timeout = 1.0
+    server.loglevel = "WARNING"
+    acting = asyncio.create_task(driver.run())
+    beginning = asyncio.create_task(_begin(driver, options))
+    serving = asyncio.create_task(serve(create_app(driver), server, shutdown_trigger=stopped.wait))
+    stop = asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait([acting, serving, stop], return_when=asyncio.FIRST_COMPLETED)
+        for task in (acting, serving):
+            if task.done():
+                task.result()
+    finally:
+        stopped.set()
+        for task in (acting, beginning, stop):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(acting, beginning, serving, stop, return_exceptions=True)
+
+
+async def _begin(driver: Driver, options: argparse.Namespace) -> None:
+    """Tell a service that was never used before which nodes there are; one that was keeps what it knows."""
+    while True:
+        with contextlib.suppress(TimeoutError):
+            answer = await driver.order("init", nodes=options.nodes, size=options.size)
+            if answer.ok:
+                known = [(node["id"], node["address"]) for node in answer.document["nodes"]]
+                if known != sorted(options.nodes):
+                    LOGGER.warning(
+                        "nodes: what is written down has other nodes; `add` and `remove` change that"
+                    )
+                return
+            if answer.document["reason"] == "not_possible":
+                LOGGER.error("init: %s", answer.document["error"])
+                return
+        await asyncio.sleep(0.2)
+
+
+class _Line(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        level = {"CRITICAL": "ALARM"}.get(record.levelname, record.levelname).lower()
+        text = f"{stamp}.{int(record.msecs):03d}Z {level} {record.getMessage()}"
+        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+
+
+def _set_up_logs() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Line())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    LOGGER.setLevel(logging.INFO)
+
+
+def _order(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    if options.command == "force" and not options.yes:
+        parser.error("force may lose what only other nodes have; look at `plan` first, and say --yes")
+    document: dict[str, Any] = {"word": options.command}
+    if "ids" in options:
+        document["ids"] = options.ids
+    if "id" in options:
+        document["ids"] = [options.id]
+    for name in ("address", "size"):
+        if name in options:
+            document[name] = getattr(options, name)
+    try:
+        response = httpx.post(f"http://{options.at}/orders", json=document, timeout=15, trust_env=False)
+        answer = response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        print(f"viewservice: {options.at} does not answer as a view service does: {error}", file=sys.stderr)
+        return 1
+    if response.status_code != 200:
+        print(f"viewservice: {answer.get('error', answer)}", file=sys.stderr)
+        return 1
+    print(json.dumps(answer, indent=2) if options.json else show(options.command, answer))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""Does what the core asks for: questions and views over HTTP, records by a store, notes to the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any
+
+import httpx
+
+from .core import Service
+from .effects import Answer, Ask, Effect, Level, Note, Say, Write
+from .events import Event, Lead, Order, Said, Saw, Stored, Tick
+from .report import Report, Trouble, parse
+from .stores import Store
+
+LOGGER = logging.getLogger("viewservice")
+_LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING, Level.ALARM: logging.CRITICAL}
+SECOND = 1_000_000_000
+STALE = SECOND
+"""A record that this process did not get round to writing for so long is not written: it has been paused."""
+ORDER_TIMEOUT = 10.0
+MAX_REPORT = 4 * 1024 * 1024
+
+
+class Driver:
+    """One instance of the service on the running event loop.
+
+    ``heard`` gets every note, beside the log.
+    """
+
+    def __init__(self, service: Service, store: Store, heard: Callable[[Note], None] | None = None) -> None:
+        self.service = service
+        self._store = store
+        self._heard = heard
+        self._timeout = service.config.ask_timeout / SECOND
+        # A connection for each question: whether a node still listens is part of the answer.
+        self._client = httpx.AsyncClient(
+            timeout=self._timeout,
+            trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._tokens = count(1)
+        self._orders: dict[int, asyncio.Future[Answer]] = {}
+
+    async def run(self) -> None:
+        """Act, or wait to act, until cancelled. Raises ``StoreError`` if the store is of no use any more."""
+        campaign = asyncio.create_task(self._store.campaign(lambda record: self._step(Lead(record))))
+        ticking = asyncio.create_task(self._tick())
+        try:
+            done, _ = await asyncio.wait([campaign, ticking], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (campaign, ticking, *self._tasks):
+                task.cancel()
+            await asyncio.gather(campaign, ticking, *self._tasks, return_exceptions=True)
+            await self._store.close()
+            await self._client.aclose()
+
+    async def order(self, word: str, **fields: Any) -> Answer:
+        """What a person wants; the answer. Raises ``TimeoutError``."""
+        token = next(self._tokens)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._orders[token] = answer
+        try:
+            self._step(Order(token, word, **fields))
+            async with asyncio.timeout(ORDER_TIMEOUT):
+                return await answer
+        finally:
+            del self._orders[token]
+
+    async def _tick(self) -> None:
+        while True:
+            wait = (self.service.deadline - time.monotonic_ns()) / SECOND
+            await asyncio.sleep(min(max(wait, 0.001), 0.5))
+            self._step(Tick())
+
+    def _step(self, event: Event) -> None:
+        before = self.service.leading
+        for effect in self.service.step(event, now=time.monotonic_ns()):
+            self._carry_out(effect)
+        if before and not self.service.leading and not isinstance(event, Lead):
+            self._store.resign()  # the core has lost its footing: it begins with a fresh reading
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Ask():
+                self._start(self._ask(effect))
+            case Write():
+                self._start(self._write(effect, time.monotonic_ns()))
+            case Say():
+                self._start(self._say(effect))
+            case Answer():
+                answer = self._orders.get(effect.token)
+                if answer is not None and not answer.done():
+                    answer.set_result(effect)
+            case Note():
+                LOGGER.log(_LEVELS[effect.level], "%s: %s", effect.code, effect.text)
+                if self._heard is not None:
+                    self._heard(effect)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            LOGGER.error("failed", exc_info=task.exception())
+
+    async def _ask(self, ask: Ask) -> None:
+        self._step(Saw(ask.id, ask.address, ask.at, await self._look(ask)))
+
+    async def _look(self, ask: Ask) -> Report | Trouble:
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._client.get(f"http://{ask.address}/view")
+        except (httpx.HTTPError, TimeoutError, ValueError) as error:
+            return Trouble.REFUSED if _refused(error) else Trouble.SILENT
+        if response.status_code != 200 or len(response.content) > MAX_REPORT:
+            return Trouble.STRANGER
+        try:
+            return parse(response.json())
+        except (ValueError, KeyError, TypeError):
+            return Trouble.STRANGER
+
+    async def _write(self, write: Write, decided_at: int) -> None:
+        if time.monotonic_ns() - decided_at > STALE:
+            self._step(Stored(None))  # much may have changed since it was decided
+            return
+        self._step(Stored(await self._store.write(write.record)))
+
+    async def _say(self, say: Say) -> None:
+        document = {
+            "view": [{"address": member.address, "id": member.id} for member in say.members],
+            "epoch": say.epoch,
+            "incarnation": f"{say.incarnation:016x}",
+        }
+        refusal = ""
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._client.put(f"http://{say.address}/view", json=document)
+            if response.status_code != 200:
+                refusal = _reason(response)
+        except (httpx.HTTPError, TimeoutError, ValueError):
+            refusal = "lost"
+        self._step(Said(say.id, say.epoch, refusal))
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["reason"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {response.status_code}"
+
+
+def _refused(error: BaseException | None) -> bool:
+    """Whether somewhere beneath it a connection was refused, or ended without an answer."""
+    while error is not None:
+        if isinstance(error, ConnectionRefusedError | ConnectionResetError):
+            return True
+        if isinstance(error, BaseExceptionGroup):
+            return any(_refused(each) for each in error.exceptions)
+        error = error.__cause__ or error.__context__
+    return False
