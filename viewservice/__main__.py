@@ -1,4 +1,4 @@
-"""``python -m viewservice --nodes 1=127.0.0.1:8081,2=…``: an instance of the view service; and its operator's words.
+"""An instance of the view service, and its operator's words.
 
 python -m viewservice --nodes 1=127.0.0.1:8081,2=127.0.0.1:8082,3=127.0.0.1:8083
 python -m viewservice status
@@ -152,9 +152,10 @@ async def _run(options: argparse.Namespace) -> None:
     stop = asyncio.create_task(stopped.wait())
     try:
         await asyncio.wait([acting, serving, stop], return_when=asyncio.FIRST_COMPLETED)
-        for task in (acting, serving):
-            if task.done():
-                task.result()
+        if acting.done():
+            acting.result()
+        if serving.done():
+            serving.result()
     finally:
         stopped.set()
         for task in (acting, beginning, stop):

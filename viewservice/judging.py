@@ -2,7 +2,8 @@
 
 A dead process is told from all else by its machine, which refuses connections for it. Where nothing comes
 back the service asks the others: what they still hear of is cut off from the service alone, and stays. What a
-primary complains of is taken out, unless it complains of most of the view: then it is the one that is cut off.
+primary complains of is taken out, unless it complains of most of the view: then it is the one that is cut
+off.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Report:
 
 
 def parse(document: Mapping[str, Any]) -> Report:
-    """Read what ``GET /view`` says. Raises ``ValueError``, ``KeyError`` or ``TypeError`` if it is not that."""
+    """Read what ``GET /view`` says; ``ValueError``, ``KeyError`` or ``TypeError`` if it is not that."""
     return Report(
         id=int(document["id"]),
         incarnation=int(document["incarnation"], 16),

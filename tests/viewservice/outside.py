@@ -1,11 +1,11 @@
 """The view service as the outside of simulated clusters: its own code, on links, stores and hosts that fail.
 
-Some instances run on machines of their own. They ask nodes and tell them views over links that lose, delay and
-double; they are killed, paused for long, and two of them may both think that they act. One register is what is
-written down; a write may take long, and its answer may be lost.
+Some instances run on machines of their own. They ask nodes and tell them views over links that lose, delay
+and double; they are killed, paused for long, and two of them may both think that they act. One register is
+what is written down; a write may take long, and its answer may be lost.
 
-What is checked here is what the service owes the protocol (docs/protocol.md, *What the outside owes*), with all that
-only the simulation knows: who really led which view with whom.
+What is checked here is what the service owes the protocol (docs/protocol.md, *What the outside owes*), with
+all that only the simulation knows: who really led which view with whom.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class ServiceOutside(Outside):
         return status is not None and status.status == "active" and status.epoch == record.epoch
 
     @property
-    def told(self) -> View:  # type: ignore[override]
+    def told(self) -> View:
         """The view that was decided last."""
         return View(self.register.members, self.register.epoch or None)
 
@@ -193,7 +193,8 @@ class ServiceOutside(Outside):
     def settle(self) -> None:
         """Everybody runs, one instance acts; the service brings the view back by itself.
 
-        Only where too many restarts came at once for it to know who holds the data does a person have to say so.
+        Only where too many restarts came at once for it to know who holds the data does a person have to say
+        so.
         """
         world = self._world
         for instance in self.instances:
@@ -433,8 +434,8 @@ class ServiceOutside(Outside):
             demand(
                 carrier in keepers,
                 "service",
-                f"view {record.epoch} counts on node {carrier[0]} in life {carrier[1]:x}, which does not hold "
-                f"what view {led} wrote",
+                f"view {record.epoch} counts on node {carrier[0]} in life {carrier[1]:x}, "
+                f"which does not hold what view {led} wrote",
             )
         demand(bool(record.carriers), "service", f"view {record.epoch} rests on nobody")
 

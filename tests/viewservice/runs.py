@@ -19,7 +19,7 @@ from .outside import ServiceOutside
 
 
 def parameters(seed: int) -> Parameters:
-    """What a seed's cluster is like: as in any other run, but views are numbered, and nodes stay where they are."""
+    """A seed's cluster: as in any other run, but views are numbered, and nodes stay where they are."""
     drawn = draw(seed)
     kinds = tuple(kind for kind in drawn.kinds if kind != "move")
     pause = drawn.pause_between_views or 800 * MILLISECOND

@@ -22,8 +22,9 @@ class Store(ABC):
     async def campaign(self, lead: Callable[[Record | None], None]) -> None:
         """Try to be the one that acts, again and again, until cancelled.
 
-        Calls ``lead(record)`` when this instance is to act, with what is written down, read after it was chosen;
-        and ``lead(None)`` when it is not any more. Raises ``StoreError`` only for what will not pass by itself.
+        Calls ``lead(record)`` when this instance is to act, with what is written down, read after it was
+        chosen; and ``lead(None)`` when it is not any more. Raises ``StoreError`` only for what will not pass
+        by itself.
         """
 
     @abstractmethod
@@ -33,8 +34,10 @@ class Store(ABC):
         ``None`` if the store cannot be reached: then nobody knows whether it was written.
         """
 
+    @abstractmethod
     def resign(self) -> None:
-        """Let another instance act soon: the core has stopped by itself and will begin with a fresh reading."""
+        """The core has stopped acting by itself: ``lead`` has to be called again, with a fresh reading."""
 
+    @abstractmethod
     async def close(self) -> None:
         """Let another instance act at once, if this one did."""

@@ -1,8 +1,9 @@
 """The record in etcd, for several instances on several machines.
 
-Through its documented HTTP gateway (etcd.io, *gRPC gateway*): keys and values in base64, numbers as strings. Who
-acts holds a key that lives as long as its lease; the record is replaced by a transaction that compares how often its
-key was written, which is the record's version. Reads are linearizable, as etcd's are by default.
+Through its documented HTTP gateway (etcd.io, *gRPC gateway*): keys and values in base64, numbers as strings.
+Who acts holds a key that lives as long as its lease; the record is replaced by a transaction that compares
+how often its key was written, which is the record's version. Reads are linearizable, as etcd's are by
+default.
 """
 
 from __future__ import annotations

@@ -23,9 +23,13 @@ BUSY = 5.0
 """Seconds that a transaction waits for another one's end."""
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS record (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS record (
+    one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, body TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS history (version INTEGER PRIMARY KEY, at TEXT NOT NULL, body TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS leader (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL, beat REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS leader (
+    one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL, beat REAL NOT NULL
+);
 """
 KEPT = 1000
 """How many former records are kept, for people."""
