@@ -34,6 +34,8 @@ class Stuck:
 def choose(sight: Sight) -> Proposal | Stuck | None:
     """The next view, by the service's own judgement; nothing if the present one is good."""
     record = sight.record
+    if record.version == 0:
+        return None  # nobody has said yet which nodes there are
     if record.epoch == 0:
         return _first(sight)
     unfit = unfit_members(sight)
@@ -74,11 +76,13 @@ def _first(sight: Sight) -> Proposal | Stuck | None:
     return Stuck("unknown_state", "nodes hold data or a view, but no view of known nodes is active", True)
 
 
-def _without(sight: Sight, unfit: Mapping[int, str]) -> Proposal | Stuck:
+def _without(sight: Sight, unfit: Mapping[int, str]) -> Proposal | Stuck | None:
     """Those who carry the data over, and nobody else: a newcomer that is not filled yet can come again."""
+    if not sight.looked:
+        return None
     carriers = sight.carriers()
     reasons = "; ".join(f"node {id_}: {reason}" for id_, reason in sorted(unfit.items()))
-    if sight.record.epoch == 1 and not sight.proven:
+    if sight.record.epoch == 1 and not sight.started:
         # Only epoch 1 starts an empty store: no later view is told before it was active.
         return Stuck("first_view_not_active", f"the first view cannot become active ({reasons})", True)
     if not carriers:

@@ -16,7 +16,7 @@ from .choosing import Proposal, Stuck, choose, made, watched_of
 from .config import Config
 from .effects import Answer, Ask, Effect, Level, Note, Say, Write
 from .events import Event, Lead, Order, Said, Saw, Stored, Tick
-from .judging import Sight
+from .judging import Sight, unfit_members
 from .record import Life, Record
 from .watch import FOREVER, NEVER, Watched
 
@@ -40,6 +40,9 @@ class Service:
         self._stuck: tuple[str, int] = ("", NEVER)
         """What a person was told last, and when."""
         self._active_noted = 0
+        self._unfit: frozenset[int] = frozenset()
+        self._look_since = 0
+        """When the unfit became these."""
 
     @property
     def deadline(self) -> int:
@@ -55,8 +58,15 @@ class Service:
         """What this instance knows now; nothing while it does not act."""
         if self._record is None:
             return None
-        proven = frozenset(self._proven)
-        return Sight(self._record, self._known_at, proven, self._watched, self.config, self._now)
+        return Sight(
+            self._record,
+            self._known_at,
+            frozenset(self._proven),
+            self._watched,
+            self.config,
+            self._now,
+            self._look_since,
+        )
 
     def step(self, event: Event, *, now: int) -> tuple[Effect, ...]:
         """Let ``event`` happen at ``now``; what has to be done. A clock that goes back stands still."""
@@ -100,10 +110,12 @@ class Service:
         self._adopt(record)
 
     def _adopt(self, record: Record) -> None:
-        self._record = record
+        before, self._record = self._record, record
         self._known_at = self._now
         self._writing = None
-        self._proven = set()
+        if before is None or before.epoch != record.epoch:
+            self._proven = set()
+        self._proven &= set(record.lives)
         self._obeyed = set()
         self._said_at = {}
         self._watched = watched_of(record.nodes, self._watched, self._now)
@@ -141,7 +153,7 @@ class Service:
         config = self.config
         for id_ in set(before.ids) - set(record.ids):
             watched = self._watched.get(id_)
-            if watched is None or f"node {id_}:" not in record.why:
+            if watched is None or id_ not in self._unfit:
                 continue
             watched.strikes += 1
             wait = min(config.backoff << min(watched.strikes - 1, 20), config.backoff_most)
@@ -183,7 +195,23 @@ class Service:
 
     # What is decided.
 
+    def _look_again(self, out: list[Effect]) -> None:
+        """Something is wrong that was not before: see at once how the others are."""
+        sight = self.sight()
+        if sight is None:
+            return
+        unfit = frozenset(unfit_members(sight))
+        if unfit - self._unfit:
+            self._look_since = self._now
+            for id_ in sight.record.ids:
+                watched = self._watched.get(id_)
+                if watched is not None and id_ not in unfit and watched.seen_at < self._now:
+                    watched.asking, watched.asked_at = True, self._now
+                    out.append(Ask(id_, watched.node.address, self._now))
+        self._unfit = unfit
+
     def _act(self, out: list[Effect]) -> None:
+        self._look_again(out)
         sight = self.sight()
         if sight is None or self._writing is not None:
             return
@@ -303,9 +331,13 @@ def _renewed(sight: Sight) -> Record | None:
     member that was restarted may be told it; the life is written down first, as for any view.
     """
     record = sight.record
-    if record.epoch != 1 or sight.proven or record.paused:
+    if record.epoch != 1 or sight.started or record.paused:
         return None
     lives = dict(record.lives)
+    # One that was decided with, and holds nothing yet, proves that the view was never active.
+    reports = [report for id_ in record.ids if (report := sight.current(id_)) is not None]
+    if not any(report.incarnation == lives.get(report.id) and not report.holds for report in reports):
+        return None
     for id_ in record.ids:
         report = sight.current(id_)
         if report is not None and sight.restarted(id_) and report.fresh:

@@ -29,6 +29,9 @@ class Sight:
     watched: Mapping[int, Watched]
     config: Config
     now: int
+    look_since: int = 0
+    """When something was found to be wrong. Whoever is counted on has to have been seen after it: what takes
+    one member away often takes another, too."""
 
     def life(self, id_: int) -> int:
         """The life of a node that the view was decided with; 0 if there is none."""
@@ -56,6 +59,30 @@ class Sight:
         primary = self.current(self.record.ids[0])
         return primary is not None and self.says_active(primary)
 
+    @property
+    def started(self) -> bool:
+        """Whether the store was started: some member was synced in the life that the view was decided with.
+
+        Of the first view only: a later one rests on one that was active.
+        """
+        return bool(self.proven) or any(
+            report.holds and not self.restarted(id_)
+            for id_ in self.record.ids
+            if (report := self.current(id_)) is not None
+        )
+
+    @property
+    def looked(self) -> bool:
+        """Whether all members that could be counted on were seen since something was found to be wrong."""
+        if self.now - self.look_since > self.config.ask_timeout:
+            return True  # who has not answered by now is not counted on
+        unfit = unfit_members(self)
+        return all(
+            self.watched[id_].seen_at >= self.look_since
+            for id_ in self.record.ids
+            if id_ not in unfit and id_ in self.watched and self.watched[id_].trouble is None
+        )
+
     def says_active(self, report: Report) -> bool:
         """Whether this node says, in the life that was told it, that the record's view is active."""
         return (
@@ -75,6 +102,7 @@ class Sight:
                 id_ in self.record.ids
                 and id_ not in unfit
                 and report is not None
+                and self.watched[id_].seen_at >= self.look_since
                 and report.incarnation == life
             ):
                 found[id_] = life

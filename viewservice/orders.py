@@ -145,7 +145,7 @@ def _switch_over(sight: Sight, order: Order) -> Record | str:
 
 
 def _made(sight: Sight, proposal: Proposal) -> Record | str:
-    if sight.record.epoch == 1 and not sight.proven:
+    if sight.record.epoch == 1 and not sight.started:
         return "the first view has to become active before there is another one"
     return made(sight, proposal)
 
