@@ -47,9 +47,11 @@ CLEAN_UP_SECONDS = 15
 DEFAULT_TEST_ARGUMENTS = ("-n", "4", "--dist", "loadgroup")  # more than cores: most tests wait, not compute
 
 HELP = f"""\
-  python3 devenv.py setup         make .venv from requirements.txt (the other two do this by themselves)
+  python3 devenv.py setup         make .venv from requirements.txt (the others do this by themselves)
   python3 devenv.py -n 3          run a cluster of 3 nodes until Ctrl-C; at a terminal it takes commands
                                   (kill, restart, pause, view ...; type `help` there)
+  python3 devenv.py -n 5 --viewservice --spares 2
+                                  the view service decides on views: type `kill 1` and watch
   python3 devenv.py test [ARGS]   ruff check, ruff format --check, mypy, then pytest with ARGS
                                   (default: {" ".join(DEFAULT_TEST_ARGUMENTS)})
 """
@@ -249,9 +251,13 @@ def parse(arguments: Sequence[str]) -> Settings:
     fits = "; ".join(f"{frontend}: {', '.join(names)}" for frontend, names in SERVERS.items())
     add("--server", choices=fitting, metavar="NAME", help=f"web server of the nodes that it fits ({fits})")
     add("--no-view", dest="tell_view", action="store_false", help="do not tell the nodes a view")
+    add("--viewservice", action="store_true", help="the view service decides on views; it listens at PORT")
+    add("--spares", type=number(0, 65534), metavar="K", help="with it: K of the nodes are spares (default 0)")
     add("--logs", dest="logs_to_stderr", action="store_true", help="print the nodes' logs to standard error")
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     settings = Settings(**given)
+    if settings.spares >= settings.nodes or (settings.spares and not settings.viewservice):
+        parser.error("--spares is for --viewservice, and leaves one member at least")
     if settings.server and settings.frontend not in (fitting[settings.server], "mixed"):
         wants = fitting[settings.server]
         parser.error(
@@ -276,7 +282,8 @@ def main(arguments: Sequence[str]) -> int:
             say(f"devenv: {environment.ready()} has what requirements.txt asks for")
             return 0
         settings = parse(arguments)
-        check_ports([settings.base_port + i for i in range(1, settings.nodes + 1)])
+        first = 0 if settings.viewservice else 1
+        check_ports([settings.base_port + i for i in range(first, settings.nodes + 1)])
         run_cluster(settings, environment.ready())
         return 0
     except UserError as error:

@@ -210,9 +210,48 @@ class Node:
             return "dead"
         return "paused" if self.paused else "running"
 
+    @property
+    def name(self) -> str:
+        return f"node {self.id}"
+
+    def command(self) -> list[str]:
+        """What is run with the interpreter that has everything."""
+        command = ["-m", f"frontends.{self.frontend}_app", "--id", str(self.id), "--bind", self.address]
+        return [*command, *(["--server", self.server] if self.server else [])]
+
     def signal(self, signum: int) -> bool:
         """Signal the whole group, or tell that nobody is left in it."""
         return self.process is not None and signal_group(self.process.pid, signum)
+
+
+@dataclass
+class ViewService(Node):
+    """The view service's process: of what it says, people want to see what it decides."""
+
+    members: str = ""
+    size: int = 0
+    store: Path = Path()
+    read: int = 0  # how much of its log was looked at
+
+    @property
+    def name(self) -> str:
+        return "the view service"
+
+    def command(self) -> list[str]:
+        """What is run with the interpreter that has everything."""
+        where = ["--bind", self.address, "--store", f"sqlite:{self.store}"]
+        return ["-m", "viewservice", "--nodes", self.members, "--size", str(self.size), *where]
+
+    def news(self) -> list[str]:
+        """What it has said since the last time that people want to see, without times."""
+        if self.log is None or not self.log.exists():
+            return []
+        with self.log.open("rb") as log:
+            log.seek(self.read)
+            whole, newline, _ = log.read().rpartition(b"\n")
+        self.read += len(whole) + len(newline)
+        lines = [line.split(" ", 2)[-1] for line in whole.decode(errors="replace").splitlines()]
+        return [line.partition(": ")[2] for line in lines if not line.startswith("leading")]
 
 
 @dataclass(frozen=True)
@@ -225,6 +264,8 @@ class Settings:
     server: str | None = None
     tell_view: bool = True
     logs_to_stderr: bool = False
+    viewservice: bool = False
+    spares: int = 0
 
     def new_node(self, node_id: int, logs: Path | None) -> Node:
         """Describe a node; in a mixed cluster odd ids are quart and even ones wsgi."""
@@ -232,6 +273,20 @@ class Settings:
         server = self.server if self.server in SERVERS[frontend] else None
         log = logs and logs / f"node-{node_id}.log"
         return Node(node_id, self.base_port + node_id, frontend, server, log)
+
+    def new_service(self, nodes: Iterable[Node], folder: Path, logs: Path | None) -> ViewService:
+        """Describe the view service of these nodes."""
+        members = ",".join(f"{node.id}={node.address}" for node in nodes)
+        return ViewService(
+            0,
+            self.base_port,
+            "viewservice",
+            None,
+            logs and logs / "viewservice.log",
+            members=members,
+            size=self.nodes - self.spares,
+            store=folder / "viewservice.sqlite",
+        )
 
 
 def check_ports(ports: Sequence[int]) -> None:
@@ -296,18 +351,25 @@ class Cluster:
     keeper: Keeper
     logs: Path | None
     nodes: dict[int, Node] = field(default_factory=dict)
+    service: ViewService | None = None
     view: list[int] = field(default_factory=list)
+    killed_at: float = 0.0  # when a node was killed from here, until its view is active again
     trouble: bool = False  # a node died by itself or did not start: its log is worth keeping
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()  # guards `Node.wanted`, which two threads look at
         self.closing = threading.Event()
         self.watcher = threading.Thread(target=self.watch, daemon=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="pbproto-views-")) if self.settings.viewservice else None
+
+    @property
+    def processes(self) -> list[Node]:
+        """Everything that runs, or should."""
+        return [*self.nodes.values(), *([self.service] if self.service else [])]
 
     def launch(self, node: Node) -> None:
         """Start the node's process (`Keeper` explains how it is made sure that it cannot outlive us)."""
-        command = [str(self.python), "-m", f"frontends.{node.frontend}_app", "--id", str(node.id)]
-        command += ["--bind", node.address, *(["--server", node.server] if node.server else [])]
+        command = [str(self.python), *node.command()]
         environment = {name: os.environ[name] for name in os.environ if name != "NODE_IDENTIFIER"}
         with contextlib.ExitStack() as stack:
             output: IO[bytes] | int = stack.enter_context(node.log.open("ab")) if node.log else 2
@@ -346,7 +408,7 @@ class Cluster:
     def report_deaths(self) -> None:
         """Report each node that ended unasked, once, and end what is left of its group."""
         with self.lock:
-            dead = [node for node in list(self.nodes.values()) if node.wanted and node.state == "dead"]
+            dead = [node for node in self.processes if node.wanted and node.state == "dead"]
             for node in dead:
                 node.wanted = False
         for node in dead:
@@ -355,16 +417,22 @@ class Cluster:
             self.kill(node)
             how = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
             log = node.log.read_text(errors="replace").splitlines()[-LOG_TAIL:] if node.log else []
-            say(
-                "\n    ".join(
-                    [f"node {node.id} ended by itself ({how})" + "; its log ends:" * bool(log), *log]
-                )
-            )
+            say("\n    ".join([f"{node.name} ended by itself ({how})" + "; its log ends:" * bool(log), *log]))
 
     def watch(self) -> None:
         """Report deaths until the cluster closes."""
-        while not self.closing.wait(0.2):
+        while not self.closing.wait(0.05 if self.service else 0.2):
             self.report_deaths()
+            self.report_views()
+
+    def report_views(self) -> None:
+        """Show what the view service decides, and how long it took since a node was killed from here."""
+        for line in self.service.news() if self.service else []:
+            after = ""
+            if self.killed_at and line.endswith("is active"):
+                after = f", {time.monotonic() - self.killed_at:.2f} s after the kill"
+                self.killed_at = 0.0
+            say(f"view service: {line}{after}")
 
     def running(self, ids: Iterable[int]) -> list[Node]:
         """Give those of the nodes that can answer.
@@ -428,7 +496,13 @@ class Cluster:
             for node in nodes:
                 self.launch(node)
             self.wait_for("/ping", nodes, START_SECONDS)
-            if self.settings.tell_view:
+            if self.folder is not None:
+                self.service = self.settings.new_service(nodes, self.folder, self.logs)
+                self.launch(self.service)
+                members = nodes[: self.settings.nodes - self.settings.spares]
+                self.wait_for("/ready", members, START_SECONDS)
+                self.view = [node.id for node in members]
+            elif self.settings.tell_view:
                 self.tell(list(self.nodes))
                 self.wait_for("/ready", nodes, START_SECONDS)
         except UserError:
@@ -446,6 +520,8 @@ class Cluster:
         first, second, last = nodes[0].address, nodes[len(nodes) // 2].address, nodes[-1].address
         put = f"""curl -X PUT -d '{{"value": "hello"}}' http://{first}/data/greeting"""
         requests = [put, f"curl http://{second}/data/greeting", f"curl http://{last}/data"]
+        if self.service is not None:
+            requests[2] = f"curl http://{self.service.address}/status"
         if not self.view:
             # New nodes serve only when each has been told a view, and curl sends to as many as it is given.
             view = json.dumps({"view": [{"address": node.address, "id": node.id} for node in nodes]})
@@ -474,7 +550,7 @@ class Cluster:
         self.closing.set()
         if self.watcher.is_alive():
             self.watcher.join()
-        nodes = [node for node in self.nodes.values() if node.state != "dead"]
+        nodes = [node for node in self.processes if node.state != "dead"]
         for node in nodes:
             node.signal(signal.SIGTERM)
             node.signal(signal.SIGCONT)  # a paused process notices its SIGTERM only now
@@ -483,6 +559,8 @@ class Cluster:
             time.sleep(0.05)
         for node in nodes:
             self.kill(node)
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
         say("all nodes are stopped")
 
 
@@ -525,8 +603,10 @@ class Console:
                 say(str(error))
 
     def chosen(self, words: str) -> list[Node]:
-        """Read the ids of nodes of this cluster."""
+        """Read the ids of nodes of this cluster; `service` is the view service."""
         nodes = {str(node_id): node for node_id, node in self.cluster.nodes.items()}
+        if self.cluster.service is not None:
+            nodes["service"] = self.cluster.service
         if unknown := [word for word in words.split() if word not in nodes]:
             raise UserError(f"there is no node {', '.join(unknown)}: the nodes are {', '.join(nodes)}")
         if not words:
@@ -540,7 +620,8 @@ class Console:
     def do_kill(self, words: str) -> None:
         """kill 2: crash node 2 (SIGKILL); its data is gone"""
         for node in self.chosen(words):
-            say(f"node {node.id} is " + ("dead already" if node.state == "dead" else "killed"))
+            say(f"{node.name} is " + ("dead already" if node.state == "dead" else "killed"))
+            self.cluster.killed_at = time.monotonic()
             self.cluster.kill(node)
 
     def do_restart(self, words: str) -> None:
@@ -549,9 +630,9 @@ class Console:
             self.cluster.kill(node)
             self.cluster.launch(node)
             self.cluster.wait_for("/ping", [node], START_SECONDS)
-            say(f"node {node.id} runs again")
-            if not self.cluster.view:
-                continue
+            say(f"{node.name} runs again")
+            if self.cluster.service is not None or not self.cluster.view:
+                continue  # the view service notices, or there is nothing to tell
             self.cluster.tell(self.cluster.view)
             self.cluster.settle()
             if node.id not in self.cluster.view:
@@ -561,20 +642,22 @@ class Console:
         """pause 1: stop node 1's process without ending it (SIGSTOP)"""
         for node in self.chosen(words):
             if node.state != "running":
-                raise UserError(f"node {node.id} is {node.state}")
+                raise UserError(f"{node.name} is {node.state}")
             node.paused = node.signal(signal.SIGSTOP)
-            say(f"node {node.id} is paused")
+            say(f"{node.name} is paused")
 
     def do_resume(self, words: str) -> None:
         """resume 1: let a paused node 1 go on (SIGCONT)"""
         for node in self.chosen(words):
             if node.state != "paused":
-                raise UserError(f"node {node.id} is {node.state}, not paused")
+                raise UserError(f"{node.name} is {node.state}, not paused")
             node.paused = not node.signal(signal.SIGCONT)
-            say(f"node {node.id} goes on")
+            say(f"{node.name} goes on")
 
     def do_view(self, words: str) -> None:
         """view 1 3: tell nodes 1 and 3 that they are the view now"""
+        if self.cluster.service is not None:
+            raise UserError("the view service decides that: see `service --help`")
         self.cluster.tell([node.id for node in self.chosen(words)])
         self.cluster.settle()
 
@@ -594,9 +677,22 @@ class Console:
             del cluster.nodes[node.id]
             raise
         say(f"node {node.id} ({node.frontend}) runs at {node.address}")
-        if cluster.view:
+        if cluster.service is not None:
+            self.do_service(f"add {node.id} {node.address}")
+        elif cluster.view:
             cluster.tell([*cluster.view, node.id])
             cluster.settle()
+
+    def do_service(self, words: str) -> None:
+        """service switchover 2: an order to the view service; also status, plan 2,3, size 2, pause, resume"""
+        service = self.cluster.service
+        if service is None:
+            raise UserError("there is no view service here: start with --viewservice")
+        command = [str(self.cluster.python), "-m", "viewservice", *(words.split() or ["status"])]
+        if "--help" not in command:
+            command += ["--at", service.address]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+        say((done.stdout + done.stderr).rstrip())
 
     def do_help(self, _words: str) -> None:
         """help: show this"""
@@ -627,7 +723,8 @@ def run_cluster(settings: Settings, python: Path) -> None:
             say(cluster.overview())
             with contextlib.suppress(Stopped):
                 if has_person():
-                    say("commands: status, kill, restart, pause, resume, view, add, help, quit")
+                    more = "service, " if settings.viewservice else "view, "
+                    say(f"commands: status, kill, restart, pause, resume, {more}add, help, quit")
                     Console(cluster).loop()
                 else:
                     say("running until SIGINT or SIGTERM")
