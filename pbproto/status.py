@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .config import MILLISECOND
-from .state import State
+from .state import Learning, State
 from .values import Ballot, Dropped, View
 
 
@@ -152,6 +152,8 @@ def _waits_while_installing(state: State, now: int) -> tuple[WaitingFor, ...]:
             what = "confirmed" if state.active else "started"
             return (WaitingFor(primary.id, primary.address, f"the primary has not {what} the view yet"),)
         reason = state.nudge_refusal or "the primary has not proposed this view yet"
+        if state.learning is not None and state.learning.ballot.primary == primary.id:
+            reason = _copying(state.learning)
         return (WaitingFor(primary.id, primary.address, reason),)
     if state.staging is not None:
         source = state.staging.source
@@ -184,11 +186,21 @@ def _waits_while_filling(state: State, told: View) -> tuple[WaitingFor, ...]:
         WaitingFor(
             member.id,
             member.address,
-            "fetching a copy from it" if member.id == source else "it has not said whether it serves",
+            _copying(state.learning)
+            if state.learning is not None and member.id == source
+            else "it has not said whether it serves",
         )
         for member in told.others(state.id)
         if member.id == source or member.id in state.seeking.asked
     )
+
+
+def _copying(learning: Learning) -> str:
+    """How far the copy has come that this node fetches before a view has it."""
+    if learning.thaw is not None:
+        return f"fetching a copy from it: item {learning.thaw.next} of {learning.thaw.total}"
+    held = learning.copy.applied if learning.copy is not None else 0
+    return f"fetching a copy from it: position {held} of {learning.end}"
 
 
 def _progress(state: State) -> str:

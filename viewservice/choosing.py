@@ -83,7 +83,7 @@ def _without(sight: Sight, unfit: Mapping[int, str]) -> Proposal | Stuck | None:
     carriers = sight.carriers()
     reasons = "; ".join(f"node {id_}: {reason}" for id_, reason in sorted(unfit.items()))
     if sight.record.epoch == 1 and not sight.started:
-        # Only epoch 1 starts an empty store: no later view is told before it was active.
+        # Only epoch 1 starts an empty store: no later view is told before somebody has adopted that.
         return Stuck("first_view_not_active", f"the first view cannot become active ({reasons})", True)
     if not carriers:
         return Stuck("nobody_proven", f"nobody who answers is proven to hold the data ({reasons})", True)
@@ -128,46 +128,58 @@ def _with_a_spare(sight: Sight) -> Proposal | Stuck | None:
 
 
 def made(sight: Sight, proposal: Proposal) -> Record | str:
-    """The record of a proposal, or why there must be none: what the next view has to rest on is kept here.
-
-    Everybody who is in it, or was, and says how it is may be told it, in the life in which it said so.
-    """
+    """The record of a proposal, or why there must be none: what the next view has to rest on is kept here."""
     record = sight.record
     members = tuple(node for node in record.nodes if node.id in proposal.ids)
     if len(members) != len(set(proposal.ids)) or not members:
         return "it has nodes that nobody knows" if proposal.ids else "a view has a member at least"
-    adopted = 0
-    if record.epoch == 0:
-        adopted = max(
-            (report.epoch or 0 for node in members if (report := sight.current(node.id))), default=0
-        )
-    lives = {}
-    for id_ in sorted({*proposal.ids, *record.ids}):
-        report = sight.current(id_)
-        if report is not None:
-            lives[id_] = report.incarnation
-        elif id_ in proposal.ids and not adopted:
-            return f"node {id_} does not answer"
+    reports = {node.id: report for node in members if (report := sight.current(node.id)) is not None}
+    adopted = max((report.epoch or 0 for report in reports.values()), default=0) if not record.epoch else 0
+    missing = sorted(set(proposal.ids) - set(reports))
+    if missing and not adopted:
+        return f"node {missing[0]} does not answer"
     if record.epoch == 0:
         carriers = {
-            id_: life
-            for id_, life in lives.items()
-            if not adopted or ((report := sight.current(id_)) is not None and report.status == "active")
+            id_: report.incarnation
+            for id_, report in reports.items()
+            if not adopted or report.status == "active"
         }
     else:
         carriers = {id_: life for id_, life in sight.carriers().items() if id_ in proposal.ids}
         if not carriers:
             return "none of its members is proven to hold the data"
-        lives |= carriers
+        if not sight.proven and record.epoch == 1 and not any(reports[id_].holds for id_ in carriers):
+            return "the first view has to become active before there is another one"
+    changed = replace(record, floor=record.floor if proposal.floor is None else proposal.floor)
+    return following(sight, changed, members, carriers, proposal.why, adopted)
+
+
+def following(
+    sight: Sight,
+    record: Record,
+    members: tuple[Member, ...],
+    carriers: Mapping[int, int],
+    why: str,
+    epoch: int = 0,
+) -> Record:
+    """The record of the next view, ``epoch`` if that is another.
+
+    It may be told everybody who is known, in the last life that was seen: those who say how they are now, and
+    those who said it when the view before was decided. If they were restarted since, they refuse it.
+    """
+    lives = {id_: life for id_, life in record.lives if record.node(id_) is not None}
+    for node in (*record.nodes, *record.leaving):
+        report = sight.current(node.id)
+        if report is not None:
+            lives[node.id] = report.incarnation
     return replace(
         record,
         version=record.version + 1,
-        epoch=adopted or record.epoch + 1,
+        epoch=epoch or record.epoch + 1,
         members=members,
-        lives=tuple(sorted(lives.items())),
+        lives=tuple(sorted({**lives, **carriers}.items())),
         carriers=tuple(sorted(carriers.items())),
-        floor=record.floor if proposal.floor is None else proposal.floor,
-        why=proposal.why,
+        why=why,
     )
 
 

@@ -118,7 +118,7 @@ class Service:
         self._proven &= set(record.lives)
         self._obeyed = set()
         self._said_at = {}
-        self._watched = watched_of(record.nodes, self._watched, self._now)
+        self._watched = watched_of((*record.nodes, *record.leaving), self._watched, self._now)
 
     def _stored(self, record: Record | None, out: list[Effect]) -> None:
         written, self._writing = self._writing, None

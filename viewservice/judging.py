@@ -142,12 +142,24 @@ def _accused(sight: Sight, unfit: Mapping[int, str]) -> dict[int, str]:
     found = {}
     for id_, (words, since) in sight.watched[ids[0]].complaints.items():
         # As of the report: how long it has gone on since then nobody knows.
-        if id_ in ids and sight.watched[ids[0]].seen_at - since >= sight.config.cut_after:
+        stuck = sight.watched[ids[0]].seen_at - since >= sight.config.cut_after
+        if id_ in ids and stuck and not _gets_on(sight, id_):
             found[id_] = f"the primary cannot reach it: {words}"
     reachable = [id_ for id_ in found if sight.current(id_) is not None]
     if 2 * len(reachable) > len(ids):
         return {ids[0]: "it cannot reach most of its view, which others can"}
     return found
+
+
+def _gets_on(sight: Sight, id_: int) -> bool:
+    """Whether a member that is waited for says itself that it fetches the state, further than a while ago."""
+    report, watched = sight.current(id_), sight.watched[id_]
+    if report is None or report.status != "installing":
+        return False
+    return any(
+        watched.seen_at - since < sight.config.cut_after and since > watched.well_since
+        for _, since in watched.complaints.values()
+    )
 
 
 def _missed(sight: Sight, silent: int, accused: Mapping[int, str], unfit: Mapping[int, str]) -> bool:

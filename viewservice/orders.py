@@ -7,7 +7,7 @@ from typing import Any
 
 from pbproto import Member
 
-from .choosing import Proposal, dry_run, made
+from .choosing import Proposal, dry_run, following, made
 from .events import Order
 from .judging import Sight, unfit_members
 from .record import Record
@@ -113,21 +113,23 @@ def _add(record: Record, order: Order) -> Record | str:
     if any(node.address == order.address and node.id != id_ for node in record.nodes):
         return f"another node is at {order.address}"
     nodes = tuple(sorted((*(node for node in record.nodes if node.id != id_), Member(id_, order.address))))
+    leaving = tuple(node for node in record.leaving if node.id != id_)
     # Whoever adds a node wants it: it may come in although it is below the one that was switched to.
-    return _next(record, nodes=nodes, floor=min(record.floor, id_))
+    return _next(record, nodes=nodes, leaving=leaving, floor=min(record.floor, id_))
 
 
 def _remove(sight: Sight, order: Order) -> Record | str:
     record = sight.record
-    if len(order.ids) != 1 or record.node(order.ids[0]) is None:
+    gone = record.node(order.ids[0]) if len(order.ids) == 1 else None
+    if gone is None or gone not in record.nodes:
         return "remove takes the id of a node that is known"
-    (id_,) = order.ids
-    nodes = tuple(node for node in record.nodes if node.id != id_)
-    if id_ not in record.ids or record.epoch == 0:
-        return _next(record, nodes=nodes)
-    ids = tuple(each for each in record.ids if each != id_)
-    found = _made(sight, Proposal(ids, f"someone removed node {id_}"))
-    return found if isinstance(found, str) else replace(found, nodes=nodes)
+    nodes = tuple(node for node in record.nodes if node != gone)
+    leaving = (*(node for node in record.leaving if node.id != gone.id), gone)
+    if gone.id not in record.ids or record.epoch == 0:
+        return _next(record, nodes=nodes, leaving=leaving)
+    ids = tuple(each for each in record.ids if each != gone.id)
+    found = made(sight, Proposal(ids, f"someone removed node {gone.id}"))
+    return found if isinstance(found, str) else replace(found, nodes=nodes, leaving=leaving)
 
 
 def _switch_over(sight: Sight, order: Order) -> Record | str:
@@ -141,20 +143,14 @@ def _switch_over(sight: Sight, order: Order) -> Record | str:
     if id_ not in sight.carriers():
         return f"node {id_} is not proven to hold the data"
     ids = tuple(each for each in record.ids if each >= id_)
-    return _made(sight, Proposal(ids, f"someone switched over to node {id_}", floor=id_))
-
-
-def _made(sight: Sight, proposal: Proposal) -> Record | str:
-    if sight.record.epoch == 1 and not sight.started:
-        return "the first view has to become active before there is another one"
-    return made(sight, proposal)
+    return made(sight, Proposal(ids, f"someone switched over to node {id_}", floor=id_))
 
 
 def _force(sight: Sight, order: Order) -> Record | str:
     """A view of these nodes, whatever is lost: for when nobody is proven to hold the data, or comes back."""
     record = sight.record
     ids = tuple(sorted(set(order.ids)))
-    if not ids or any(record.node(id_) is None for id_ in ids):
+    if not ids or not set(ids) <= {node.id for node in record.nodes}:
         return "force takes the ids of nodes that are known"
     if record.epoch == 0:
         return "there was no view yet"
@@ -166,17 +162,5 @@ def _force(sight: Sight, order: Order) -> Record | str:
         lives[id_] = report.incarnation
     if not any((report := sight.current(id_)) is not None and report.holds for id_ in ids):
         return "none of them holds anything, and only a new service starts an empty store"
-    for id_ in record.ids:
-        report = sight.current(id_)
-        if report is not None:
-            lives.setdefault(id_, report.incarnation)
     members = tuple(node for node in record.nodes if node.id in ids)
-    return replace(
-        record,
-        version=record.version + 1,
-        epoch=record.epoch + 1,
-        members=members,
-        lives=tuple(sorted(lives.items())),
-        carriers=tuple((id_, lives[id_]) for id_ in ids),
-        why=f"someone forced a view of {list(ids)}",
-    )
+    return following(sight, record, members, lives, f"someone forced a view of {list(ids)}")

@@ -37,6 +37,8 @@ class Record:
     """
     nodes: tuple[Member, ...] = ()
     """All nodes there are, members and spares, in order of id."""
+    leaving: tuple[Member, ...] = ()
+    """Nodes that a person has removed, and that are still told so."""
     size: int = 1
     """How many members a view should have."""
     floor: int = 0
@@ -47,8 +49,8 @@ class Record:
     """In words, for people."""
 
     def node(self, id_: int) -> Member | None:
-        """The node with this id."""
-        return next((node for node in self.nodes if node.id == id_), None)
+        """The node with this id, also one that is leaving."""
+        return next((node for node in (*self.nodes, *self.leaving) if node.id == id_), None)
 
     @property
     def ids(self) -> tuple[int, ...]:

@@ -117,6 +117,8 @@ def test_the_present_view_goes_on_meanwhile() -> None:
     (waiting,) = cluster.status(0).waiting_for
     assert (waiting.id, waiting.address) == (2, address(2))
     assert waiting.reason == "it is being filled: position 0 of 8"
+    (waiting,) = cluster.status(2).waiting_for
+    assert (waiting.id, waiting.reason) == (0, "fetching a copy from it: position 0 of 6")
     cluster.release()
     cluster.run()
     assert [cluster.status(id_).status for id_ in cluster.ids] == ["active"] * 3

@@ -98,7 +98,7 @@ def test_who_asks_says_what_it_waits_for() -> None:
     assert waits == [(id_, address(id_), "it has not said whether it serves") for id_ in (1, 2)]
     cluster.run()
     waits = [(each.id, each.address, each.reason) for each in cluster.status(0).waiting_for]
-    assert waits == [(1, address(1), "fetching a copy from it")]
+    assert waits == [(1, address(1), "fetching a copy from it: position 0 of 6")]
     assert [each.reason for each in cluster.status(2).waiting_for] == [
         "the primary has not proposed this view yet"
     ]

@@ -290,7 +290,8 @@ def test_who_was_followed_before_is_not_waited_for() -> None:
         cluster.deliver(cluster.on_the_way(SnapshotChunk)[0])
         cluster.lose(of(SnapshotChunk))
     assert cluster.state(1).seeking is not None
-    assert reasons(cluster, 1) == [(2, "fetching a copy from it")]
+    ((source, words),) = reasons(cluster, 1)
+    assert (source, words) == (2, "fetching a copy from it: item 5 of 31")
 
 
 @pytest.mark.parametrize("id_", [0, 1])

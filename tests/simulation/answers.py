@@ -16,7 +16,6 @@ from pbproto.events import Request, TellView
 from pbproto.forwarding import FORWARD_RESENDS
 from pbproto.messages import Forward
 from pbproto.state import State
-from pbproto.values import View
 
 from .arrivals import arrivals
 from .violation import Violation, demand
@@ -75,7 +74,7 @@ class Answers:
         if before.serving and state.serving and state.follow is not None:
             self._sent_again(host, state)
         if isinstance(event, TellView):
-            _told(state, event.view, effects, before)
+            _told(state, event, effects, before)
 
     def _enter(
         self,
@@ -163,12 +162,15 @@ class Answers:
                 raise Violation("answers", words + "neither heard of it nor sent it again")
 
 
-def _told(state: State, view: View, effects: Iterable[Effect], before: Before) -> None:
-    """A PUT of a view has one answer: refused if it is older than what the node knows, else obeyed."""
+def _told(state: State, event: TellView, effects: Iterable[Effect], before: Before) -> None:
+    """A PUT of a view has one answer: refused if it is for another life, or older than what the node knows;
+    else obeyed."""
+    view = event.view
     replies = [effect for effect in effects if isinstance(effect, ViewAccepted | ViewRefused)]
     demand(len(replies) == 1, "view answered", f"node {state.id} answers {view} with {replies}")
     known = max(before.promised.epoch, (before.told.epoch or 0) if before.told is not None else 0)
     stale = view.epoch is not None and view.epoch < known
+    stale = stale or event.incarnation not in (0, state.incarnation)
     demand(
         isinstance(replies[0], ViewRefused) == stale,
         "view answered",

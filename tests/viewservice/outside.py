@@ -93,11 +93,15 @@ class ServiceOutside(Outside):
         self._led: tuple[int, frozenset[tuple[int, int]]] = (0, frozenset())
         """The highest epoch that any node has led, and with whom, in which lives."""
         self._views: dict[int, tuple[Member, ...]] = {}
-        count = pick(self._random, (1, 2, 2, 3))
-        self.instances = [Instance(number, QUICK) for number in range(count)]
+        instances = pick(self._random, (1, 2, 2, 3))
+        self.instances = [Instance(number, QUICK) for number in range(instances)]
         for instance in self.instances:
             instance.service = make(QUICK)
         self._begun = False
+        self._settled = False
+        """The first instance acts, and keeps doing so."""
+        count = len(world.parameters.ids)
+        self._size = count if chance(self._random, 0.6) else between(self._random, 1, count)
         self._tokens = 0
         self.forced = 0
 
@@ -167,6 +171,10 @@ class ServiceOutside(Outside):
                 found.append(id_)
         return found
 
+    def _is_synced(self, id_: int, life: int) -> bool:
+        host = self._world.hosts[id_]
+        return host.life != life or not host.up or self._world.state(id_).synced is not None
+
     def _is_active(self, host: Host, record: Record) -> bool:
         status = host.status(self._world.now)
         return status is not None and status.status == "active" and status.epoch == record.epoch
@@ -205,6 +213,7 @@ class ServiceOutside(Outside):
             self._lose_lead(instance)
         if not self._begun:
             self._begin()
+        self._settled = True
         self._let_lead(self.instances[0])
         self._give_order(self.instances[0], "resume")
         if not world.run(world.now + 15 * SECOND, self.everywhere_active):
@@ -223,17 +232,18 @@ class ServiceOutside(Outside):
             self.forced += 1
             self._world.tally.faults["service_forced"] += 1
             self._give_order(self.instances[0], "force", (holders[0],))
+        elif not self._led[0]:
+            # All members of the first view were restarted before it was active: a person begins anew.
+            self._world.tally.faults["service_begun_anew"] += 1
+            self.register, self.records, self._views = EMPTY, [], {}
+            self._step(self.instances[0], Lead(None), self.instances[0].life)
+            self._let_lead(self.instances[0])
 
     # The service's own troubles.
 
     def _begin(self) -> None:
         self._begun = True
-        nodes = tuple((id_, self._world.hosts[id_].address) for id_ in self._world.parameters.ids)
         self._let_lead(self.instances[0])
-        size = between(self._random, 1, len(nodes))
-        if chance(self._random, 0.6):
-            size = len(nodes)
-        self._give_order(self.instances[0], "init", nodes=nodes, size=size)
 
     def _kill(self, instance: Instance) -> None:
         instance.up = False
@@ -274,16 +284,23 @@ class ServiceOutside(Outside):
 
     def _let_lead(self, instance: Instance) -> None:
         """It becomes the one that acts; who did before hears of that later, or not at all."""
-        if not instance.up:
+        if not instance.up or (self._world.calm and instance is not self.instances[0]):
             return
         for other in self.instances:
             if other is not instance and other.service.leading and chance(self._random, 0.8):
                 wait = between(self._random, 0, 2000) * MILLISECOND
                 self._world.at(self._world.now + wait, self._lose_lead, other)
         self._step(instance, Lead(self.register), instance.life)
+        if not self.register.version:
+            self._initialise(instance)
+
+    def _initialise(self, instance: Instance) -> None:
+        """As the service's command line does, until it is written down."""
+        nodes = tuple((id_, self._world.hosts[id_].address) for id_ in self._world.parameters.ids)
+        self._give_order(instance, "init", nodes=nodes, size=self._size)
 
     def _lose_lead(self, instance: Instance) -> None:
-        if instance.service.leading:
+        if instance.service.leading and not (self._settled and instance is self.instances[0]):
             self._step(instance, Lead(None), instance.life)
 
     # What people want.
@@ -423,10 +440,12 @@ class ServiceOutside(Outside):
             return
         demand(record.epoch == before.epoch + 1, "service", f"view {record.epoch} follows {before.epoch}")
         led, lives = self._led
-        if self.forced or not led:
-            demand(
-                self.forced > 0 or record.epoch == 1, "service", "a view follows one that was never active"
-            )
+        if self.forced:
+            return
+        if not led:
+            # The first view was adopted by somebody at least, who is in the next one.
+            synced = [id_ for id_, life in record.carriers if self._is_synced(id_, life)]
+            demand(record.epoch == 1 or bool(synced), "service", "a view follows one that nobody adopted")
             return
         since = [view for view in (*self.records, record) if view.epoch > led]
         keepers = {(id_, life) for id_, life in lives if all(id_ in view.ids for view in since)}

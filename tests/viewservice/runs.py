@@ -35,6 +35,7 @@ def run_seed(seed: int, service: Callable[[Config], Service] = Service, *, keep:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.viewservice.runs")
     parser.add_argument("--seeds", type=int, nargs=2, default=(0, 100), metavar=("FIRST", "END"))
+    parser.add_argument("--stop", action="store_true", help="end with the first run that breaks a rule")
     options = parser.parse_args()
     broken, faults = 0, Counter[str]()
     for seed in range(*options.seeds):
@@ -43,6 +44,8 @@ def main() -> int:
         if outcome.violation is not None:
             broken += 1
             print(f"seed {seed}: {outcome.violation}", flush=True)
+            if options.stop:
+                break
     for name, count in sorted(faults.items()):
         if name.startswith("service"):
             print(f"  {name}: {count}")

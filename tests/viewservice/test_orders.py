@@ -7,7 +7,7 @@ import pytest
 from viewservice import Lead, Service
 from viewservice.orders import WORDS
 
-from .desk import Desk
+from .desk import Desk, members
 from .test_core import begun
 
 
@@ -101,7 +101,8 @@ def test_nodes_are_added_and_removed() -> None:
     desk.order("remove", 1)
     desk.run(5000)
     assert desk.view() == (2, 3)
-    assert desk.register.node(1) is None
+    assert desk.register.nodes == members(2, 3)
+    assert desk.nodes[1].status == "outside"
     desk.order("remove", 3)
     desk.run(500)
     assert desk.view() == (2,)

@@ -83,9 +83,9 @@ class SqliteStore(Store):
 
     def _beat(self) -> Record | None:
         """The record if this instance acts now."""
-        now = time.monotonic()
         with closing(self._open()) as connection:
             connection.execute("BEGIN IMMEDIATE")
+            now = time.monotonic()  # not before: to begin may take long, and others beat meanwhile
             row = connection.execute("SELECT name, beat FROM leader").fetchone()
             # A beat of the future is one from before the machine was started again.
             if row is not None and row[0] != self._name and 0 <= now - row[1] < TAKE_OVER:

@@ -1,0 +1,253 @@
+"""Stores: one record, replaced by compare-and-set, and one instance that acts. SQLite, and a real etcd."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from viewservice import EMPTY, Record, codec
+from viewservice.stores import Store, StoreError
+from viewservice.stores.etcd import EtcdStore
+from viewservice.stores.sqlite import SqliteStore
+
+from .desk import members
+
+FIRST = Record(
+    version=1,
+    epoch=3,
+    members=members(1, 2),
+    lives=((1, 2**63 + 5), (2, 7)),
+    carriers=((2, 7),),
+    nodes=members(1, 2, 3),
+    leaving=members(4),
+    size=2,
+    floor=1,
+    paused=True,
+    why='node 3: "it" is gone',
+)
+
+
+class Leader:
+    """Campaigns, and remembers what it was told."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.told: list[Record | None] = []
+        self.task = asyncio.create_task(store.campaign(self.told.append))
+
+    @property
+    def leads(self) -> bool:
+        return bool(self.told) and self.told[-1] is not None
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+async def until(condition: object, what: str) -> None:
+    """Wait until it is so; for a minute at most."""
+    assert callable(condition)
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.02)
+    assert condition(), what
+
+
+def test_a_record_is_written_and_read_as_it_was() -> None:
+    """Everything in it, and what is none is refused."""
+    assert codec.load(codec.dump(FIRST)) == FIRST
+    assert codec.load(codec.dump(EMPTY)) == EMPTY
+    for text in ("", "[]", "{}", '{"form": 2}', codec.dump(FIRST).replace('"epoch": 3', '"epoch": "x"')):
+        with pytest.raises(codec.RecordError):
+            codec.load(text)
+
+
+# SQLite.
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "views.sqlite"
+
+
+async def test_a_record_replaces_the_one_before_it_and_no_other(path: Path) -> None:
+    """Two know the same record, and both write: the second is told what the first has written."""
+    one, two = SqliteStore(path, "one"), SqliteStore(path, "two")
+    assert await one.write(FIRST) == FIRST
+    other = replace(FIRST, why="another")
+    assert await two.write(other) == FIRST
+    assert await two.write(replace(other, version=3)) == FIRST
+    assert await two.write(replace(other, version=2)) == replace(other, version=2)
+    assert SqliteStore(path)._read(one._open()) == replace(other, version=2)
+
+
+async def test_one_instance_acts_and_another_takes_over(path: Path) -> None:
+    """The first ends without a word; and ends in order."""
+    one, two, three = (Leader(SqliteStore(path, name)) for name in ("one", "two", "three"))
+    await until(lambda: one.leads, "one leads")
+    assert one.told == [EMPTY]
+    await one.store.write(FIRST)
+    await one.stop()
+    await until(lambda: two.leads or three.leads, "another takes over")
+    first, second = (two, three) if two.leads else (three, two)
+    assert first.told[-1] == FIRST
+    assert not second.leads
+    await first.stop()
+    await first.store.close()
+    await until(lambda: second.leads, "the last one takes over")
+    await second.stop()
+
+
+async def test_who_lost_its_footing_reads_again(path: Path) -> None:
+    """The core stopped by itself: it is told the record anew."""
+    leader = Leader(SqliteStore(path))
+    await until(lambda: leader.leads, "it leads")
+    await leader.store.write(FIRST)
+    leader.store.resign()
+    await until(lambda: leader.told[1:] == [FIRST], "it leads again")
+    await leader.stop()
+
+
+async def test_a_file_that_is_none_is_said_so(tmp_path: Path) -> None:
+    """Not a database, and a record of another form."""
+    bad = tmp_path / "bad"
+    bad.write_bytes(b"this is no database" * 100)
+    with pytest.raises(StoreError, match="bad"):
+        SqliteStore(bad)
+    store = SqliteStore(tmp_path / "good")
+    with store._open() as connection:
+        connection.execute("INSERT INTO record VALUES (1, 1, '{\"form\": 9}')")
+    with pytest.raises(StoreError, match="form 9"):
+        SqliteStore(tmp_path / "good")
+
+
+# etcd.
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class Etcd:
+    """Three members of a real etcd."""
+
+    def __init__(self, directory: Path) -> None:
+        ports = free_ports(6)
+        self.endpoints = [f"http://127.0.0.1:{port}" for port in ports[:3]]
+        peers = [f"http://127.0.0.1:{port}" for port in ports[3:]]
+        cluster = ",".join(f"e{number}={peer}" for number, peer in enumerate(peers))
+        self.processes = []
+        for number, (endpoint, peer) in enumerate(zip(self.endpoints, peers, strict=True)):
+            arguments = ["--name", f"e{number}", "--data-dir", str(directory / f"e{number}")]
+            arguments += ["--listen-client-urls", endpoint, "--advertise-client-urls", endpoint]
+            arguments += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
+            arguments += ["--initial-cluster", cluster, "--log-level", "error", "--unsafe-no-fsync"]
+            self.processes.append(
+                subprocess.Popen(["etcd", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            )
+
+    def leader(self) -> int:
+        """Which of them leads, or -1."""
+        for number, endpoint in enumerate(self.endpoints):
+            try:
+                status = httpx.post(f"{endpoint}/v3/maintenance/status", json={}, timeout=1).json()
+            except (httpx.HTTPError, ValueError):
+                continue
+            if status.get("leader") and status["leader"] == status["header"]["member_id"]:
+                return number
+        return -1
+
+    def stop(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
+    if shutil.which("etcd") is None:
+        pytest.skip("etcd is not installed (Debian, Ubuntu: apt install etcd-server)")
+    etcd = Etcd(tmp_path_factory.mktemp("etcd"))
+    yield etcd
+    etcd.stop()
+
+
+@pytest.fixture
+async def ready(etcd: Etcd) -> Etcd:
+    for process in etcd.processes:
+        process.send_signal(signal.SIGCONT)
+    async with asyncio.timeout(60):
+        while await asyncio.to_thread(etcd.leader) < 0:
+            await asyncio.sleep(0.1)
+    return etcd
+
+
+@pytest.mark.xdist_group("etcd")
+async def test_etcd_replaces_a_record_by_compare_and_set(ready: Etcd) -> None:
+    """As the file does."""
+    one = EtcdStore(ready.endpoints, "/cas/", "one")
+    two = EtcdStore(ready.endpoints[::-1], "/cas/", "two")
+    assert await one.write(FIRST) == FIRST
+    other = replace(FIRST, why="another")
+    assert await two.write(other) == FIRST
+    assert await two.write(replace(other, version=2)) == replace(other, version=2)
+    assert await one.write(replace(other, version=2, why="late")) == replace(other, version=2)
+    for store in (one, two):
+        await store.close()
+
+
+@pytest.mark.xdist_group("etcd")
+async def test_one_of_those_who_share_an_etcd_acts(ready: Etcd) -> None:
+    """The second takes over when the first has ended, in order or without a word."""
+    one, two = (Leader(EtcdStore(ready.endpoints, "/lead/", name)) for name in ("one", "two"))
+    await until(lambda: one.leads or two.leads, "one leads")
+    first, second = (one, two) if one.leads else (two, one)
+    await first.store.write(FIRST)
+    await first.stop()
+    await until(lambda: second.leads, "the other takes over when the lease is over")
+    assert second.told[-1] == FIRST
+    third = Leader(EtcdStore(ready.endpoints, "/lead/", "three"))
+    await second.stop()
+    await second.store.close()
+    await until(lambda: third.leads, "at once where the lease was given back")
+    await third.stop()
+    await third.store.close()
+
+
+@pytest.mark.xdist_group("etcd")
+async def test_etcds_leader_dies_and_nothing_is_lost(ready: Etcd) -> None:
+    """It stands still between two writes: the place is kept or taken again, and the record is there."""
+    store = EtcdStore(ready.endpoints, "/dies/")
+    leader = Leader(store)
+    await until(lambda: leader.leads, "it leads")
+    assert await store.write(FIRST) == FIRST
+    paused = ready.processes[await asyncio.to_thread(ready.leader)]
+    paused.send_signal(signal.SIGSTOP)
+    second = replace(FIRST, version=2)
+    written: Record | None = None
+    async with asyncio.timeout(60):
+        while written is None:
+            # Nobody knows what became of a write without an answer: it may be there already.
+            written = await store.write(second)
+    assert written == second
+    store.resign()
+    count = len(leader.told)
+    await until(lambda: leader.told[count:] and leader.told[-1] == second, "it reads what was written")
+    paused.send_signal(signal.SIGCONT)
+    await leader.stop()
+    await store.close()
