@@ -90,6 +90,8 @@ STACK = ["run (asyncio/runners.py:118)", "_run (asyncio/events.py:80)"]
         (["app (quart/app.py:1)"], "framework"),
         (["app (quart/app.py:1)", "_handle (frontends/quart_app/app.py:83)"], "frontend mapping"),
         (["start (frontends/common/api.py:9)", "loads (json/__init__.py:346)"], "frontend mapping"),
+        (["run (uvloop.py:1)", "_respond (frontends/quart_app/uvicorn_direct.py:147)"], "server"),
+        (["ended (frontends/quart_app/carrier.py:5)"], "peer client"),
         (["request (frontends/common/node.py:9)"], "node"),
         (["_run (frontends/common/node.py:9)", "step (pbproto/replica.py:9)"], "core"),
         (["take_mail (frontends/common/node.py:9)", "encode (/root/x/pbproto/codec.py:9)"], "codec"),

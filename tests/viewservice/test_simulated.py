@@ -1,4 +1,4 @@
-"""The view service in whole simulated clusters: no rule is broken, and each that is switched off is missed."""
+"""The view service in whole simulated clusters: no rule is broken, and each that is off is missed."""
 
 from __future__ import annotations
 
