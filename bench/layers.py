@@ -121,7 +121,7 @@ def measure(options: argparse.Namespace) -> Report:
 
 def show(found: Mapping[str, Mapping[str, int]]) -> str:
     """The share of each layer, a column for each server, the largest of the first server first. Pure."""
-    order = [name for name, _ in LAYERS] + ["event loop", "other"]
+    order = list(dict.fromkeys([*(name for name, _ in LAYERS), "event loop", "other"]))
     first = next(iter(found.values()))
     order.sort(key=lambda name: -first.get(name, 0))
     rows = [
