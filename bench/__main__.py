@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from . import core, join, layers, listing, matrix, memory, overload, pause, table
+from . import core, failover, join, layers, listing, matrix, memory, overload, pause, table
 from .processes import BenchError, signals_as_exceptions
 from .report import publish
 
@@ -17,6 +17,7 @@ COMMANDS: dict[str, ModuleType] = {
     "core": core,
     "join": join,
     "pause": pause,
+    "failover": failover,
     "listing": listing,
     "memory": memory,
     "overload": overload,

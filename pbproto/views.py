@@ -19,10 +19,10 @@ from .values import View
 
 
 def on_tell(state: State, view: View, life: int, out: Out) -> None:
-    """``PUT /view``: obey, unless it is meant for another life, or numbered and older than what is known here.
+    """``PUT /view``: obey, unless it is meant for another life, or numbered and older than what is known.
 
-    A node that was restarted has forgotten how high it promised, so that to it an old view is an order (rule 4
-    of what the outside owes). Who says which life it means may be as late as it likes.
+    A node that was restarted has forgotten how high it promised, so that to it an old view is an order (rule
+    4 of what the outside owes). Who says which life it means may be as late as it likes.
     """
     if life not in (0, state.incarnation):
         detail = f"the view is meant for incarnation {life:016x}, this is {state.incarnation:016x}"
