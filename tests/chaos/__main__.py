@@ -63,6 +63,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--keys", type=whole(1), default=8, metavar="N", help="keys that all the others use (default 8)")
     add("--seed", type=int, default=1, metavar="N", help="default 1")
     add("--numbered", action="store_true", help="views with an epoch, told through the faults")
+    add("--viewservice", action="store_true", help="the view service changes views, and is hurt as well")
     add(
         "--network",
         choices=("auto", "netns", "proxy"),
@@ -136,7 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seconds=given.seconds,
         nodes=given.nodes,
         seed=given.seed,
-        numbered=given.numbered,
+        numbered=given.numbered or given.viewservice,
+        viewservice=given.viewservice,
         clients=given.clients,
         keys=given.keys,
         servers=given.servers,

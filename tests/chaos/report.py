@@ -41,6 +41,8 @@ class Settings:
     """More settings for the nodes."""
     faults: tuple[Fault, ...] | None = None
     """Instead of the seed's schedule."""
+    viewservice: bool = False
+    """The view service is the outside."""
     least_views: int = 0
     """The run goes on until there were so many."""
     manners: Manners = field(default_factory=Manners)
@@ -99,10 +101,12 @@ class Report:
 def describe(report: Report) -> str:
     """The report as text; what its words mean is in ``words``."""
     settings = report.settings
+    views = "numbered views" if settings.numbered else "unnumbered views"
+    if settings.viewservice:
+        views = "views of the view service"
     lines = [
         f"{settings.kind} on {settings.mode}, {settings.nodes} nodes, {settings.clients} clients, "
-        f"{'numbered' if settings.numbered else 'unnumbered'} views, seed {settings.seed}, "
-        f"{settings.seconds:g} s, {os.cpu_count()} cores",
+        f"{views}, seed {settings.seed}, {settings.seconds:g} s, {os.cpu_count()} cores",
         "servers       " + ", ".join(f"{server} ({name})" for name, server in settings.chosen.items()),
     ]
     if report.interrupted:

@@ -26,6 +26,7 @@ from .nemesis import HEADINGS, Nemesis, schedule
 from .outside import Outside
 from .report import Report, Settings
 from .rules import Ledger
+from .service import outside_of
 from .views import beside
 from .workload import Load
 
@@ -67,7 +68,7 @@ def run(
             env=ENV | dict(settings.env),
             servers=settings.chosen,
         ) as ground:
-            _Run(settings, ground, report, progress, ending).go()
+            _Run(settings, ground, report, progress, ending, path).go()
     finally:
         save(path / HISTORY, report.history)
         beside(path / HISTORY).write_text("".join(report.record.lines()))
@@ -93,6 +94,7 @@ class _Run:
         report: Report,
         progress: Callable[[str], None],
         ending: Ending,
+        path: Path,
     ) -> None:
         self._settings = settings
         self._ground = ground
@@ -100,8 +102,13 @@ class _Run:
         self._progress = progress
         self._ending = ending
         report.shapes = ground.shapes
-        self._ledger = Ledger(ground.cluster.nodes, numbered=settings.numbered)
-        self._outside = Outside(ground, self._ledger, settings.seed, settings.manners)
+        self._ledger: Ledger
+        self._outside: Outside
+        if settings.viewservice:
+            self._ledger, self._outside = outside_of(ground, settings.seed, path)
+        else:
+            self._ledger = Ledger(ground.cluster.nodes, numbered=settings.numbered)
+            self._outside = Outside(ground, self._ledger, settings.seed, settings.manners)
         faults = settings.faults
         if faults is None:
             faults = schedule(settings.seed, settings.seconds, settings.nodes, ground.shapes)

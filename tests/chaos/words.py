@@ -31,6 +31,8 @@ OUTSIDE = {
     "PUTs without an answer": "the node may have heard it or not",
     "killed for a PUT that hung": "a node at which an unnumbered view stood for long: none may come late",
     "restarts": "killed nodes started again",
+    "service killed": "an instance of the view service, and started again; paused: stood still for a while",
+    "nobody proven": "how often the view service was seen to wait for a person",
     "words": "how often a member said that its view is active, and had been told it since the last death",
     "whims": "changes of view for no reason",
     "views that had to wait": "for a PUT that may not come late, or for the first view to be active",
