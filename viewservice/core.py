@@ -260,10 +260,11 @@ class Service:
             node = record.node(id_)
             if node is None or id_ in self._obeyed:
                 continue
+            # Not only who has been heard of since: the PUT names the life that it is meant for.
             report = sight.current(id_)
-            if report is None or report.incarnation != life:
+            if report is not None and report.incarnation != life:
                 continue
-            if report.epoch == record.epoch and report.members == record.members:
+            if report is not None and report.epoch == record.epoch and report.members == record.members:
                 self._obeyed.add(id_)
                 continue
             # Who leaves hears of it when the others go on without it: until then it serves as well as they.

@@ -132,12 +132,11 @@ PLANTS = (
         5,
         (
             "core.py",
-            """            if report is None or report.incarnation != life:
+            """            if report is not None and report.incarnation != life:
                 continue
 """,
-            """            if report is None:
-                continue
-            life = report.incarnation
+            """            if report is not None:
+                life = report.incarnation
 """,
         ),
     ),

@@ -191,13 +191,14 @@ def test_words_on_the_command_line(scene: Callable[..., Scene], capsys: pytest.C
         captured = capsys.readouterr()
         return captured.out if status == 0 else captured.err
 
-    assert "view 1, active; 2 of 2 members" in said("status")
+    wait_until(lambda: "view 1, active; 2 of 2 members" in said("status"), "it knows that the view is active")
     assert json.loads(said("status", "--json"))["members"][0]["id"] == 1
     assert "carried by   2" in said("plan", "2,3")
     assert "lost         everything" in said("plan", "3")
     assert "view 2: 2 at" in said("switchover", "2")
     # The one that was switched to is the primary; the one below it stays outside.
     made.wait_view(2, 3)
+    wait_until(lambda: service.status()["active"], "it knows that the view is active")
     assert "takes the id of a member" in said("switchover", "1", status=1)
     said("pause")
     made.cluster.node(3).kill()
