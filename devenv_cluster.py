@@ -621,7 +621,8 @@ class Console:
         """kill 2: crash node 2 (SIGKILL); its data is gone"""
         for node in self.chosen(words):
             say(f"{node.name} is " + ("dead already" if node.state == "dead" else "killed"))
-            self.cluster.killed_at = time.monotonic()
+            if node is not self.cluster.service:
+                self.cluster.killed_at = time.monotonic()
             self.cluster.kill(node)
 
     def do_restart(self, words: str) -> None:

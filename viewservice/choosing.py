@@ -43,6 +43,8 @@ def choose(sight: Sight) -> Proposal | Stuck | None:
         return _without(sight, unfit)
     if not sight.active:
         return _foreign(sight)
+    if any(sight.current(id_) is None for id_ in record.ids):
+        return None  # they are asked; nothing is changed that need not be before they have answered
     if len(record.ids) > record.size:
         ids = record.ids[: record.size]
         return Proposal(ids, f"the view has more than {record.size} members")

@@ -17,6 +17,7 @@ def create_app(driver: Driver) -> Quart:
     """The application of one instance."""
     app = Quart("viewservice", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.json.sort_keys = False  # type: ignore[attr-defined]
 
     async def ordered(word: str, **fields: Any) -> tuple[dict[str, Any], int]:
         try:

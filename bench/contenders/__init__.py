@@ -33,6 +33,10 @@ _MAKERS: dict[str, tuple[str, Callable[[str, int], Contender]]] = {
         )
         for server in FRONTENDS
     },
+    "limit-uvicorn-plain": (
+        "uvicorn with a plain ASGI callable, without replication",
+        lambda name, _: Limit(name, "uvicorn", plain=True),
+    ),
     "etcd": ("etcd through its JSON gateway, data on a RAM disk", Etcd),
     "redis": ("Redis with replicas, SET and WAIT behind plain ASGI on uvicorn", Redis),
     "pysyncobj": ("PySyncObj, replicated calls behind plain ASGI on uvicorn", PySyncObj),

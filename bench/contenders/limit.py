@@ -10,11 +10,15 @@ from .store import FRONTENDS
 
 
 class Limit(Contender):
-    """One process on one server; what no replicated store on this server can be faster than."""
+    """One process on one server; what no replicated store on this server can be faster than.
 
-    def __init__(self, name: str, server: str) -> None:
+    ``plain``: without a node's own way past ASGI, so as anybody else would use that server.
+    """
+
+    def __init__(self, name: str, server: str, plain: bool = False) -> None:
         super().__init__(name, 1)
         self.server = server
+        self._plain = ["--plain"] if plain else []
         self._at = ""
 
     def start(self) -> None:
@@ -32,7 +36,8 @@ class Limit(Contender):
     def _serve(self, keys: int, size: int) -> None:
         kind = "asgi" if FRONTENDS[self.server] == "frontends.quart_app" else "wsgi"
         command = python(f"bench.programs.limit_{kind}", "--server", self.server, "--bind", self._at)
-        process = self._launch("server", [*command, "--keys", str(keys), "--size", str(size)])
+        command += ["--keys", str(keys), "--size", str(size), *self._plain]
+        process = self._launch("server", command)
 
         def serves() -> bool:
             process.check()

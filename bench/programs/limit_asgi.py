@@ -117,7 +117,7 @@ def main() -> None:
     """Serve until told to end."""
     settings, data = limit_options("limit_asgi")
     limit = Limit(data)
-    if settings.server == "uvicorn":
+    if settings.server == "uvicorn" and settings.lean == "on":
         limit.asgi_app = limit.past_asgi(settings)
     # The frontend's set-up of its servers takes any ASGI application; its type names the one it is used with.
     run(cast(Quart, limit), listen(settings, "limit_asgi"), settings)

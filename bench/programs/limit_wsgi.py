@@ -87,7 +87,7 @@ def main() -> None:
     """Serve until told to end."""
     settings, data = limit_options("limit_wsgi")
     app = application(data)
-    if settings.server == "waitress":
+    if settings.server == "waitress" and settings.lean == "on":
         mapping = Api(cast(Node, DictNode(settings, data)))
         app.extensions["pbproto_way_in"] = WayIn(mapping, nullcontext)
     # The frontend's own set-up of its servers makes its application by this name.

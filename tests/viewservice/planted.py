@@ -57,7 +57,7 @@ PLANTS = (
     plant(
         "go-on-when-overtaken",
         "who is overtaken goes on from what is written down",
-        6,
+        32,
         (
             "core.py",
             """        self._adopt(record)
@@ -71,7 +71,7 @@ PLANTS = (
     plant(
         "believe-a-lost-write",
         "where nobody knows what was written it has to be read",
-        75,
+        17,
         (
             "core.py",
             """        if record is None:
@@ -89,7 +89,7 @@ PLANTS = (
     plant(
         "forget-the-number",
         "an instance that begins to act goes on from the number that is written down",
-        6,
+        3,
         (
             "core.py",
             """        self._watched = {}
@@ -103,7 +103,7 @@ PLANTS = (
     plant(
         "promote-whoever-answers",
         "nobody is counted on who is not proven to hold the data",
-        7,
+        3,
         (
             "judging.py",
             "for id_, life in sorted({*self.record.carriers, *self.proven}):",
@@ -153,7 +153,7 @@ PLANTS = (
     plant(
         "proven-for-ever",
         "who was proven to hold what one view wrote is not proven for the next",
-        7,
+        21,
         (
             "core.py",
             """        if before is None or before.epoch != record.epoch:
@@ -165,7 +165,7 @@ PLANTS = (
     plant(
         "active-is-active",
         "only what a node says of this very view proves anything",
-        15,
+        6,
         (
             "judging.py",
             "            and report.epoch == self.record.epoch\n            and report.members == self.record.members\n",
@@ -175,7 +175,7 @@ PLANTS = (
     plant(
         "renew-without-proof",
         "the first view is told again only while somebody proves that it was never active",
-        12,
+        28,
         (
             "core.py",
             """    if not any(report.incarnation == lives.get(report.id) and not report.holds for report in reports):
@@ -194,7 +194,7 @@ PLANTS = (
     plant(
         "say-it-once",
         "a node that has not obeyed is told again",
-        17,
+        70,
         (
             "core.py",
             "            if leaves or self._now - self._said_at.get(id_, NEVER) < self.config.resend:\n",
@@ -204,7 +204,7 @@ PLANTS = (
     plant(
         "never-mind-the-dead",
         "who is gone is taken out",
-        6,
+        30,
         (
             "choosing.py",
             "    if unfit:\n        return _without(sight, unfit)\n",
@@ -214,7 +214,7 @@ PLANTS = (
     plant(
         "forget-the-former-members",
         "members that could not be told are told later that they are outside",
-        32,
+        16,
         (
             "choosing.py",
             "    lives = {id_: life for id_, life in record.lives if record.node(id_) is not None}\n",
