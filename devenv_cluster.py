@@ -353,7 +353,8 @@ class Cluster:
     nodes: dict[int, Node] = field(default_factory=dict)
     service: ViewService | None = None
     view: list[int] = field(default_factory=list)
-    killed_at: float = 0.0  # when a node was killed from here, until its view is active again
+    killed_at: float = 0.0  # when a node was killed from here, until the next view is active
+    decided_at: float = 0.0  # when the view service said that it has decided the last view
     trouble: bool = False  # a node died by itself or did not start: its log is worth keeping
 
     def __post_init__(self) -> None:
@@ -429,7 +430,9 @@ class Cluster:
         """Show what the view service decides, and how long it took since a node was killed from here."""
         for line in self.service.news() if self.service else []:
             after = ""
-            if self.killed_at and line.endswith("is active"):
+            if " of [" in line:
+                self.decided_at = time.monotonic()
+            if line.endswith("is active") and 0 < self.killed_at < self.decided_at:
                 after = f", {time.monotonic() - self.killed_at:.2f} s after the kill"
                 self.killed_at = 0.0
             say(f"view service: {line}{after}")

@@ -53,7 +53,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 @pytest.fixture
 def base_port() -> Iterator[int]:
-    """Base of five consecutive ports that no other test, here or in another run, uses at the same time.
+    """Base of some consecutive ports, itself included, that no other test or run uses at the same time.
 
     They lie below the range from which the system hands out ports. Binding without SO_REUSEADDR fails if
     anybody else has the port, a second run of this test included; setting the option afterwards lets a
@@ -64,7 +64,7 @@ def base_port() -> Iterator[int]:
             base = random.randrange(10_000, 32_000)
             with contextlib.ExitStack() as attempt:
                 try:
-                    for port in range(base + 1, base + 6):
+                    for port in range(base, base + 6):
                         holder = attempt.enter_context(socket.socket())
                         holder.bind(("127.0.0.1", port))
                         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -273,6 +273,8 @@ def test_a_taken_port_is_one_line(start: Start, base_port: int) -> None:
         (["--server", "apache"], "invalid choice: 'apache'"),
         (["setup", "again"], "setup takes no arguments"),
         (["start"], "unrecognized arguments: start"),
+        (["--spares", "1"], "--spares is for --viewservice"),
+        (["-n", "2", "--viewservice", "--spares", "2"], "leaves one member at least"),
     ],
 )
 def test_wrong_arguments_are_one_line(arguments: list[str], message: str) -> None:
@@ -328,6 +330,39 @@ def test_a_failover_by_hand_loses_nothing(start: Start, base_port: int) -> None:
     assert [row(text, node_id)[3] for node_id in (1, 2, 3)] == ["primary", "backup", "backup"]
     for node_id in (1, 2, 3):
         assert request("GET", base_port + node_id, "/data").json() == {"before": "kept", "between": "too"}
+    groups = groups_of(run.process)
+    run.type("quit\n")
+    assert run.wait() == 0
+    assert not survivors(groups)
+
+
+def test_the_view_service_sees_to_a_failover(start: Start, base_port: int) -> None:
+    """Goal: with --viewservice a failover and the repair after it can be watched, and nobody does anything.
+
+    Method: write a value, kill the primary of two members; the prompt shows who, why and how long.
+    Restart it, kill the service, and ask it for what it knows, and for what it does not do.
+    """
+    run = start("-n", "3", "--frontend", "mixed", "--viewservice", "--spares", "1")
+    run.expect(PROMPT)
+    run.expect("view service: view 1 is active")
+    assert request("PUT", base_port + 2, "/data/k", {"value": "kept"}).status_code == 201
+    run.type("kill 1\n")
+    run.expect("view service: view 2 of [2]: node 1: nobody listens at its address")
+    run.expect("view service: view 2 is active, ")
+    run.expect(" s after the kill")
+    run.expect("view service: view 3 of [2, 3]: 1 of 2 members, and node 3 is a spare")
+    run.expect("view service: view 3 is active")
+    assert request("GET", base_port + 3, "/data/k").json() == {"value": "kept"}
+    run.command("")
+    assert "node 1 runs again" in run.command("restart 1")
+    assert "the view service decides that" in run.command("view 1 2")
+    assert "the view service is killed" in run.command("kill service")
+    assert "does not answer" in run.command("service status")
+    assert "the view service runs again" in run.command("restart service")
+    wait_until(lambda: request("GET", base_port, "/ping").json()["acts"], "it acts again")
+    text = run.command("service")
+    assert row(text, 2)[2] == "primary"
+    assert "lost" in run.command("service plan 1")
     groups = groups_of(run.process)
     run.type("quit\n")
     assert run.wait() == 0
