@@ -353,16 +353,22 @@ def test_the_view_service_sees_to_a_failover(start: Start, base_port: int) -> No
     run.expect("view service: view 3 of [2, 3]: 1 of 2 members, and node 3 is a spare")
     run.expect("view service: view 3 is active")
     assert request("GET", base_port + 3, "/data/k").json() == {"value": "kept"}
-    run.command("")
-    assert "node 1 runs again" in run.command("restart 1")
-    assert "the view service decides that" in run.command("view 1 2")
-    assert "the view service is killed" in run.command("kill service")
-    assert "does not answer" in run.command("service status")
-    assert "the view service runs again" in run.command("restart service")
+    # What the service says comes with prompts of its own: each answer is waited for by its words.
+    for line, answer in (
+        ("restart 1", "node 1 runs again"),
+        ("view 1 2", "the view service decides that"),
+        ("kill service", "the view service is killed"),
+        ("service status", "does not answer"),
+        ("restart service", "the view service runs again"),
+    ):
+        run.type(f"{line}\n")
+        run.expect(answer)
     wait_until(lambda: request("GET", base_port, "/ping").json()["acts"], "it acts again")
-    text = run.command("service")
-    assert row(text, 2)[2] == "primary"
-    assert "lost" in run.command("service plan 1")
+    run.type("service\n")
+    run.expect("2     127.0.0.1")
+    assert run.expect("\n").split()[1] == "primary"
+    run.type("service plan 1\n")
+    run.expect("lost         everything")
     groups = groups_of(run.process)
     run.type("quit\n")
     assert run.wait() == 0
