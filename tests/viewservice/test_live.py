@@ -14,6 +14,8 @@ import pytest
 from tests.live.harness import Cluster, Node, wait_until
 from viewservice.__main__ import main
 
+from .etcd import started
+
 pytestmark = pytest.mark.xdist_group("viewservice")
 
 FAST = ("--preset", "aggressive")
@@ -44,15 +46,15 @@ class Scene:
         self._path = tmp_path
         self.services: list[ServiceNode] = []
 
-    def service(self, size: int = 0, *options: str) -> ServiceNode:
+    def service(self, size: int = 0, store: str = "") -> ServiceNode:
         """One more instance, running."""
         number = len(self.services) + 1
         made = ServiceNode(
             number, "viewservice", self.cluster.new_address(), self._path / f"service-{number}.log"
         )
         nodes = ",".join(f"{node.id}={node.address}" for node in self.cluster.nodes.values())
-        store = f"sqlite:{self._path / 'views.sqlite'}"
-        made.options = ("--nodes", nodes, "--size", str(size), "--store", store, *FAST, *options)
+        store = store or f"sqlite:{self._path / 'views.sqlite'}"
+        made.options = ("--nodes", nodes, "--size", str(size), "--store", store, *FAST)
         self.services.append(made)
         made.start()
         made.wait_ping()
@@ -177,6 +179,23 @@ def test_a_paused_primary_is_replaced(scene: Callable[..., Scene]) -> None:
     made.cluster.node(1).resume()
     made.wait_view(1, 2, 3)
     assert made.cluster.node(1).data().json() == {"before": "1", "after": "2"}
+
+
+def test_etcds_leader_and_the_primary_die_at_once(scene: Callable[..., Scene], tmp_path: Path) -> None:
+    """Two instances that share an etcd: the view changes all the same, also when one of them dies, too."""
+    with started(tmp_path / "etcd") as etcd:
+        made = scene(3)
+        store = f"etcd:{','.join(etcd.endpoints)}"
+        services = [made.service(3, store) for _ in range(2)]
+        made.wait_view(1, 2, 3)
+        made.written(1, "k", "1")
+        etcd.kill_leader()
+        made.cluster.node(1).kill()
+        made.wait_view(2, 3)
+        next(service for service in services if service.acts()).kill()
+        made.cluster.node(2).kill()
+        made.wait_view(3)
+        assert made.cluster.node(3).get("k").json() == {"value": "1"}
 
 
 def test_words_on_the_command_line(scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import signal
-import socket
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 
 from viewservice import EMPTY, Record, codec
@@ -20,6 +15,7 @@ from viewservice.stores.etcd import EtcdStore
 from viewservice.stores.sqlite import SqliteStore
 
 from .desk import members
+from .etcd import Etcd, started
 
 FIRST = Record(
     version=1,
@@ -92,8 +88,9 @@ async def test_a_record_replaces_the_one_before_it_and_no_other(path: Path) -> N
 
 async def test_one_instance_acts_and_another_takes_over(path: Path) -> None:
     """The first ends without a word; and ends in order."""
-    one, two, three = (Leader(SqliteStore(path, name)) for name in ("one", "two", "three"))
+    one = Leader(SqliteStore(path, "one"))
     await until(lambda: one.leads, "one leads")
+    two, three = (Leader(SqliteStore(path, name)) for name in ("two", "three"))
     assert one.told == [EMPTY]
     await one.store.write(FIRST)
     await one.stop()
@@ -133,75 +130,17 @@ async def test_a_file_that_is_none_is_said_so(tmp_path: Path) -> None:
 # etcd.
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-class Etcd:
-    """Three members of a real etcd."""
-
-    def __init__(self, directory: Path) -> None:
-        ports = free_ports(6)
-        self.endpoints = [f"http://127.0.0.1:{port}" for port in ports[:3]]
-        peers = [f"http://127.0.0.1:{port}" for port in ports[3:]]
-        cluster = ",".join(f"e{number}={peer}" for number, peer in enumerate(peers))
-        self.processes = []
-        for number, (endpoint, peer) in enumerate(zip(self.endpoints, peers, strict=True)):
-            arguments = ["--name", f"e{number}", "--data-dir", str(directory / f"e{number}")]
-            arguments += ["--listen-client-urls", endpoint, "--advertise-client-urls", endpoint]
-            arguments += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
-            arguments += ["--initial-cluster", cluster, "--log-level", "error", "--unsafe-no-fsync"]
-            self.processes.append(
-                subprocess.Popen(["etcd", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            )
-
-    def leader(self) -> int:
-        """Which of them leads, or -1."""
-        for number, endpoint in enumerate(self.endpoints):
-            try:
-                status = httpx.post(f"{endpoint}/v3/maintenance/status", json={}, timeout=1).json()
-            except (httpx.HTTPError, ValueError):
-                continue
-            if status.get("leader") and status["leader"] == status["header"]["member_id"]:
-                return number
-        return -1
-
-    def stop(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
-
-
 @pytest.fixture(scope="module")
 def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
-    if shutil.which("etcd") is None:
-        pytest.skip("etcd is not installed (Debian, Ubuntu: apt install etcd-server)")
-    etcd = Etcd(tmp_path_factory.mktemp("etcd"))
-    yield etcd
-    etcd.stop()
-
-
-@pytest.fixture
-async def ready(etcd: Etcd) -> Etcd:
-    for process in etcd.processes:
-        process.send_signal(signal.SIGCONT)
-    async with asyncio.timeout(60):
-        while await asyncio.to_thread(etcd.leader) < 0:
-            await asyncio.sleep(0.1)
-    return etcd
+    with started(tmp_path_factory.mktemp("etcd")) as etcd:
+        yield etcd
 
 
 @pytest.mark.xdist_group("etcd")
-async def test_etcd_replaces_a_record_by_compare_and_set(ready: Etcd) -> None:
+async def test_etcd_replaces_a_record_by_compare_and_set(etcd: Etcd) -> None:
     """As the file does."""
-    one = EtcdStore(ready.endpoints, "/cas/", "one")
-    two = EtcdStore(ready.endpoints[::-1], "/cas/", "two")
+    one = EtcdStore(etcd.endpoints, "/cas/", "one")
+    two = EtcdStore(etcd.endpoints[::-1], "/cas/", "two")
     assert await one.write(FIRST) == FIRST
     other = replace(FIRST, why="another")
     assert await two.write(other) == FIRST
@@ -212,16 +151,16 @@ async def test_etcd_replaces_a_record_by_compare_and_set(ready: Etcd) -> None:
 
 
 @pytest.mark.xdist_group("etcd")
-async def test_one_of_those_who_share_an_etcd_acts(ready: Etcd) -> None:
+async def test_one_of_those_who_share_an_etcd_acts(etcd: Etcd) -> None:
     """The second takes over when the first has ended, in order or without a word."""
-    one, two = (Leader(EtcdStore(ready.endpoints, "/lead/", name)) for name in ("one", "two"))
+    one, two = (Leader(EtcdStore(etcd.endpoints, "/lead/", name)) for name in ("one", "two"))
     await until(lambda: one.leads or two.leads, "one leads")
     first, second = (one, two) if one.leads else (two, one)
     await first.store.write(FIRST)
     await first.stop()
     await until(lambda: second.leads, "the other takes over when the lease is over")
     assert second.told[-1] == FIRST
-    third = Leader(EtcdStore(ready.endpoints, "/lead/", "three"))
+    third = Leader(EtcdStore(etcd.endpoints, "/lead/", "three"))
     await second.stop()
     await second.store.close()
     await until(lambda: third.leads, "at once where the lease was given back")
@@ -230,24 +169,22 @@ async def test_one_of_those_who_share_an_etcd_acts(ready: Etcd) -> None:
 
 
 @pytest.mark.xdist_group("etcd")
-async def test_etcds_leader_dies_and_nothing_is_lost(ready: Etcd) -> None:
-    """It stands still between two writes: the place is kept or taken again, and the record is there."""
-    store = EtcdStore(ready.endpoints, "/dies/")
+async def test_etcds_leader_dies_and_nothing_is_lost(etcd: Etcd) -> None:
+    """Between two writes: the place is kept or taken again, and the record is there."""
+    store = EtcdStore(etcd.endpoints, "/dies/")
     leader = Leader(store)
     await until(lambda: leader.leads, "it leads")
     assert await store.write(FIRST) == FIRST
-    paused = ready.processes[await asyncio.to_thread(ready.leader)]
-    paused.send_signal(signal.SIGSTOP)
+    await asyncio.to_thread(etcd.kill_leader)
     second = replace(FIRST, version=2)
     written: Record | None = None
     async with asyncio.timeout(60):
         while written is None:
-            # Nobody knows what became of a write without an answer: it may be there already.
+            # Nobody knows what became of a write without an answer: it may be there aletcd.
             written = await store.write(second)
     assert written == second
     store.resign()
     count = len(leader.told)
     await until(lambda: leader.told[count:] and leader.told[-1] == second, "it reads what was written")
-    paused.send_signal(signal.SIGCONT)
     await leader.stop()
     await store.close()
