@@ -6,7 +6,8 @@ the first write that is acknowledged by a survivor; answers within the first mil
 way, do not count.
 
 Then switchovers, asked for by an operator, on fresh clusters of three: the longest time between two
-acknowledged writes of a client at a node that stays, and how many of its writes failed.
+acknowledged writes of a client at a node that stays, and how many of its writes failed. And overload of
+healthy nodes, which is no reason to change a view.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from frontends.common.settings import Settings
 from viewservice.config import PRESETS
 
+from . import wrk
 from .contenders import Store
 from .figures import Spread, longest_gap
 from .options import names, publishing, which_servers
@@ -29,6 +32,7 @@ from .report import Report
 from .rounds import say
 from .tables import number, spread, table
 from .talk import call, demand
+from .work import WORKS
 
 HELP = "with the view service: the death of a primary, and a switchover"
 UNDER_WAY = 0.02
@@ -125,18 +129,36 @@ def switchover(server: str, preset: str) -> Switch:
     return Switch(max(pauses), sum(not each.good for mine in seen for each in mine))
 
 
+def changes_under_overload(server: str, preset: str, seconds: int) -> tuple[int, wrk.Load]:
+    """How often the view changes while clients ask four times more of healthy nodes than they let wait."""
+    store = Watched(server, 3, preset)
+    size = 2**20
+    connections = 4 * Settings(1).max_waiting_bytes // size
+    try:
+        store.start_and_load(10, size)
+        before = demand(store.service, "GET", "/status")["epoch"]
+        arguments = store.under(
+            WORKS["put"], connections=connections, seconds=seconds, keys=10, size=size, count_statuses=True
+        )
+        load = wrk.run(arguments)
+        return demand(store.service, "GET", "/status")["epoch"] - before, load
+    finally:
+        store.stop()
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How often."""
     which_servers(parser)
     parser.add_argument("--presets", type=names(PRESETS), default=list(PRESETS), help="default all")
     parser.add_argument("--deaths", type=int, default=52, help="of primaries, for each preset; default 52")
     parser.add_argument("--switchovers", type=int, default=5, help="default 5")
+    parser.add_argument("--overload", type=int, default=600, help="seconds of overload; default 600")
     publishing(parser)
 
 
 def measure(options: argparse.Namespace) -> Report:
     """Run it. Raises ``BenchError``."""
-    rows, switches = [], []
+    rows, switches, calm = [], [], []
     data: list[dict[str, object]] = []
     for server in options.servers:
         for preset in options.presets:
@@ -152,6 +174,14 @@ def measure(options: argparse.Namespace) -> Report:
             switches.append([server, preset, str(len(made)), pauses, str(sum(each.failed for each in made))])
             data.append({"server": server, "preset": preset, "deaths": times})
             data[-1]["switchovers"] = [each.pause for each in made]
+        preset = options.presets[0]
+        say(f"overload: {server}, {preset}, {options.overload} s")
+        changes, load = changes_under_overload(server, preset, options.overload)
+        taken = sum(load.statuses.get(status, 0) for status in ("200", "201"))
+        calm.append(
+            [server, preset, f"{options.overload} s", str(changes), f"{taken:,}", f"{load.requests:,}"]
+        )
+        data[-1]["changes"] = changes
     head = ["server", "preset", "deaths", "shortest s", "median s", "longest s"]
     other = ["server", "preset", "switchovers", "longest pause ms", "failed writes"]
     text = (
@@ -159,6 +189,10 @@ def measure(options: argparse.Namespace) -> Report:
         f"\n\n{table(head, rows, (0, 1))}\n\n"
         "Switchovers from 1 to 2 of three nodes, seen by clients at 2 and 3, low / median / high:\n\n"
         f"{table(other, switches, (0, 1))}"
+    )
+    text += (
+        "\n\nFour times more asked of three healthy nodes than they let wait, writes of 1 MiB:\n\n"
+        + table(["server", "preset", "for", "view changes", "writes taken", "answers"], calm, (0, 1))
     )
     return Report("failover", text, {"runs": data}, {})
 

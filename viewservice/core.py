@@ -262,6 +262,8 @@ class Service:
                 continue
             # Not only who has been heard of since: the PUT names the life that it is meant for.
             report = sight.current(id_)
+            if report is None and self._watched[id_].trouble is not None:
+                continue  # it is told when it answers again
             if report is not None and report.incarnation != life:
                 continue
             if report is not None and report.epoch == record.epoch and report.members == record.members:
@@ -346,4 +348,5 @@ def _renewed(sight: Sight) -> Record | None:
     if lives == dict(record.lives):
         return None
     known = tuple(sorted(lives.items()))
-    return replace(record, version=record.version + 1, lives=known, carriers=known)
+    carriers = tuple((id_, life) for id_, life in known if id_ in record.ids)
+    return replace(record, version=record.version + 1, lives=known, carriers=carriers)

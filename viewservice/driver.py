@@ -134,7 +134,12 @@ class Driver:
         if time.monotonic_ns() - decided_at > STALE:
             self._step(Stored(None))  # much may have changed since it was decided
             return
-        self._step(Stored(await self._store.write(write.record)))
+        try:
+            stored = await self._store.write(write.record)
+        except Exception:
+            LOGGER.exception("store: record %d, nobody knows whether it was written", write.record.version)
+            stored = None
+        self._step(Stored(stored))
 
     async def _say(self, say: Say) -> None:
         document = {

@@ -154,13 +154,14 @@ def _force(sight: Sight, order: Order) -> Record | str:
         return "force takes the ids of nodes that are known"
     if record.epoch == 0:
         return "there was no view yet"
-    lives = {}
+    carriers = {}
     for id_ in ids:
         report = sight.current(id_)
         if report is None:
             return f"node {id_} does not answer"
-        lives[id_] = report.incarnation
-    if not any((report := sight.current(id_)) is not None and report.holds for id_ in ids):
+        if report.holds:
+            carriers[id_] = report.incarnation
+    if not carriers:
         return "none of them holds anything, and only a new service starts an empty store"
     members = tuple(node for node in record.nodes if node.id in ids)
-    return following(sight, record, members, lives, f"someone forced a view of {list(ids)}")
+    return following(sight, record, members, carriers, f"someone forced a view of {list(ids)}")

@@ -57,7 +57,7 @@ PLANTS = (
     plant(
         "go-on-when-overtaken",
         "who is overtaken goes on from what is written down",
-        32,
+        16,
         (
             "core.py",
             """        self._adopt(record)
@@ -71,7 +71,7 @@ PLANTS = (
     plant(
         "believe-a-lost-write",
         "where nobody knows what was written it has to be read",
-        17,
+        41,
         (
             "core.py",
             """        if record is None:
@@ -129,7 +129,7 @@ PLANTS = (
     plant(
         "tell-any-life",
         "a view is told to lives that were seen before it was written",
-        5,
+        0,
         (
             "core.py",
             """            if report is not None and report.incarnation != life:
@@ -143,7 +143,7 @@ PLANTS = (
     plant(
         "count-those-who-were-left-out",
         "who carries the data was in every view since",
-        65,
+        41,
         (
             "judging.py",
             "                id_ in self.record.ids\n                and id_ not in unfit\n",
@@ -153,7 +153,7 @@ PLANTS = (
     plant(
         "proven-for-ever",
         "who was proven to hold what one view wrote is not proven for the next",
-        21,
+        27,
         (
             "core.py",
             """        if before is None or before.epoch != record.epoch:
@@ -165,7 +165,7 @@ PLANTS = (
     plant(
         "active-is-active",
         "only what a node says of this very view proves anything",
-        6,
+        41,
         (
             "judging.py",
             "            and report.epoch == self.record.epoch\n            and report.members == self.record.members\n",
@@ -204,7 +204,7 @@ PLANTS = (
     plant(
         "never-mind-the-dead",
         "who is gone is taken out",
-        30,
+        6,
         (
             "choosing.py",
             "    if unfit:\n        return _without(sight, unfit)\n",
@@ -214,7 +214,7 @@ PLANTS = (
     plant(
         "forget-the-former-members",
         "members that could not be told are told later that they are outside",
-        16,
+        41,
         (
             "choosing.py",
             "    lives = {id_: life for id_, life in record.lives if record.node(id_) is not None}\n",

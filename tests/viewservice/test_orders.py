@@ -161,6 +161,20 @@ def test_a_person_may_force_what_nobody_proves() -> None:
     assert desk.nodes[2].status == "active"
 
 
+def test_who_is_forced_in_and_holds_nothing_is_not_counted_on() -> None:
+    """2 holds the data and 3 is empty: a view of both rests on 2 alone."""
+    desk = begun(1, 2, 3)
+    desk.order("pause")
+    for id_ in (1, 2, 3):
+        desk.restart(id_)
+    desk.nodes[2].holds, desk.nodes[2].status = True, "outside"
+    desk.run(1000)
+    answer = desk.order("force", 2, 3)
+    assert answer is not None
+    assert answer.ok
+    assert desk.register.carriers == ((2, desk.nodes[2].life),)
+
+
 def test_an_instance_that_does_not_act_says_so() -> None:
     """Every word is refused."""
     desk = Desk((1,))

@@ -50,7 +50,9 @@ class EtcdStore(Store):
             record = None
             try:
                 record = await self._hold()
-            except (httpx.HTTPError, _EtcdError):
+            except codec.RecordError as error:
+                raise StoreError(f"{self._endpoints[0]}: {error}") from error
+            except (httpx.HTTPError, _EtcdError, ValueError, KeyError, IndexError):
                 self._lease = ""
             if record is None and leading:
                 lead(None)
@@ -109,7 +111,7 @@ class EtcdStore(Store):
             if answer.get("succeeded"):
                 return record
             return _record(answer["responses"][0]["response_range"])
-        except (httpx.HTTPError, _EtcdError, KeyError, IndexError):
+        except (httpx.HTTPError, _EtcdError, ValueError, KeyError, IndexError):
             return None
 
     async def _ask(self, path: str, document: dict[str, Any], *, once: bool = False) -> dict[str, Any]:
