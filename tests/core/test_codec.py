@@ -20,6 +20,7 @@ from pbproto import (
     Operation,
     Result,
     VersionError,
+    codec,
     decode,
     encode,
 )
@@ -103,6 +104,44 @@ def test_sections_that_could_be_one_mean_the_same(batch: list[tuple[Envelope, Me
     data = MAGIC + VERSION.to_bytes(2, "big") + b"".join(encode([pair])[6:] for pair in doubled)
     assert check_bytes(data) == doubled
     assert len(encode(doubled)) <= len(data)
+
+
+def test_a_batch_may_have_several_envelopes_or_none() -> None:
+    """Two to one receiver, then one to another, then to the first again: three sections. And no message."""
+    first, second = Envelope(1, 2, 3, 4, 5), Envelope(1, 2, 9, 4, 5)
+    adopted = Adopted(BALLOT)
+    batch: list[tuple[Envelope, Message]] = [(each, adopted) for each in (first, first, second, first)]
+    assert decode(encode(batch)) == batch
+    # The second message is in the section of the first.
+    assert len(encode(batch)) == 3 * len(encode(batch[:1])) - 2 * len(encode(())) + len(ADOPTED)
+    assert encode(()) == MAGIC + VERSION.to_bytes(2, "big")
+    assert decode(encode(())) == []
+
+
+@pytest.mark.parametrize("class_", [Replicate, Replicated])
+def test_what_is_coded_in_one_piece_has_the_bytes_of_the_table(class_: type[Message]) -> None:
+    """The two messages of every batch of writes: the table says what is on the wire, and they are faster."""
+    forms = dict(codec._MESSAGES)[class_]
+
+    @settings(QUICK, max_examples=30)
+    @given(BY_CLASS[class_])
+    def same(message: Message) -> None:
+        parts: list[bytes] = []
+        codec._writer(class_, forms)(parts, message)
+        written: list[bytes] = []
+        codec._WRITERS[class_][1](written, message)
+        data = b"".join(written)
+        assert data == b"".join(parts)
+        assert codec._reader(class_, forms)(codec._Reader(data)) == message
+
+    same()
+
+
+def test_a_replicate_with_more_operations_than_bytes_is_refused() -> None:
+    """The count is looked at before anything is allocated for it."""
+    data = section(b"\x08" + BALLOT_BYTES + u64(0) + u32(2**31))
+    with pytest.raises(CodecError, match="a count is larger than the message"):
+        decode(data)
 
 
 @pytest.mark.parametrize("version", [0, 2, 65535])

@@ -177,3 +177,17 @@ def test_a_node_that_turns_everybody_away_says_why() -> None:
     assert cluster.noted(0, "rejected") == [
         {"reason": "timeout", "certain": 1, "waited_for": answer.detail},
     ]
+
+
+def test_whether_there_is_room_can_be_asked_before() -> None:
+    """A frontend asks it of a long body: as much as may wait finds room, and nothing more while it waits."""
+    cluster = installing(max_waiting_bytes=100_000, max_waiting=3)
+    replica = cluster.replicas[0]
+    assert replica.has_room(100_000)
+    assert not replica.has_room(100_001)
+    cluster.put(0, b"k", b"v" * 60_000)
+    assert not replica.has_room(40_000)
+    assert replica.has_room(30_000)
+    cluster.get(0, b"k")
+    cluster.get(0, b"k")
+    assert not replica.has_room(1)
