@@ -25,7 +25,7 @@ def on_tell(state: State, view: View, life: int, out: Out) -> None:
     4 of what the outside owes). Who says which life it means may be as late as it likes.
     """
     if life not in (0, state.incarnation):
-        detail = f"the view is meant for incarnation {life:016x}, this is {state.incarnation:016x}"
+        detail = "the view is meant for another incarnation of this node: it was restarted, or is another one"
         out.add(ViewRefused(Reason.OTHER_LIFE, detail))
         return
     if view.epoch is not None:

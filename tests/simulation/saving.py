@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pbproto.events import Receive, Tick
+from pbproto.events import Receive, TellView, Tick
 
 from .run import Outcome
 from .stage import STOPPED, play
@@ -23,9 +23,11 @@ class DivergedError(AssertionError):
 
 
 def lives_of(records: list[Record]) -> dict[int, int]:
-    """Small numbers for the incarnations that made a step, in their order."""
-    seen = sorted({record.life for record in records if isinstance(record, Step)})
-    return {life: number for number, life in enumerate(seen, 1)}
+    """Small numbers for the incarnations that made a step, or were meant by a view, in their order."""
+    steps = [record for record in records if isinstance(record, Step)]
+    seen = {step.life for step in steps}
+    seen |= {step.event.incarnation for step in steps if isinstance(step.event, TellView)} - {0}
+    return {life: number for number, life in enumerate(sorted(seen), 1)}
 
 
 def printed(step: Step, lives: Mapping[int, int]) -> list[str]:
@@ -95,7 +97,9 @@ def _write(outcome: Outcome, records: list[Record], title: str, rule: str) -> St
         effects = printed(record, lives)
         if stopped and violation is not None:
             effects = [f"{STOPPED}: {violation.detail.partition('lie: ')[2]}"]
-        story.passages.append(Passage(above, Command(record.local, record.node, _doing(record)), effects))
+        story.passages.append(
+            Passage(above, Command(record.local, record.node, _doing(record, lives)), effects)
+        )
         above = []
     if violation is not None:
         above.append(f"# The run ended here. {violation.check}: {violation.detail}".replace("\n", " "))
@@ -103,11 +107,15 @@ def _write(outcome: Outcome, records: list[Record], title: str, rule: str) -> St
     return story
 
 
-def _doing(step: Step) -> Doing:
-    if isinstance(step.event, Receive):
+def _doing(step: Step, lives: Mapping[int, int]) -> Doing:
+    """What a node does, with lives as a story numbers them."""
+    event = step.event
+    if isinstance(event, Receive):
         assert step.mail is not None
         return Receives(step.mail.name)
-    return step.event
+    if isinstance(event, TellView) and event.incarnation:
+        return replace(event, incarnation=lives[event.incarnation])
+    return event
 
 
 def _with_ends(story: Story) -> Story:

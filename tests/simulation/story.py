@@ -116,7 +116,8 @@ def doing_text(doing: Doing) -> str:
             return "status"
         case Receives(name=name):
             return f"receives {name}"
-    return event_text(doing, {})
+    # A story has small numbers for lives to begin with.
+    return event_text(doing, {doing.incarnation: doing.incarnation} if isinstance(doing, TellView) else {})
 
 
 # Writing.

@@ -120,7 +120,7 @@ _GET = re.compile(rf"get {_WORD} \((\d+)\)")
 _LIST = re.compile(r"list \((\d+)\)")
 _ONE = re.compile(rf"((?:put {_WORD} = {_WORD}|delete {_WORD}|get {_WORD}|list) {_REQUEST})(?:; |$)")
 _AT_ONCE = "at once: "
-_TOLD = re.compile(r"told \{([^}]*)\}(?: epoch (\d+))?")
+_TOLD = re.compile(r"told \{([^}]*)\}(?: epoch (\d+))?(?: for life (\d+))?")
 _STARTS = re.compile(r"starts as life (\d+)")
 _RECEIVES = re.compile(r"receives ([A-Z][A-Za-z]+ \d+>\d+ #\d+)")
 
@@ -149,7 +149,8 @@ def _doing(words: str) -> Doing:
         return Receives(found[1])
     if found := _TOLD.fullmatch(words):
         members = (_member(word) for word in found[1].split())
-        return TellView(View.of(members, int(found[2]) if found[2] else None))
+        view = View.of(members, int(found[2]) if found[2] else None)
+        return TellView(view, int(found[3] or 0))
     if words.startswith(_AT_ONCE):
         return Batch(tuple(_requests(words.removeprefix(_AT_ONCE))))
     request = _request(words)

@@ -89,8 +89,8 @@ def event_text(event: Event, lives: Lives) -> str:
             return f"list {_request(token, b'')}"
         case Batch(requests=requests):
             return "at once: " + "; ".join(event_text(request, lives) for request in requests)
-        case TellView(view=view):
-            return f"told {view_text(view)}"
+        case TellView(view=view, incarnation=life):
+            return f"told {view_text(view)}{f' for life {life_text(life, lives)}' if life else ''}"
         case Receive(envelope=envelope, message=message):
             return f"receives from {envelope.sender} {message_text(message, lives)}"
         case Tick():
