@@ -37,6 +37,8 @@ class Service:
         """Those whose record is being written, to be answered then."""
         self._obeyed: set[int] = set()
         self._said_at: dict[int, int] = {}
+        """When each was told the view last; and it has not answered yet, for those in ``_saying``."""
+        self._saying: set[int] = set()
         self._stuck: tuple[str, int] = ("", NEVER)
         """What a person was told last, and when."""
         self._active_noted = 0
@@ -118,6 +120,7 @@ class Service:
         self._proven &= set(record.lives)
         self._obeyed = set()
         self._said_at = {}
+        self._saying = set()
         self._watched = watched_of((*record.nodes, *record.leaving), self._watched, self._now)
 
     def _stored(self, record: Record | None, out: list[Effect]) -> None:
@@ -271,15 +274,21 @@ class Service:
                 continue
             # Who leaves hears of it when the others go on without it: until then it serves as well as they.
             leaves = id_ not in record.ids and not self._proven
-            if leaves or self._now - self._said_at.get(id_, NEVER) < self.config.resend:
+            if leaves or self._now - self._said_at.get(id_, NEVER) < self._pause(id_):
                 continue
             self._said_at[id_] = self._now
+            self._saying.add(id_)
             out.append(Say(id_, node.address, life, record.epoch, record.members))
+
+    def _pause(self, id_: int) -> int:
+        """How long to wait before a node is told again: a paused one would find all of it when it goes on."""
+        return max(self.config.resend, self.config.ask_timeout) if id_ in self._saying else self.config.resend
 
     def _said(self, event: Said, out: list[Effect]) -> None:
         record = self._record
         if record is None or event.epoch != record.epoch:
             return
+        self._saying.discard(event.id)
         if not event.refusal:
             self._obeyed.add(event.id)
         elif event.refusal in ("stale_epoch", "epoch_taken"):

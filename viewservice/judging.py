@@ -2,8 +2,8 @@
 
 A dead process is told from all else by its machine, which refuses connections for it. Where nothing comes
 back the service asks the others: what they still hear of is cut off from the service alone, and stays. What a
-primary complains of is taken out, unless it complains of most of the view: then it is the one that is cut
-off.
+primary complains of is taken out, unless it complains of most of the view, or holds no data itself and
+complains of those who do: then it is the one that is cut off.
 """
 
 from __future__ import annotations
@@ -146,6 +146,11 @@ def _accused(sight: Sight, unfit: Mapping[int, str]) -> dict[int, str]:
         if id_ in ids and stuck and not _gets_on(sight, id_):
             found[id_] = f"the primary cannot reach it: {words}"
     reachable = [id_ for id_ in found if sight.current(id_) is not None]
+    counted_on = {id_ for id_, _ in (*sight.record.carriers, *sight.proven)}
+    if ids[0] not in counted_on and counted_on & set(reachable):
+        # A newcomer with the lowest id would be the primary. Without those who hold the data it can be
+        # nothing, and they can be without it.
+        return {ids[0]: "it does not get the data from those who hold it"}
     if 2 * len(reachable) > len(ids):
         return {ids[0]: "it cannot reach most of its view, which others can"}
     return found

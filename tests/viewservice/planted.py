@@ -197,7 +197,7 @@ PLANTS = (
         70,
         (
             "core.py",
-            "            if leaves or self._now - self._said_at.get(id_, NEVER) < self.config.resend:\n",
+            "            if leaves or self._now - self._said_at.get(id_, NEVER) < self._pause(id_):\n",
             "            if leaves or id_ in self._said_at:\n",
         ),
     ),

@@ -217,6 +217,32 @@ def test_a_view_that_is_stuck_loses_whom_it_waits_for() -> None:
     assert desk.view() == (1,)
 
 
+def test_a_newcomer_that_would_lead_does_not_take_the_data_along() -> None:
+    """1 comes back empty and, with the lowest id, would lead {1, 2}; it gets nothing from 2, which goes on."""
+    desk = begun(1, 2)
+    desk.restart(1)
+    desk.run(300)
+    assert desk.view() == (2,)
+    desk.install = False
+    while desk.view() != (1, 2):
+        desk.run(100)
+    desk.nodes[1].waits = ((2, "it does not hold the state yet"),)
+    desk.run(2200)
+    assert desk.view() == (2,)
+    assert desk.alarms() == []
+
+
+def test_a_paused_node_is_told_a_view_once_in_a_while() -> None:
+    """It answers nothing: it must not find a heap of orders when it goes on."""
+    desk = begun(1, 2, 3)
+    desk.obey = False
+    desk.kill(1)
+    desk.run(700)
+    before = len(desk.said)
+    desk.run(1000)
+    assert len(desk.said) - before <= 4
+
+
 def test_a_newcomer_that_makes_progress_is_waited_for() -> None:
     """Each look shows another position: filling takes as long as it takes."""
     desk = begun(1, 2, size=1)
