@@ -39,8 +39,10 @@ class Service:
         self._said_at: dict[int, int] = {}
         """When each was told the view last; and it has not answered yet, for those in ``_saying``."""
         self._saying: set[int] = set()
-        self._stuck: tuple[str, int] = ("", NEVER)
-        """What a person was told last, and when."""
+        self._trouble = ""
+        """Why things are not as they should be, if that is so."""
+        self._reminded: dict[str, int] = {}
+        """When people were told of each trouble last."""
         self._active_noted = 0
         self._unfit: frozenset[int] = frozenset()
         self._look_since = 0
@@ -125,7 +127,12 @@ class Service:
 
     def _stored(self, record: Record | None, out: list[Effect]) -> None:
         written, self._writing = self._writing, None
-        if self._record is None or written is None:
+        if self._record is None:
+            return
+        if written is None:
+            # The answer to a write from before this instance began to act again, which came after that.
+            if record is not None and record.version > self._record.version:
+                self._adopt(record)
             return
         if record is None:
             # It may have been written or not: whoever acts next reads it.
@@ -224,7 +231,7 @@ class Service:
             return
         choice = choose(sight)
         if choice is None:
-            self._stuck = ("", NEVER)
+            self._trouble = ""
             return
         if isinstance(choice, Proposal):
             if sight.record.paused:
@@ -234,23 +241,23 @@ class Service:
             else:
                 record = made(sight, choice)
                 if isinstance(record, Record):
-                    self._stuck = ("", NEVER)
+                    self._trouble = ""
                     self._write(record, out)
                     return
                 choice = Stuck("not_possible", f"a view of {list(choice.ids)} is wanted, but {record}", False)
         self._tell_people(choice, out)
 
     def _tell_people(self, stuck: Stuck, out: list[Effect]) -> None:
-        code, since = self._stuck
-        if code == stuck.code and self._now - since < self.config.remind:
+        self._trouble = stuck.code
+        if self._now - self._reminded.get(stuck.code, NEVER) < self.config.remind:
             return
-        self._stuck = (stuck.code, self._now)
+        self._reminded[stuck.code] = self._now
         out.append(Note(Level.ALARM if stuck.alarm else Level.WARNING, stuck.code, stuck.text))
 
     @property
     def trouble(self) -> str:
         """What a person was told last, if it still is so."""
-        return self._stuck[0]
+        return self._trouble
 
     # What is told.
 

@@ -204,7 +204,6 @@ class ServiceOutside(Outside):
         Only where too many restarts came at once for it to know who holds the data does a person have to say
         so.
         """
-        world = self._world
         for instance in self.instances:
             instance.cut.clear()
             if not instance.up:
@@ -215,10 +214,18 @@ class ServiceOutside(Outside):
             self._begin()
         self._settled = True
         self._let_lead(self.instances[0])
-        self._give_order(self.instances[0], "resume")
-        if not world.run(world.now + 15 * SECOND, self.everywhere_active):
+        if not self._comes_right(15):
             self._force()
-            world.run(world.now + 30 * SECOND, self.everywhere_active)
+            self._comes_right(30)
+
+    def _comes_right(self, seconds: int) -> bool:
+        """Wait for that; who finds the service paused lets it go on."""
+        for _ in range(seconds):
+            if self.register.paused:
+                self._give_order(self.instances[0], "resume")
+            if self._world.run(self._world.now + SECOND, self.everywhere_active):
+                return True
+        return False
 
     def _force(self) -> None:
         """A person looks at who really holds the data."""

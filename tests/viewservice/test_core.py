@@ -218,7 +218,7 @@ def test_a_view_that_is_stuck_loses_whom_it_waits_for() -> None:
 
 
 def test_a_newcomer_that_would_lead_does_not_take_the_data_along() -> None:
-    """1 comes back empty and, with the lowest id, would lead {1, 2}; it gets nothing from 2, which goes on."""
+    """1 comes back empty and would lead {1, 2}, with the lowest id; it gets nothing from 2, which goes on."""
     desk = begun(1, 2)
     desk.restart(1)
     desk.run(300)
