@@ -31,6 +31,7 @@ class Service:
         """What is written down; ``None`` while this instance does not act."""
         self._known_at = 0
         self._proven: set[Life] = set()
+        self._active_at = 0
         self._watched: dict[int, Watched] = {}
         self._writing: Record | None = None
         self._orders: list[Order] = []
@@ -69,6 +70,7 @@ class Service:
             self._watched,
             self.config,
             self._now,
+            self._active_at,
             self._look_since,
         )
 
@@ -119,6 +121,7 @@ class Service:
         self._writing = None
         if before is None or before.epoch != record.epoch:
             self._proven = set()
+            self._active_at = self._now
         self._proven &= set(record.lives)
         self._obeyed = set()
         self._said_at = {}
@@ -196,6 +199,8 @@ class Service:
         if report is None:
             return
         if event.id in sight.record.ids and sight.says_active(report):
+            if not self._proven:
+                self._active_at = self._now
             self._proven.add((event.id, report.incarnation))
             if self._active_noted != sight.record.epoch:
                 self._active_noted = sight.record.epoch

@@ -29,6 +29,8 @@ class Sight:
     watched: Mapping[int, Watched]
     config: Config
     now: int
+    active_at: int = 0
+    """When the view was first seen to be active: what was complained of before is over."""
     look_since: int = 0
     """When something was found to be wrong. Whoever is counted on has to have been seen after it: what takes
     one member away often takes another, too."""
@@ -142,7 +144,7 @@ def _accused(sight: Sight, unfit: Mapping[int, str]) -> dict[int, str]:
     found = {}
     for id_, (words, since) in sight.watched[ids[0]].complaints.items():
         # As of the report: how long it has gone on since then nobody knows.
-        stuck = sight.watched[ids[0]].seen_at - since >= sight.config.cut_after
+        stuck = sight.watched[ids[0]].seen_at - max(since, sight.active_at) >= sight.config.cut_after
         if id_ in ids and stuck and not _gets_on(sight, id_):
             found[id_] = f"the primary cannot reach it: {words}"
     reachable = [id_ for id_ in found if sight.current(id_) is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from pbproto import Member
@@ -9,6 +10,7 @@ from pbproto import Member
 from .config import Config
 from .report import Report, Trouble
 
+_DURATION = re.compile(r"\d+ ms")
 NEVER = -(2**62)
 FOREVER = 2**63
 
@@ -63,11 +65,11 @@ class Watched:
         known = self.complaints if same else {}
         self.complaints = {}
         for wait in found.waiting_for:
-            words, since = known.get(wait.id, (wait.reason, sent_at))
-            # While a view is installed, other words are progress. Once it is active every word is a
-            # complaint, and what changes in it is for how long.
-            if found.status != "active" and words != wait.reason:
-                words, since = wait.reason, sent_at
+            now = _DURATION.sub("… ms", wait.reason)  # for how long says nothing new
+            words, since = known.get(wait.id, (now, sent_at))
+            # While a view is installed, other words are progress. Once it is active, every word complains.
+            if found.status != "active" and words != now:
+                words, since = now, sent_at
             self.complaints[wait.id] = (words, since)
 
     def current(self, now: int, config: Config) -> Report | None:

@@ -421,7 +421,7 @@ class ServiceOutside(Outside):
             self._check_record(record)
             self.register = record
             self.records.append(record)
-        answer = Stored(None if chance(self._random, 0.03) else self.register)
+        answer = Stored(None if chance(self._random, 0.08) else self.register)
         self._world.at(self._world.now + self._flight(50), self._step, instance, answer, life)
         if answer.record is None:
             self._world.at(self._world.now + SECOND, self._let_lead, instance)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 120
+SEEDS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +141,13 @@ PLANTS = (
         ),
     ),
     plant(
-        "count-those-who-were-left-out",
-        "who carries the data was in every view since",
-        41,
+        "count-those-who-leave",
+        "who carries the data is in every view since, the next one too",
+        0,
         (
-            "judging.py",
-            "                id_ in self.record.ids\n                and id_ not in unfit\n",
-            "                id_ not in unfit\n",
+            "choosing.py",
+            "for id_, life in sight.carriers().items() if id_ in proposal.ids}",
+            "for id_, life in sight.carriers().items()}",
         ),
     ),
     plant(
@@ -156,10 +156,11 @@ PLANTS = (
         27,
         (
             "core.py",
-            """        if before is None or before.epoch != record.epoch:
-            self._proven = set()
+            """            self._proven = set()
+            self._active_at = self._now
 """,
-            "",
+            """            self._active_at = self._now
+""",
         ),
     ),
     plant(

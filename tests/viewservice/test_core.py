@@ -186,6 +186,30 @@ def test_a_backup_that_the_primary_cannot_reach_is_taken_out() -> None:
     assert desk.view() == (1, 2)
 
 
+def test_what_was_complained_of_before_a_view_was_active_is_over() -> None:
+    """A slow primary's last word is that 2 is still being filled; 2 itself says that all is well."""
+    desk = begun(1, 2, size=1)
+    desk.install = False
+    desk.order("size", size=2)
+    desk.run(3000)
+    desk.nodes[1].waits = ((2, "it is being filled: position 0 of 40"),)
+    desk.run(1300)
+    desk.silence(1)
+    desk.nodes[2].status = "active"
+    desk.run(1000)
+    assert desk.view() == (1, 2)
+
+
+def test_a_view_told_again_does_not_hide_who_is_cut_off() -> None:
+    """Told again, it counts as being installed until a round has proven it, which 3 prevents."""
+    desk = begun(1, 2, 3)
+    desk.nodes[1].status = "installing"
+    for passed in range(12):
+        desk.nodes[1].waits = ((3, f"it does not answer, for {passed * 200} ms"),)
+        desk.run(200)
+    assert desk.view() == (1, 2)
+
+
 def test_a_complaint_that_passes_means_nothing() -> None:
     """A backup is late now and then."""
     desk = begun(1, 2, 3)
