@@ -159,13 +159,18 @@ def _accused(sight: Sight, unfit: Mapping[int, str]) -> dict[int, str]:
 
 
 def _gets_on(sight: Sight, id_: int) -> bool:
-    """Whether a member that is waited for says itself that it fetches the state, further than a while ago."""
-    report, watched = sight.current(id_), sight.watched[id_]
-    if report is None or report.status != "installing":
-        return False
-    return any(
-        watched.seen_at - since < sight.config.cut_after and since > watched.well_since
-        for _, since in watched.complaints.values()
+    """Whether a member that is waited for has said itself that it comes further with the state it fetches.
+
+    The primary of a large fill speaks of positions, which stand still while items go over. A node that is
+    busy with them may answer late, so its last word counts until its silence does.
+    """
+    watched = sight.watched[id_]
+    report = watched.report
+    return (
+        report is not None
+        and (report.status, report.epoch) == ("installing", sight.record.epoch)
+        and watched.seen_at - watched.got_on_at < sight.config.cut_after
+        and watched.silent_for(sight.now) < sight.config.silent_after
     )
 
 

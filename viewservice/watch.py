@@ -35,6 +35,8 @@ class Watched:
     asking: bool = False
     complaints: dict[int, tuple[str, int]] = field(default_factory=dict)
     """Whom it waits for, by id: in which words, and since when in these words. Of ``report``."""
+    got_on_at: int = NEVER
+    """When it last said, installing a view, that it had come further than it said before."""
     strikes: int = 0
     """How often it had to be taken out of a view, not forgiven yet."""
     out_until: int = NEVER
@@ -61,15 +63,18 @@ class Watched:
         self.refused_since = FOREVER
 
     def _complain(self, before: Report | None, found: Report, sent_at: int) -> None:
-        same = before is not None and before.status == found.status and before.epoch == found.epoch
+        same = before is not None and _stage(before) == _stage(found)
         known = self.complaints if same else {}
         self.complaints = {}
+        if not same:
+            self.got_on_at = NEVER
         for wait in found.waiting_for:
             now = _DURATION.sub("… ms", wait.reason)  # for how long says nothing new
             words, since = known.get(wait.id, (now, sent_at))
             # While a view is installed, other words are progress. Once it is active, every word complains.
             if found.status != "active" and words != now:
                 words, since = now, sent_at
+                self.got_on_at = sent_at
             self.complaints[wait.id] = (words, since)
 
     def current(self, now: int, config: Config) -> Report | None:
@@ -85,3 +90,8 @@ class Watched:
     def silent_for(self, now: int) -> int:
         """For how long it has said nothing, whatever the reason."""
         return now - max(self.seen_at, self.since)
+
+
+def _stage(report: Report) -> tuple[int, str, int | None]:
+    """Within one stage what a node waits for can be compared with what it waited for before."""
+    return report.incarnation, report.status, report.epoch

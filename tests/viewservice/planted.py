@@ -146,8 +146,8 @@ PLANTS = (
         0,
         (
             "choosing.py",
-            "for id_, life in sight.carriers().items() if id_ in proposal.ids}",
-            "for id_, life in sight.carriers().items()}",
+            "        carriers=tuple(sorted(carriers.items())),\n",
+            "        carriers=tuple(sorted({**dict(record.carriers), **carriers}.items())),\n",
         ),
     ),
     plant(

@@ -279,6 +279,42 @@ def test_a_newcomer_that_makes_progress_is_waited_for() -> None:
     assert desk.view() == (1, 2)
 
 
+def filled_by_items() -> Desk:
+    """The primary speaks of positions, which stand still; 2 itself says how many items it has."""
+    desk = begun(1, 2, size=1)
+    desk.install = False
+    desk.order("size", size=2)
+    desk.run(3000)
+    desk.nodes[1].waits = ((2, "it is being filled: position 0 of 59"),)
+    for item in range(12):
+        desk.nodes[2].waits = ((1, f"fetching a copy from it: item {item} of 55"),)
+        desk.run(400)
+    return desk
+
+
+def test_a_newcomer_that_answers_late_while_it_fetches_is_waited_for() -> None:
+    """What it said last is that it comes further."""
+    desk = filled_by_items()
+    desk.silence(2)
+    desk.run(2000)
+    assert desk.view() == (1, 2)
+
+
+def test_a_newcomer_that_falls_silent_while_it_fetches_is_not_waited_for() -> None:
+    """What it said last does not hold for ever."""
+    desk = filled_by_items()
+    desk.silence(2)
+    desk.run(4500)
+    assert desk.view() == (1,)
+
+
+def test_a_newcomer_that_fetches_nothing_any_more_is_not_waited_for() -> None:
+    """It answers, with the same words each time."""
+    desk = filled_by_items()
+    desk.run(3000)
+    assert desk.view() == (1,)
+
+
 # Spares.
 
 
