@@ -189,11 +189,20 @@ class ServiceOutside(Outside):
         """The parent begins with none."""
 
     def everywhere_active(self) -> bool:
-        """Whether the view is as large as it should be, and every member says that it is active."""
+        """Whether the view is as large as it should be, every member says that it is active, and nobody else
+        believes in an older one.
+        """
         record = self.register
         if not record.epoch or len(record.ids) != min(record.size, len(self._eligible(record))):
             return False
-        return super().everywhere_active()
+        others = [node for node in (*record.nodes, *record.leaving) if node.id not in record.ids]
+        return super().everywhere_active() and not any(self._believes(node) for node in others)
+
+    def _believes(self, node: Member) -> bool:
+        """Whether a node thinks that it is a member of a view, whose clients it keeps waiting."""
+        host = self._world.host_at(node.address)
+        status = host.status(self._world.now) if host is not None else None
+        return status is not None and status.status in ("active", "installing")
 
     def _eligible(self, record: Record) -> list[int]:
         return [node.id for node in record.nodes if node.id in record.ids or node.id >= record.floor]
@@ -381,6 +390,7 @@ class ServiceOutside(Outside):
             case Answer():
                 self._world.tally.faults[f"service_answered_{effect.ok}"] += 1
             case Note():
+                self._check_note(instance, effect)
                 self._world.tally.faults[f"service_says_{effect.code}"] += 1
                 self._world.note("view", f"service {instance.number}: {effect.text}")
 
@@ -464,6 +474,13 @@ class ServiceOutside(Outside):
                 f"which does not hold what view {led} wrote",
             )
         demand(bool(record.carriers), "service", f"view {record.epoch} rests on nobody")
+
+    def _check_note(self, instance: Instance, note: Note) -> None:
+        """A view that is called active has been: spares are filled, and people sent home, on its word."""
+        sight = instance.service.sight()
+        if note.code == "active" and sight is not None:
+            epoch = sight.record.epoch
+            demand(self._led[0] >= epoch, "service", f"view {epoch} is called active, and nobody has led it")
 
     def _check_said(self, say: Say) -> None:
         known = self._views.setdefault(say.epoch, say.members)

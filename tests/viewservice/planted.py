@@ -57,7 +57,7 @@ PLANTS = (
     plant(
         "go-on-when-overtaken",
         "who is overtaken goes on from what is written down",
-        16,
+        6,
         (
             "core.py",
             """        self._adopt(record)
@@ -71,7 +71,7 @@ PLANTS = (
     plant(
         "believe-a-lost-write",
         "where nobody knows what was written it has to be read",
-        41,
+        16,
         (
             "core.py",
             """        if record is None:
@@ -129,7 +129,7 @@ PLANTS = (
     plant(
         "tell-any-life",
         "a view is told to lives that were seen before it was written",
-        0,
+        5,
         (
             "core.py",
             """            if report is not None and report.incarnation != life:
@@ -143,7 +143,7 @@ PLANTS = (
     plant(
         "count-those-who-leave",
         "who carries the data is in every view since, the next one too",
-        0,
+        3,
         (
             "choosing.py",
             "        carriers=tuple(sorted(carriers.items())),\n",
@@ -166,7 +166,7 @@ PLANTS = (
     plant(
         "active-is-active",
         "only what a node says of this very view proves anything",
-        41,
+        3,
         (
             "judging.py",
             "            and report.epoch == self.record.epoch\n            and report.members == self.record.members\n",
@@ -205,7 +205,7 @@ PLANTS = (
     plant(
         "never-mind-the-dead",
         "who is gone is taken out",
-        6,
+        24,
         (
             "choosing.py",
             "    if unfit:\n        return _without(sight, unfit)\n",
@@ -215,7 +215,7 @@ PLANTS = (
     plant(
         "forget-the-former-members",
         "members that could not be told are told later that they are outside",
-        41,
+        371,
         (
             "choosing.py",
             "    lives = {id_: life for id_, life in record.lives if record.node(id_) is not None}\n",

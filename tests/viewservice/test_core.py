@@ -463,6 +463,31 @@ def test_who_leaves_hears_of_it_when_the_others_go_on() -> None:
     assert desk.nodes[1].status == "outside"
 
 
+def test_who_was_taken_out_while_it_was_cut_off_hears_of_it_when_it_is_back() -> None:
+    """It still believes in the view before, and would keep its clients waiting for ever."""
+    desk = begun(1, 2, 3)
+    desk.silence(3)
+    desk.nodes[1].waits = ((3, "it does not answer"),)
+    desk.run(4000)
+    assert desk.view() == (1, 2)
+    desk.nodes[1].waits = ()
+    desk.nodes[3].trouble = None
+    desk.run(1000)
+    assert desk.nodes[3].status == "outside"
+
+
+def test_a_view_is_not_active_because_the_one_before_is() -> None:
+    """Nobody obeys: 2 and 3 still say "active" of view 1, and no spare is added to a view nobody has."""
+    desk = begun(1, 2, 3, 4, size=3)
+    desk.obey = False
+    desk.kill(1)
+    desk.run(5000)
+    assert (desk.register.epoch, desk.view()) == (2, (2, 3))
+    desk.obey = True
+    desk.run(5000)
+    assert desk.view() == (2, 3, 4)
+
+
 def test_somebody_else_who_sends_views_is_noticed() -> None:
     """A node was told a number that is not from here: a person has to choose one outside."""
     desk = begun(1, 2)
