@@ -23,11 +23,11 @@ def dump(record: Record) -> str:
         "form": FORM,
         "version": record.version,
         "epoch": record.epoch,
-        "members": _members(record.members),
+        "members": listed(record.members),
         "lives": _lives(record.lives),
         "carriers": _lives(record.carriers),
-        "nodes": _members(record.nodes),
-        "leaving": _members(record.leaving),
+        "nodes": listed(record.nodes),
+        "leaving": listed(record.leaving),
         "size": record.size,
         "floor": record.floor,
         "paused": record.paused,
@@ -61,7 +61,8 @@ def load(text: str) -> Record:
         raise RecordError(f"what is written down is no record: {error!r}") from error
 
 
-def _members(members: tuple[Member, ...]) -> list[dict[str, Any]]:
+def listed(members: tuple[Member, ...]) -> list[dict[str, Any]]:
+    """Members as ``PUT /view`` and people read them."""
     return [{"id": member.id, "address": member.address} for member in members]
 
 

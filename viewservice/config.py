@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MILLISECOND = 1_000_000
-SECOND = 1_000 * MILLISECOND
+from pbproto.config import MILLISECOND, SECOND
 
 
 @dataclass(frozen=True, slots=True)

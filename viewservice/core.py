@@ -183,8 +183,11 @@ class Service:
             refused = watched.refused_since < FOREVER
             every = self.config.poll // 2 if refused else self.config.poll
             if not watched.asking and self._now - watched.asked_at >= every:
-                watched.asking, watched.asked_at = True, self._now
-                out.append(Ask(watched.node.id, watched.node.address, self._now))
+                self._ask_one(watched, out)
+
+    def _ask_one(self, watched: Watched, out: list[Effect]) -> None:
+        watched.asking, watched.asked_at = True, self._now
+        out.append(Ask(watched.node.id, watched.node.address, self._now))
 
     def _saw(self, event: Saw, out: list[Effect]) -> None:
         watched = self._watched.get(event.id)
@@ -221,8 +224,7 @@ class Service:
             for id_ in sight.record.ids:
                 watched = self._watched.get(id_)
                 if watched is not None and id_ not in unfit and watched.seen_at < self._now:
-                    watched.asking, watched.asked_at = True, self._now
-                    out.append(Ask(id_, watched.node.address, self._now))
+                    self._ask_one(watched, out)
         self._unfit = unfit
 
     def _act(self, out: list[Effect]) -> None:

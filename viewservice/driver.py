@@ -11,6 +11,9 @@ from typing import Any
 
 import httpx
 
+from pbproto.config import SECOND
+
+from .codec import listed
 from .core import Service
 from .effects import Answer, Ask, Effect, Level, Note, Say, Write
 from .events import Event, Lead, Order, Said, Saw, Stored, Tick
@@ -19,7 +22,6 @@ from .stores import Store
 
 LOGGER = logging.getLogger("viewservice")
 _LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING, Level.ALARM: logging.CRITICAL}
-SECOND = 1_000_000_000
 STALE = SECOND
 """A record that this process did not get round to writing for so long is not written: it has been paused."""
 ORDER_TIMEOUT = 10.0
@@ -143,7 +145,7 @@ class Driver:
 
     async def _say(self, say: Say) -> None:
         document = {
-            "view": [{"address": member.address, "id": member.id} for member in say.members],
+            "view": listed(say.members),
             "epoch": say.epoch,
             "incarnation": f"{say.incarnation:016x}",
         }

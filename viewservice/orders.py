@@ -8,6 +8,7 @@ from typing import Any
 from pbproto import Member
 
 from .choosing import Proposal, dry_run, following, made
+from .codec import listed
 from .events import Order
 from .judging import Sight, unfit_members
 from .record import Record
@@ -21,9 +22,9 @@ def describe(record: Record) -> dict[str, Any]:
     return {
         "version": record.version,
         "epoch": record.epoch,
-        "members": [{"id": member.id, "address": member.address} for member in record.members],
+        "members": listed(record.members),
         "primary": record.ids[0] if record.ids else None,
-        "nodes": [{"id": node.id, "address": node.address} for node in record.nodes],
+        "nodes": listed(record.nodes),
         "size": record.size,
         "floor": record.floor,
         "paused": record.paused,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pbproto import Member
+from pbproto.config import MILLISECOND
 from viewservice import (
     EMPTY,
     Answer,
@@ -28,7 +29,6 @@ from viewservice import (
     Trouble,
     Write,
 )
-from viewservice.config import MILLISECOND
 from viewservice.report import Waits
 
 CONFIG = Config()

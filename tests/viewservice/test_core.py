@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pbproto.config import SECOND
 from viewservice import EMPTY, Lead, Record, Stored, Trouble
-from viewservice.config import PRESETS, SECOND
+from viewservice.config import PRESETS
 
 from .desk import Desk, members
 
@@ -186,12 +187,18 @@ def test_a_backup_that_the_primary_cannot_reach_is_taken_out() -> None:
     assert desk.view() == (1, 2)
 
 
-def test_what_was_complained_of_before_a_view_was_active_is_over() -> None:
-    """A slow primary's last word is that 2 is still being filled; 2 itself says that all is well."""
+def filling() -> Desk:
+    """2 was taken in as a newcomer, and is being filled by 1."""
     desk = begun(1, 2, size=1)
     desk.install = False
     desk.order("size", size=2)
     desk.run(3000)
+    return desk
+
+
+def test_what_was_complained_of_before_a_view_was_active_is_over() -> None:
+    """A slow primary's last word is that 2 is still being filled; 2 itself says that all is well."""
+    desk = filling()
     desk.nodes[1].waits = ((2, "it is being filled: position 0 of 40"),)
     desk.run(1300)
     desk.silence(1)
@@ -231,10 +238,7 @@ def test_a_primary_that_reaches_nobody_is_the_one_that_is_cut_off() -> None:
 
 def test_a_view_that_is_stuck_loses_whom_it_waits_for() -> None:
     """A newcomer refuses for good: the view without it comes, whatever the reason is."""
-    desk = begun(1, 2, size=1)
-    desk.install = False
-    desk.order("size", size=2)
-    desk.run(3000)
+    desk = filling()
     assert desk.view() == (1, 2)
     desk.nodes[1].waits = ((2, "it holds operations of another history"),)
     desk.run(2000)
@@ -269,10 +273,7 @@ def test_a_paused_node_is_told_a_view_once_in_a_while() -> None:
 
 def test_a_newcomer_that_makes_progress_is_waited_for() -> None:
     """Each look shows another position: filling takes as long as it takes."""
-    desk = begun(1, 2, size=1)
-    desk.install = False
-    desk.order("size", size=2)
-    desk.run(3000)
+    desk = filling()
     for position in range(40):
         desk.nodes[1].waits = ((2, f"it is being filled: position {position} of 40"),)
         desk.run(400)
@@ -281,10 +282,7 @@ def test_a_newcomer_that_makes_progress_is_waited_for() -> None:
 
 def filled_by_items() -> Desk:
     """The primary speaks of positions, which stand still; 2 itself says how many items it has."""
-    desk = begun(1, 2, size=1)
-    desk.install = False
-    desk.order("size", size=2)
-    desk.run(3000)
+    desk = filling()
     desk.nodes[1].waits = ((2, "it is being filled: position 0 of 59"),)
     for item in range(12):
         desk.nodes[2].waits = ((1, f"fetching a copy from it: item {item} of 55"),)

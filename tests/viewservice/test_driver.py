@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from pbproto.config import MILLISECOND
 from tests.live.harness import reserve_port
 from viewservice import Config, Note, Record, Report, Service, Trouble
-from viewservice.config import MILLISECOND
 from viewservice.driver import Driver
 from viewservice.effects import Ask
 from viewservice.stores import Store
