@@ -1,0 +1,1 @@
+"""Clusters in virtual time for the tests of those who use the store."""
