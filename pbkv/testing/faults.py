@@ -77,7 +77,7 @@ class Faults:
         with self._timeline.turns:
             host = self._world.known(id_)
             self._say(f"slow({id_}, {seconds:g})")
-            host.slow = ticks(seconds)
+            host.be_slow(ticks(seconds))
 
     # Faults of the network.
 
@@ -114,7 +114,7 @@ class Faults:
                 self._network.mend()
                 self._world.lost_answers.clear()
                 for host in self._world.hosts.values():
-                    host.slow = 0
+                    host.be_slow(0)
 
     def drop(self, share: float, sender: int | None = None, receiver: int | None = None) -> None:
         """Let this share of the messages between nodes fail from now on, from 0 (none) to 1 (all).

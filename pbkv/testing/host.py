@@ -43,15 +43,17 @@ class Host:
         """How often a node was started or ended here; what was meant for another life is void."""
         self.node: VirtualNode | None = None
         self.paused = False
-        self.slow = 0
+        self._slow = 0
         """Nanoseconds that pass before the node gets what has reached it."""
+        self._late: dict[Timer, Callable[[], object]] = {}
+        """What waits for that."""
         self._settings = settings
         self._network = network
         self._noted = noted
         self._api: Api | None = None
         self._calls: dict[Call[Any], None] = {}
         """Requests that have reached this node and are not answered."""
-        self._inbox: deque[Callable[[], None]] = deque()
+        self._inbox: deque[Callable[[], object]] = deque()
         """What came while it was paused."""
         self._carriers: dict[str, Carrier] = {}
         self._tick: Timer | None = None
@@ -85,6 +87,9 @@ class Host:
             call.send_back(None, Failure.DISCONNECTED)
         for carrier in self._carriers.values():
             carrier.close()
+        for timer in self._late:
+            timer.cancel()
+        self._late.clear()
         self._calls.clear()
         self._inbox.clear()
         self._carriers.clear()
@@ -116,15 +121,32 @@ class Host:
         if self._calls.pop(call, self) is None:
             call.send_back(None, Failure.RESET)
 
-    def get(self, action: Callable[[], None]) -> None:
+    def get(self, action: Callable[[], object]) -> None:
         """Something has come to this machine: the node gets it when it gets round to it."""
-        later = partial(self._get, self.life, action)
-        if self.slow:
-            self._network.timeline.after(self.slow, later)
+        if self._slow:
+            self._delay(self._slow, action)
         else:
-            later()
+            self._get(self.life, action)
 
-    def _get(self, life: int, action: Callable[[], None]) -> None:
+    def be_slow(self, delay: int) -> None:
+        """Get what comes so many nanoseconds later from now on, and what waits no later than that."""
+        self._slow = delay
+        now = self._network.timeline.now
+        waiting, self._late = self._late, {}
+        for timer, action in waiting.items():
+            timer.cancel()
+            self._delay(min(delay, timer.time - now), action)
+
+    def _delay(self, delay: int, action: Callable[[], object]) -> None:
+        def get() -> None:
+            del self._late[timer]
+            self._get(life, action)
+
+        life = self.life
+        timer = self._network.timeline.after(delay, get)
+        self._late[timer] = action
+
+    def _get(self, life: int, action: Callable[[], object]) -> None:
         if life != self.life:
             return
         if self.paused:

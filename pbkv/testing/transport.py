@@ -66,7 +66,8 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
 def _made(request: httpx.Request, body: bytes) -> Request:
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return Request(request.method, request.url.raw_path, headers, body)
+    target: bytes = request.extensions.get("target", request.url.raw_path)  # as for httpx's own transport
+    return Request(request.method, target, headers, body)
 
 
 def _timeouts(request: httpx.Request) -> Timeouts:
