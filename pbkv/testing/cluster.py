@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from random import Random
 from typing import Any
 
 import httpx
@@ -140,16 +141,17 @@ class Cluster(Faults):
 
     def client(self, **options: Any) -> Any:
         """A ``pbkv.Client`` of all nodes that lives in this cluster's time; ``options`` are passed on."""
-        make = import_module("pbkv").Client
-        return make(
-            self.urls, **{"transport": self.transport(), "sleep": self.sleep, "clock": self.clock, **options}
-        )
+        mine = {"transport": self.transport(), "sleep": self.sleep, **self._chance()}
+        return import_module("pbkv").Client(self.urls, **{**mine, **options})
 
     def async_client(self, **options: Any) -> Any:
         """A ``pbkv.AsyncClient`` of all nodes that lives in this cluster's time."""
-        make = import_module("pbkv").AsyncClient
-        mine = {"transport": self.async_transport(), "sleep": self.async_sleep, "clock": self.clock}
-        return make(self.urls, **{**mine, **options})
+        mine = {"transport": self.async_transport(), "sleep": self.async_sleep, **self._chance()}
+        return import_module("pbkv").AsyncClient(self.urls, **{**mine, **options})
+
+    def _chance(self) -> dict[str, Any]:
+        """What else a client of the store would take from the machine."""
+        return {"clock": self.clock, "draw": Random(f"{self.seed} client").random}
 
     # Time.
 
@@ -178,6 +180,17 @@ class Cluster(Faults):
         if not seconds >= 0:
             raise ClusterError(f"time does not go back: {seconds!r} seconds")
         await pump().wait(self._timeline, lambda wake: self._timeline.after(ticks(seconds), wake))
+
+    def later(self, seconds: float, action: Callable[[], object]) -> None:
+        """Call ``action`` when so much time has passed, in the midst of whatever is waited for then.
+
+        ``cluster.later(1, cluster.fail_over)`` kills the primary under the next blocking request. What
+        ``action`` raises comes out where somebody waits.
+        """
+        if not seconds >= 0:
+            raise ClusterError(f"time does not go back: {seconds!r} seconds")
+        with self._timeline.turns:
+            self._timeline.after(ticks(seconds), action)
 
     def run_until(self, predicate: Callable[[], object], timeout: float = SETTLING) -> None:
         """Let time pass until ``predicate()`` is true. Raises ``TimeoutError`` after ``timeout`` seconds."""

@@ -30,8 +30,8 @@ class World:
     def __init__(self, nodes: int, seed: int, latency: float, settings: Mapping[str, object]) -> None:
         if type(nodes) is not int or not 1 <= nodes <= MAX_MEMBERS:
             raise ClusterError(f"nodes has to be an integer from 1 to {MAX_MEMBERS}, not {nodes!r}")
-        if not 0 < latency <= 60:
-            raise ClusterError(f"latency has to be more than 0 and at most 60 seconds, not {latency!r}")
+        if not 0 < latency <= 1:
+            raise ClusterError(f"latency has to be more than 0 and at most 1 second, not {latency!r}")
         self.timeline = Timeline()
         self.transcript = Transcript(self.timeline)
         self.network = Network(self.timeline, Random(f"{seed} network"), ticks(latency))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import httpx
 import pytest
@@ -69,7 +70,7 @@ def test_a_node_that_dies_breaks_the_connections_of_those_who_wait() -> None:
     cluster = Cluster()
     cluster.pause(3)
     for node in (1, 2):
-        cluster._timeline.after(10**9, lambda node=node: cluster.kill(node))
+        cluster.later(1, partial(cluster.kill, node))
         assert 1.0 < fails(httpx.RemoteProtocolError, cluster, node, "k", 9.0) < 1.1
 
 
@@ -77,7 +78,7 @@ def test_a_node_that_is_stopped_answers_those_who_wait() -> None:
     """Let a write wait for a paused backup and stop the node: it says 504, and is gone."""
     cluster = Cluster()
     cluster.pause(3)
-    cluster._timeline.after(10**9, lambda: cluster.stop(1))
+    cluster.later(1, lambda: cluster.stop(1))
     answer = put(cluster, 1, "k")
     assert (answer.status_code, answer.json()["outcome"]) == (504, "unknown")
     assert cluster.running == [2]
@@ -175,7 +176,7 @@ def test_a_cut_that_is_healed_in_time_only_delays() -> None:
     """Cut a client off and heal a second later: the write goes through, a second late."""
     cluster = Cluster()
     cluster.cut("clients", 1)
-    cluster._timeline.after(10**9, cluster.heal)
+    cluster.later(1, cluster.heal)
     assert put(cluster, 1, "k").status_code == 201
     assert 1.0 < cluster.clock() < 1.1
 
@@ -253,6 +254,7 @@ def test_everything_may_be_dropped_on_one_way() -> None:
         (lambda cluster: cluster.set_view(1, epoch=1), "node 1 refuses"),
         (lambda cluster: cluster.fail_over(1), "no member of the view would be left"),
         (lambda cluster: cluster.advance(-1), "does not go back"),
+        (lambda cluster: cluster.later(-1, cluster.heal), "does not go back"),
     ],
 )
 def test_what_cannot_be_is_said_and_changes_nothing(misuse: Callable[[Cluster], object], words: str) -> None:

@@ -13,6 +13,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from frontends.common.settings import Settings
 from frontends.wsgi_app import app as frontend
+from frontends.wsgi_app.driver import Driver
 from pbkv.testing import Cluster
 
 VIEW = json.dumps({"view": [{"id": 1, "address": "node1:80"}], "epoch": 1}).encode()
@@ -87,13 +88,12 @@ Seen = tuple[int, list[tuple[str, str]], bytes]
 @pytest.fixture
 def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The threaded frontend as a WSGI callable, without what it does to the process it is alone in."""
-    drivers: list[frontend.Driver] = []
+    drivers: list[Driver] = []
 
-    def driver(settings: Settings) -> frontend.Driver:
-        drivers.append(made_driver(settings))
+    def driver(settings: Settings) -> Driver:
+        drivers.append(Driver(settings))
         return drivers[-1]
 
-    made_driver = frontend.Driver
     monkeypatch.setattr(frontend, "Driver", driver)
     monkeypatch.setattr(frontend, "Guard", lambda *_: None)
     monkeypatch.setattr(frontend, "settle", lambda: None)
