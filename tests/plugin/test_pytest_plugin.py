@@ -169,7 +169,7 @@ def test_what_the_package_offers_is_there_and_nothing_else() -> None:
 
 def test_the_example_for_users_works(installed: pytest.Pytester) -> None:
     """Copy it into a project of its own, and run it as a user would."""
-    installed.makepyfile(test_your_code=EXAMPLE.read_text())
+    installed.makepyfile(test_a_copy=EXAMPLE.read_text())
     tests = EXAMPLE.read_text().count("\ndef test_")
     assert tests >= 5
     installed.runpytest(*STRICT).assert_outcomes(passed=tests)
