@@ -39,8 +39,6 @@ class Host:
     def __init__(self, settings: Settings, network: Network, noted: Noted) -> None:
         self.id = settings.id
         self.address = settings.bind
-        self.life = 0
-        """How often a node was started or ended here; what was meant for another life is void."""
         self.node: VirtualNode | None = None
         self.paused = False
         self._slow = 0
@@ -67,7 +65,6 @@ class Host:
 
     def start(self, incarnation: int) -> None:
         """A node starts, empty."""
-        self.life += 1
         self.node = VirtualNode(
             self._settings,
             self._wake_peer,
@@ -79,8 +76,7 @@ class Host:
         self._api = Api(self.node)
 
     def end(self) -> None:
-        """The process is gone, and its machine closes the connections."""
-        self.life += 1
+        """The process is gone, with all that waits for it here; its machine closes the connections."""
         self.node = self._api = None
         self.paused = False
         for call in self._calls:
@@ -126,7 +122,7 @@ class Host:
         if self._slow:
             self._delay(self._slow, action)
         else:
-            self._get(self.life, action)
+            self._get(action)
 
     def be_slow(self, delay: int) -> None:
         """Get what comes so many nanoseconds later from now on, and what waits no later than that."""
@@ -140,15 +136,12 @@ class Host:
     def _delay(self, delay: int, action: Callable[[], object]) -> None:
         def get() -> None:
             del self._late[timer]
-            self._get(life, action)
+            self._get(action)
 
-        life = self.life
         timer = self._network.timeline.after(delay, get)
         self._late[timer] = action
 
-    def _get(self, life: int, action: Callable[[], object]) -> None:
-        if life != self.life:
-            return
+    def _get(self, action: Callable[[], object]) -> None:
         if self.paused:
             self._inbox.append(action)
         else:
@@ -193,7 +186,7 @@ class Host:
             return  # it fires early enough, and is set anew then
         if self._tick is not None:
             self._tick.cancel()
-        self._tick = self._network.timeline.at(deadline, partial(self._get, self.life, self._tick_now))
+        self._tick = self._network.timeline.at(deadline, partial(self._get, self._tick_now))
 
     def _tick_now(self) -> None:
         self._tick = None

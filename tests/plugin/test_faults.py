@@ -84,6 +84,32 @@ def test_a_node_that_is_stopped_answers_those_who_wait() -> None:
     assert cluster.running == [2]
 
 
+def test_nothing_of_a_former_life_reaches_the_next() -> None:
+    """Kill a node with mail under way, and with requests that wait because it is slow, and because it is
+    paused. Restart it and let it serve: it does nothing of that, and the former life hears no answers.
+    """
+    cluster = Cluster()
+    cluster.slow(2, 0.4)
+    fails(httpx.ReadTimeout, cluster, 1, "mail", 0.1)
+    cluster.slow(1, 0.2)
+    cluster.pause(1)
+    fails(httpx.ReadTimeout, cluster, 1, "paused", 0.25)
+    fails(httpx.ReadTimeout, cluster, 1, "slow", 0.02)
+    former = cluster._world.hosts[1].node
+    assert former is not None
+    before = former.status()
+    cluster.fail_over(1)
+    cluster.restart(1)
+    cluster.set_view(1, 2, 3)
+    cluster.wait_until_active()
+    cluster.heal()
+    cluster.pause(1)
+    cluster.resume(1)
+    cluster.advance(10)
+    assert not {"paused", "slow"} & set(cluster.data())
+    assert former.status() == before
+
+
 def test_what_reaches_a_paused_node_is_done_when_it_goes_on() -> None:
     """A client gives up on a paused node: the write takes effect later, once."""
     cluster = Cluster()
@@ -119,6 +145,12 @@ def test_a_view_can_be_any_part_of_the_cluster() -> None:
     cluster.promote(3)
     cluster.wait_until_active()
     assert (cluster.primary, cluster.data()) == (3, {"k": "k"})
+    cluster.set_view(2, 3, 4)
+    cluster.wait_until_active()
+    cluster.kill(2, 4)
+    cluster.promote(3)
+    cluster.wait_until_active()
+    assert cluster.data() == {"k": "k"}
 
 
 # The network.

@@ -16,6 +16,7 @@ import pytest
 
 from pbkv.testing import Cluster, ClusterError
 from pbkv.testing.timeline import Timeline, Turns
+from pbkv.testing.transcript import MOST_LINES, Transcript
 from pbproto import Replica
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -228,14 +229,23 @@ async def test_many_requests_at_once_share_one_time() -> None:
 
 
 async def test_two_clusters_on_one_loop_do_not_wait_for_each_other() -> None:
-    """Let one cluster's sleeper wait for long while another's clients go on: each has a time of its own."""
+    """Let a task of one cluster sleep again and again until one of another has slept: both get their time."""
     one, other = Cluster(), Cluster(2)
-    async with one.async_http(1) as client:
-        some = asyncio.gather(*(client.get("/data/k") for _ in range(5)))
-        answers, _ = await asyncio.gather(some, other.async_sleep(100))
-    assert [answer.status_code for answer in answers] == [404] * 5
-    assert other.clock() >= 100
-    assert one.clock() < 1
+    done: list[float] = []
+
+    async def wait() -> None:
+        for _ in range(1000):
+            if done:
+                return
+            await one.async_sleep(1.0)
+        raise AssertionError("the other cluster's time stands still")
+
+    async def sleep() -> None:
+        await other.async_sleep(100.0)
+        done.append(other.clock())
+
+    await asyncio.gather(wait(), sleep())
+    assert 100.0 <= done[0] < 100.1
 
 
 async def test_a_task_that_is_cancelled_has_hung_up() -> None:
@@ -398,3 +408,14 @@ def test_things_happen_in_order_of_time_and_then_of_asking() -> None:
     while timeline.step():
         pass
     assert (happened, timeline.now) == (["first", "second", "past", "late"], 20)
+
+
+def test_a_transcript_keeps_the_last_lines() -> None:
+    """Add more lines than are kept: the first are gone, and the end says how many came before."""
+    transcript = Transcript(Timeline())
+    for n in range(MOST_LINES + 5):
+        transcript.add(f"line {n}")
+    lines = transcript.lines
+    assert (len(lines), lines[0].split()[-1]) == (MOST_LINES, "5")
+    assert transcript.tail(2).splitlines()[0] == f"… {MOST_LINES + 3} earlier lines"
+    assert transcript.tail(2).splitlines()[-1] == lines[-1]
