@@ -137,6 +137,16 @@ class Settings:
     log_keep_bytes: int = _setting(
         4 * MIB, "bytes", "how much of the committed log is kept for members that were away", 0, 2**40
     )
+    max_connections: int = _setting(
+        2_000, "connections", "how many connections of clients and peers there may be at once", 10, 10**6
+    )
+    client_timeout: float = _setting(
+        60.0,
+        "seconds",
+        "how long a client may take for the head of a request, for its body, and to take more of an answer",
+        0.05,
+        3600,
+    )
     threads: int = _setting(
         128,
         "threads",
