@@ -1,6 +1,6 @@
-"""Builds what would be published, installs it in an environment that has nothing else, and runs it from there.
+"""Builds what would be published, installs it in an environment that has nothing else, and runs it there.
 
-What an extra asks for is not downloaded again: the distributions that it names, with what they need themselves,
+What an extra asks for is not downloaded again: the distributions that it names, with what they need in turn,
 are linked from the environment of the tests, and no others. A dependency that is missing in pyproject.toml
 is therefore missing when the program runs.
 """
@@ -161,7 +161,7 @@ class InstalledNode(Node):
 
 
 def needed(distribution: metadata.Distribution, extras: tuple[str, ...]) -> list[str]:
-    """The names of all distributions that these extras need, each checked to be here in a version that does."""
+    """The names of all distributions that these extras need; each is here in a version that will do."""
     found: dict[str, frozenset[str]] = {}
     todo = [(distribution, frozenset(extras))]
     while todo:

@@ -14,7 +14,7 @@ import pbproto
 from tests.live.harness import ROOT, reserve_port, wait_until
 
 from .conftest import Built
-from .installed import PACKAGES, PLANTED, InstalledNode, Installation, build, contents, names_in, needed
+from .installed import PACKAGES, PLANTED, Installation, InstalledNode, build, contents, names_in, needed
 from .pending import MODULES
 
 pytestmark = pytest.mark.xdist_group("packaging")
@@ -55,8 +55,8 @@ def test_the_metadata_say_what_it_is(built: Built) -> None:
     assert (about["Name"], about["Version"]) == ("pbproto", pbproto.__version__)
     assert about["License-Expression"] == "MIT"
     assert about["Requires-Python"] == ">=3.11"
-    assert all("extra ==" in line for line in about.get_all("Requires-Dist"))  # the core needs nothing
-    assert set(about.get_all("Provides-Extra")) == set(FRONTENDS) | set(COMMANDS)
+    assert all("extra ==" in line for line in about.get_all("Requires-Dist", []))  # the core needs nothing
+    assert set(about.get_all("Provides-Extra", [])) == set(FRONTENDS) | set(COMMANDS)
 
 
 def test_the_source_distribution_has_what_a_checkout_has(built: Built) -> None:
@@ -71,16 +71,16 @@ def test_the_source_distribution_has_what_a_checkout_has(built: Built) -> None:
 
 
 def test_the_source_distribution_makes_the_same_wheel(built: Built, tmp_path: Path) -> None:
-    """Goal: nothing that a wheel needs is missing in the sdist. Method: build one from the sources themselves,
-    and compare it, byte for byte, with the one built from the unpacked sdist."""
+    """Goal: nothing that a wheel needs is missing in the sdist. Method: build one from the sources
+    themselves, and compare it, byte for byte, with the one built from the unpacked sdist."""
     build(built.sources, tmp_path, "--wheel")
     (direct,) = tmp_path.glob("*.whl")
     assert contents(direct) == contents(built.wheel)
 
 
 def test_the_bare_core_needs_nothing(installation: Installation) -> None:
-    """Goal: the library can be used without any dependency. Method: install the wheel alone, without an index,
-    import it and take a step; a package that the tests have is not to be found there."""
+    """Goal: the library can be used without any dependency. Method: install the wheel alone, without an
+    index, import it and take a step; a package that the tests have is not to be found there."""
     program = (
         "import pbproto; node = pbproto.Replica(1, incarnation=1);"
         "node.step(pbproto.TellView(pbproto.View.of([(1, 'a:1')])), now=0);"
@@ -95,8 +95,8 @@ def test_the_bare_core_needs_nothing(installation: Installation) -> None:
 
 @pytest.mark.parametrize("extra", [*FRONTENDS, *COMMANDS])
 def test_what_an_extra_asks_for_is_what_was_tested(installation: Installation, extra: str) -> None:
-    """Goal: no extra asks for a version that the tests did not run with. Method: go through all that it needs,
-    by the metadata, and compare with what is installed here."""
+    """Goal: no extra asks for a version that the tests did not run with. Method: go through all that it
+    needs, by the metadata, and compare with what is installed here."""
     assert needed(installation.distribution, (extra,))
 
 
