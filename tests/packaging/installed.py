@@ -25,7 +25,7 @@ from packaging.utils import canonicalize_name
 from tests.live.harness import ROOT, Node
 
 PACKAGES = ("frontends", "pbkv", "pbproto", "viewservice")
-NOT_SOURCES = ("__pycache__", "build", "dist", "_build", "*.egg-info", "*.pyc")
+NOT_SOURCES = ("__pycache__", "secrets", "build", "dist", "_build", "*.egg-info", "*.pyc")
 PAGE = Path("frontends/common/pages/below/page")
 PLANTED = tuple(PAGE.with_suffix(suffix) for suffix in (".html", ".css", ".js", ".json", ".svg"))
 """Files that a page could have, in a folder that is no package; put into the copy that is built."""
@@ -146,13 +146,14 @@ class InstalledNode(Node):
         log: Path,
         *,
         extras: tuple[str, ...],
+        node_id: int = 1,
         env: Mapping[str, str] | None = None,
         prefix: tuple[str, ...] = (),
     ) -> None:
         """``command`` gives what follows the interpreter, from the address to listen on."""
         env = {**installation.environment(extras), **(env or {})}
         prefix = ("env", "-C", str(installation.elsewhere), *prefix)
-        super().__init__(1, "installed", address, log, env=env, prefix=prefix)
+        super().__init__(node_id, "installed", address, log, env=env, prefix=prefix)
         self._python = installation.python
         self._after = command
 
