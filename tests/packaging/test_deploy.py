@@ -22,6 +22,7 @@ from frontends.common.settings import parse_arguments, split_address
 from tests.live.harness import ROOT
 from viewservice.__main__ import main as viewservice
 
+from .conftest import Built
 from .files import (
     DEPLOY,
     DOCUMENT,
@@ -38,10 +39,14 @@ from .files import (
     texts,
     typed,
 )
-from .installed import PACKAGES
+from .installed import PACKAGES, build, contents
 from .pending import FLAGS, VARIABLES
 
+pytestmark = pytest.mark.xdist_group("packaging")
+
 ADDRESS_OF_ORDERS = "127.0.0.1:8070"
+TOOLS = Path(sys.executable).parent
+"""Where pip puts the programs of packages."""
 OTHERS = ("venv",)
 """Modules that the document runs and that are not ours."""
 
@@ -123,6 +128,13 @@ def test_words_of_the_view_service_exist() -> None:
         assert "127.0.0.1:1 does not answer" in error.getvalue(), word
 
 
+def test_commands_in_the_document_are_commands() -> None:
+    """Goal: they can be pasted into a shell. Method: let one read them, without running any."""
+    done = subprocess.run(["sh", "-n"], input="\n".join(typed()), capture_output=True, text=True, check=False)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert len(typed()) > 30
+
+
 def test_paths_in_the_document_exist() -> None:
     """Goal: commands can be typed as they stand. Method: look for each file of deploy/ that one names, apart
     from the secrets, which another one makes."""
@@ -161,6 +173,21 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
                 ignored = not rule.startswith("!")
         assert not ignored, source
     assert not any(fnmatch(rule, "!*secret*") or rule in ("!deploy", "!**") for rule in rules)
+
+
+def test_the_image_has_the_whole_wheel(built: Built, tmp_path: Path) -> None:
+    """Goal: no file of the packages is forgotten in the image. Method: build the wheel from what the first
+    stage copies, and compare."""
+    for source, target in copied()[0].items():
+        place = tmp_path / "src" / ("" if target == "./" else target)
+        if (built.sources / source).is_dir():
+            shutil.copytree(built.sources / source, place)
+        else:
+            place.mkdir(exist_ok=True)
+            shutil.copy(built.sources / source, place)
+    build(tmp_path / "src", tmp_path / "dist", "--wheel")
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert contents(wheel) == contents(built.wheel)
 
 
 def test_the_image_is_run_as_nobody_special() -> None:
@@ -207,9 +234,8 @@ def _probes() -> list[Any]:
 
 def test_the_dockerfile_follows_the_rules() -> None:
     """Goal: no known mistake. Method: hadolint."""
-    linter = Path(sys.executable).parent / "hadolint"
     done = subprocess.run(
-        [str(linter), str(DEPLOY / "Dockerfile")], capture_output=True, text=True, check=False
+        [str(TOOLS / "hadolint"), str(DEPLOY / "Dockerfile")], capture_output=True, text=True, check=False
     )
     assert (done.stdout + done.stderr, done.returncode) == ("", 0)
 
@@ -245,14 +271,7 @@ def test_compose_names_what_it_has() -> None:
 
 
 def test_compose_understands_the_file() -> None:
-    """Goal: no key that Compose does not know. Method: let it read the file, where it is installed."""
-    docker = shutil.which("docker")
-    has = (
-        docker
-        and subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode == 0
-    )
-    if not has:
-        pytest.skip("there is no docker compose on this machine")
-    command = [str(docker), "compose", "-f", str(DEPLOY / "compose.yaml"), "config", "--quiet"]
+    """Goal: no key that Compose does not know. Method: Compose itself reads it; that needs no engine."""
+    command = [str(TOOLS / "docker-compose"), "-f", str(DEPLOY / "compose.yaml"), "config", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stderr, done.returncode) == ("", 0)
