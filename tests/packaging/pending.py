@@ -4,15 +4,9 @@ To be emptied: a name that is here although it is there by now fails a test, and
 without being here.
 """
 
-MODULES: tuple[str, ...] = ("pbkv.__main__", "pbkv.testing.plugin")
+MODULES: tuple[str, ...] = ("pbkv.__main__",)
 """Modules that entry points lead to."""
-FLAGS: tuple[str, ...] = ("viewservice --token-file", "viewservice --tls-ca")
+FLAGS: tuple[str, ...] = ()
 """Flags of ``python -m``, behind the name of the module."""
-VARIABLES: tuple[str, ...] = (
-    "PBPROTO_INSECURE",
-    "PBPROTO_TLS_CA",
-    "PBPROTO_TLS_CERT",
-    "PBPROTO_TLS_KEY",
-    "PBPROTO_TOKENS",
-)
+VARIABLES: tuple[str, ...] = ()
 """Settings of a node."""

@@ -114,9 +114,11 @@ def test_variables_exist() -> None:
     assert sorted(named - variables()) == sorted(VARIABLES)
 
 
-def test_words_of_the_view_service_exist() -> None:
-    """Goal: an operator's line works as it stands. Method: give each to the real parser, with an address at
-    which nobody listens: it gets as far as that."""
+def test_words_of_the_view_service_exist(tmp_path: Path) -> None:
+    """Goal: an operator's line works as it stands. Method: give each to the real parser, with a token that is
+    here and an address at which nobody listens: it gets as far as that."""
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef\n")
     words = [
         line.partition("python -m viewservice ")[2] for line in typed() if "python -m viewservice " in line
     ]
@@ -124,7 +126,9 @@ def test_words_of_the_view_service_exist() -> None:
     for word in sorted(set(words)):
         error = io.StringIO()
         with contextlib.redirect_stderr(error):
-            assert viewservice([*word.split(), "--at", "127.0.0.1:1"]) == 1
+            given, flag, _ = word.partition(" --token-file ")
+            assert flag, word  # without it, it would be refused
+            assert viewservice([*given.split(), "--token-file", str(token), "--at", "127.0.0.1:1"]) == 1
         assert "127.0.0.1:1 does not answer" in error.getvalue(), word
 
 

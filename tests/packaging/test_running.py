@@ -125,7 +125,7 @@ class Pods:
 
     def carries(self) -> set[int]:
         """The nodes that the view service counts on."""
-        status = self.service.request("GET", "/status").json()
+        status = self.service.request("GET", "/status", headers=self.tokens.headers("admin")).json()
         return {each["id"] for each in status.get("nodes", ()) if each["carries"]}
 
     def ready(self, node: InstalledNode) -> bool:
