@@ -22,7 +22,9 @@ def listen(settings: Settings, program: str) -> socket.socket:
     host, port = split_address(settings.bind)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        # Everywhere is everywhere: Python would take [::] to mean IPv6 alone, where others take both.
+        both = host == "::" and socket.has_dualstack_ipv6()
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
         sys.stderr.write(f"{program}: cannot listen on {settings.bind}: {error.strerror or error}\n")
         sys.exit(2)

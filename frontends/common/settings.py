@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NoReturn
 
-from pbproto import Config
+from pbproto import Config, __version__
 from pbproto.config import MIB, SECOND
 from pbproto.leases import counted
 from pbproto.values import MAX_ID, MAX_KEY_BYTES
@@ -356,6 +356,7 @@ def parse_arguments(program: str, servers: Sequence[str], arguments: Sequence[st
         description="Run one node of the replicated store. Flags win over environment variables.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"pbproto {__version__}")
     parser.add_argument("--id", metavar="ID", help="this node's id, an int from 0 (env NODE_IDENTIFIER)")
     parser.add_argument(
         "--bind", metavar="HOST:PORT", help=f"where to listen (env {PREFIX}BIND; default 127.0.0.1:8081)"
