@@ -1,0 +1,185 @@
+"""Runs the blocks of one page, in order."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import yaml
+
+from tests.live.harness import wait_until
+
+from .blocks import AS, BEHIND, CLUSTER, HELP, NOT, UNTIL, Block, Page, PageError
+from .commands import Command, commands_of, kept, like, whole
+from .programs import PATIENCE, Program, Shell
+from .workshop import PROMPT, RunningCluster, Workshop, translated
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    "json": json.loads,
+    "yaml": lambda text: list(yaml.safe_load_all(text)),
+    "toml": tomllib.loads,
+    "ini": lambda text: configparser.ConfigParser(strict=False, interpolation=None).read_string(text),
+}
+
+
+class Run:
+    """One page that is being run."""
+
+    def __init__(self, page: Page, workshop: Workshop) -> None:
+        self.page = page
+        self.left_out: list[str] = []
+        """Commands that are not run, and why."""
+        self._workshop = workshop
+        self._names: dict[str, Any] = {"__name__": f"page {page.name}"}
+        self._cluster: RunningCluster | None = None
+        self._shell: Shell | None = None
+        self._behind: list[Program] = []
+
+    def __enter__(self) -> Run:
+        if self.page.cluster is not None:
+            self._cluster = self._workshop.cluster(self.page.cluster, as_new=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for program in self._behind:
+            program.end()
+        if self._shell is not None:
+            self._shell.close()
+
+    def block(self, block: Block) -> None:
+        """Run, parse or pass over one block."""
+        if block.language == "python":
+            exec(compile("\n" * block.line + block.text, block.page, "exec"), self._names)
+        elif block.language in PARSERS:
+            PARSERS[block.language](block.text)
+        elif block.language in ("sh", "console"):
+            self._commands(block)
+
+    def _commands(self, block: Block) -> None:
+        commands = self._without_those_left_out(block, commands_of(block))
+        if (instead := block.lines_of(AS)) is not None:
+            forms = [Command("$ ", text) for text in whole(instead, block.place)]
+            if lacks := kept(commands, forms):
+                raise PageError(f"{block.place}: the shortened form lacks something: {'; '.join(lacks)}")
+            commands = forms
+        if block.lines_of(CLUSTER) is not None:
+            (command,) = commands
+            self._cluster = self._workshop.cluster(command.bare, as_new=not self._is_watched(command))
+        elif block.lines_of(HELP) is not None:
+            self._help(block, commands)
+        elif (until := block.lines_of(UNTIL)) is not None:
+            for command, text in zip(commands, self._each(block, until, len(commands)), strict=True):
+                if text == "--help":
+                    self._help(block, [command])
+                elif text == "-":
+                    self._command(block, command)
+                else:
+                    self._until(command, text)
+        elif (until := block.lines_of(BEHIND)) is not None:
+            for command, text in zip(commands, self._each(block, until, len(commands)), strict=True):
+                self._behind.append(self._started(command, text))
+        else:
+            for command in commands:
+                self._command(block, command)
+
+    @staticmethod
+    def _is_watched(command: Command) -> bool:
+        """Whether somebody else decides on the views of that cluster, so that it cannot be put in order."""
+        return "--viewservice" in command.flags
+
+    def _without_those_left_out(self, block: Block, commands: list[Command]) -> list[Command]:
+        reasons = dict(line.split(": ", 1) for line in block.lines_of(NOT) or ())
+        for text, reason in reasons.items():
+            if text not in [command.bare for command in commands]:
+                raise PageError(f"{block.place}: there is no command {text!r} to leave out")
+            self.left_out.append(f"{self.page.name}: {text} ({reason})")
+        return [command for command in commands if command.bare not in reasons]
+
+    @staticmethod
+    def _each(block: Block, lines: tuple[str, ...], count: int) -> list[str]:
+        if len(lines) == 1:
+            return [lines[0]] * count
+        if len(lines) != count:
+            raise PageError(f"{block.place}: {count} commands, and {len(lines)} texts to wait for")
+        return list(lines)
+
+    def _translated(self, text: str) -> str:
+        base = self._cluster.base if self._cluster is not None else self._workshop.ports
+        if self._cluster is not None and "PID" in text.split():
+            text = text.replace("PID", str(self._cluster.pid(self._cluster.ids[0])))
+        return translated(text, base)
+
+    def _command(self, block: Block, command: Command) -> None:
+        if command.prompt == PROMPT:
+            if self._cluster is None:
+                raise PageError(f"{block.place}: there is no cluster at whose prompt this could be typed")
+            status, printed = 0, self._typed(command)
+        else:
+            status, printed = self._in_shell(self._translated(command.text))
+        assert status == 0, f"{block.place}: {command.text!r} ended with {status}:\n{printed}"
+        expected = self._translated(command.expected)
+        assert not expected or like(expected, printed), (
+            f"{block.place}: {command.text!r} did not print\n{expected}\nbut\n{printed}"
+        )
+
+    def _in_shell(self, text: str) -> tuple[int, str]:
+        if self._shell is None:
+            self._shell = Shell(self._workshop.folder, self._workshop.environment)
+        return self._shell.run(text)
+
+    def _typed(self, command: Command) -> str:
+        """What a cluster's prompt printed: as much of it as is expected, since it may say more later."""
+        assert self._cluster is not None
+        cluster, expected, typed = self._cluster, self._translated(command.expected), self._translated(command.text)
+        cluster.program.skip()
+        cluster.program.type(typed)
+
+        def found(output: str) -> int:
+            lines = [line for line in output.replace(PROMPT, "\n").splitlines() if line]
+            if typed not in lines or not output.endswith(PROMPT):
+                return -1
+            answer = lines[lines.index(typed) + 1 :]
+            ends = range(len(answer) + 1)
+            return len(output) if any(like(expected, "\n".join(answer[:end])) for end in ends) else -1
+
+        cluster.program.wait_for(found, f"the answer to {command.text!r}:\n{expected}")
+        return expected
+
+    def _help(self, block: Block, commands: list[Command]) -> None:
+        for command in commands:
+            text = command.help
+            if text not in self._workshop.helps:
+                status, printed = self._in_shell(text)
+                assert status == 0, f"{block.place}: {text}:\n{printed}"
+                self._workshop.helps[text] = printed
+            unknown = [flag for flag in command.flags if flag not in self._workshop.helps[text]]
+            assert not unknown, f"{block.place}: {command.program} knows no {', '.join(unknown)}"
+
+    def _until(self, command: Command, text: str) -> None:
+        if command.bare not in self._workshop.done:
+            self._started(command, text).end()
+            self._workshop.done.add(command.bare)
+
+    def _started(self, command: Command, text: str) -> Program:
+        program = Program(self._translated(command.bare), self._workshop.folder, self._workshop.environment)
+        try:
+            if text.startswith("GET "):
+                self._answers(program, self._translated(text.removeprefix("GET ")))
+            else:
+                program.expect(self._translated(text))
+        except BaseException:
+            program.end()
+            raise
+        return program
+
+    @staticmethod
+    def _answers(program: Program, url: str) -> None:
+        def answers() -> bool:
+            assert program.process.poll() is None, f"{program.command!r} has ended:\n{program.output}"
+            return httpx.get(url, trust_env=False).status_code == 200
+
+        wait_until(answers, f"{program.command!r} answers {url}", PATIENCE)
