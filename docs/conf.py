@@ -46,7 +46,9 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "sidebar_hide_name": False,
-    "light_css_variables": {"font-stack--monospace": "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"},
+    "light_css_variables": {
+        "font-stack--monospace": "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
+    },
 }
 pygments_style = "tango"
 pygments_dark_style = "monokai"

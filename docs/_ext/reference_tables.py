@@ -33,7 +33,13 @@ def number(value: float) -> str:
 
 def node_settings() -> Iterator[Row]:
     """Flag, variable, default, range and meaning of each setting of a node."""
-    yield "`--id`", "`NODE_IDENTIFIER`", "", "an integer from 0 to 2⁶³-1", "the id of the node; has to be given"
+    yield (
+        "`--id`",
+        "`NODE_IDENTIFIER`",
+        "",
+        "an integer from 0 to 2⁶³-1",
+        "the id of the node; has to be given",
+    )
     yield "`--bind`", "`PBPROTO_BIND`", "`127.0.0.1:8081`", "host:port", "where to listen"
     yield "`--server`", "`PBPROTO_SERVER`", "", "see below", "the web server"
     for spec in settings.TUNABLE:
@@ -88,7 +94,11 @@ def described(class_: type) -> dict[str, str]:
     assert isinstance(body, ast.ClassDef)
     found = {}
     for field, text in zip(body.body, body.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(text, ast.Expr)
+        ):
             assert isinstance(text.value, ast.Constant)
             found[field.target.id] = " ".join(str(text.value.value).split())
     return found

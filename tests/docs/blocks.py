@@ -51,7 +51,9 @@ AS, UNTIL, BEHIND, CLUSTER, HELP, NOT = (
     "not run",
 )
 WITH_CLUSTER = re.compile(r"run: with cluster(?P<more>.*)")
-_ORDER = re.compile(rf"(?P<word>{HELP}|{CLUSTER}|(?:{BEHIND}|{UNTIL}|{AS}|{NOT})(?=:))(?::\s*(?P<rest>.*))?", re.DOTALL)
+_ORDER = re.compile(
+    rf"(?P<word>{HELP}|{CLUSTER}|(?:{BEHIND}|{UNTIL}|{AS}|{NOT})(?=:))(?::\s*(?P<rest>.*))?", re.DOTALL
+)
 _COMMENT = re.compile(r"<!--\s*(.*?)\s*-->", re.DOTALL)
 _LOOKS_LIKE_AN_ORDER = re.compile(r"(not )?run\b")
 

@@ -32,6 +32,17 @@ class Command:
         return re.sub(r"\s+#\s.*", "", self.text)
 
     @property
+    def name(self) -> str:
+        """The same for commands that do the same, whichever way the interpreter is called."""
+        return re.sub(r"(^|(?<= ))(\.venv/bin/python|python3)(?= )", "python", self.bare)
+
+    @property
+    def word(self) -> str:
+        """What a program with several words is told to do, or nothing."""
+        found = re.search(rf"{re.escape(self.program)}\s+(?P<word>[a-z]+)(?![\w.:=/])", self.bare)
+        return found["word"] if found else DEFAULT_WORDS.get(self.program, "")
+
+    @property
     def program(self) -> str:
         """The module, script or program that it starts."""
         found = _PROGRAM.match(self.bare)
@@ -39,10 +50,9 @@ class Command:
 
     @property
     def help(self) -> str:
-        """The command that asks its program for help, about the same word of it."""
-        first = re.search(rf"-m\s+{re.escape(self.program)}\s+(?P<word>[a-z]+)\b(?![.:=/])", self.bare)
-        word = first["word"] if first else DEFAULT_WORDS.get(self.program, "")
-        return " ".join(f"python -m {self.program} {word} --help".split())
+        """The command that asks its program for help: about the word, if the flags are that word's."""
+        word = f" {self.word}" if self.flags and self.word else ""
+        return f"python -m {self.program}{word} --help"
 
     @property
     def flags(self) -> frozenset[str]:

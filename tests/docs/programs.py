@@ -95,6 +95,7 @@ class Program:
         self.command = command
         self._raw = ""
         self._seen = 0
+        self._ended = False
         self._terminal, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 250, 0, 0))
         self.process = subprocess.Popen(
@@ -153,7 +154,10 @@ class Program:
         os.write(self._terminal, f"{line}\n".encode())
 
     def end(self) -> None:
-        """Interrupt it, and kill it if it goes on."""
+        """Interrupt it, and kill it if it goes on. Safe to call twice."""
+        if self._ended:
+            return
+        self._ended = True
         if self.process.poll() is None:
             os.write(self._terminal, b"\x03")
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -36,17 +36,27 @@ class Run:
         self._workshop = workshop
         self._names: dict[str, Any] = {"__name__": f"page {page.name}"}
         self._cluster: RunningCluster | None = None
+        self._next = page.cluster
+        """The command of the cluster that the page speaks of from here on, until something is asked of it."""
         self._shell: Shell | None = None
         self._behind: list[Program] = []
 
     def __enter__(self) -> Run:
-        if self.page.cluster is not None:
-            self._cluster = self._workshop.cluster(self.page.cluster, as_new=True)
         return self
+
+    @property
+    def _present(self) -> RunningCluster | None:
+        """The cluster that the page speaks of, started or put in order when it is needed."""
+        if self._next is not None:
+            self._cluster = self._workshop.cluster(self._next)
+            self._next = None
+        return self._cluster
 
     def __exit__(self, *_: object) -> None:
         for program in self._behind:
             program.end()
+        if self._next is not None:
+            self._workshop.spoken_of.add(self._next)
         if self._shell is not None:
             self._shell.close()
 
@@ -68,7 +78,7 @@ class Run:
             commands = forms
         if block.lines_of(CLUSTER) is not None:
             (command,) = commands
-            self._cluster = self._workshop.cluster(command.bare, as_new=not self._is_watched(command))
+            self._next = command.bare
         elif block.lines_of(HELP) is not None:
             self._help(block, commands)
         elif (until := block.lines_of(UNTIL)) is not None:
@@ -81,15 +91,10 @@ class Run:
                     self._until(command, text)
         elif (until := block.lines_of(BEHIND)) is not None:
             for command, text in zip(commands, self._each(block, until, len(commands)), strict=True):
-                self._behind.append(self._started(command, text))
+                self._behind.append(self._started(command.bare, text, self._translated))
         else:
             for command in commands:
                 self._command(block, command)
-
-    @staticmethod
-    def _is_watched(command: Command) -> bool:
-        """Whether somebody else decides on the views of that cluster, so that it cannot be put in order."""
-        return "--viewservice" in command.flags
 
     def _without_those_left_out(self, block: Block, commands: list[Command]) -> list[Command]:
         reasons = dict(line.split(": ", 1) for line in block.lines_of(NOT) or ())
@@ -108,14 +113,17 @@ class Run:
         return list(lines)
 
     def _translated(self, text: str) -> str:
-        base = self._cluster.base if self._cluster is not None else self._workshop.ports
-        if self._cluster is not None and "PID" in text.split():
-            text = text.replace("PID", str(self._cluster.pid(self._cluster.ids[0])))
+        if translated(text, 1) == text and "PID" not in text.split():
+            return text
+        cluster = self._present
+        if cluster is not None and "PID" in text.split():
+            text = text.replace("PID", str(cluster.pid(cluster.ids[0])))
+        base = cluster.base if cluster is not None else self._workshop.ports
         return translated(text, base)
 
     def _command(self, block: Block, command: Command) -> None:
         if command.prompt == PROMPT:
-            if self._cluster is None:
+            if self._present is None:
                 raise PageError(f"{block.place}: there is no cluster at whose prompt this could be typed")
             status, printed = 0, self._typed(command)
         else:
@@ -133,8 +141,12 @@ class Run:
 
     def _typed(self, command: Command) -> str:
         """What a cluster's prompt printed: as much of it as is expected, since it may say more later."""
-        assert self._cluster is not None
-        cluster, expected, typed = self._cluster, self._translated(command.expected), self._translated(command.text)
+        cluster, expected, typed = (
+            self._present,
+            self._translated(command.expected),
+            self._translated(command.text),
+        )
+        assert cluster is not None
         cluster.program.skip()
         cluster.program.type(typed)
 
@@ -156,21 +168,23 @@ class Run:
                 status, printed = self._in_shell(text)
                 assert status == 0, f"{block.place}: {text}:\n{printed}"
                 self._workshop.helps[text] = printed
-            unknown = [flag for flag in command.flags if flag not in self._workshop.helps[text]]
+            wanted = command.flags or {command.word}
+            unknown = [each for each in wanted if each not in self._workshop.helps[text]]
             assert not unknown, f"{block.place}: {command.program} knows no {', '.join(unknown)}"
 
     def _until(self, command: Command, text: str) -> None:
-        if command.bare not in self._workshop.done:
-            self._started(command, text).end()
-            self._workshop.done.add(command.bare)
+        if command.name not in self._workshop.done:
+            # Beside a cluster whose ports it would find taken, as a reader would who did not end that one.
+            self._started(command.bare, text, lambda line: translated(line, self._workshop.ports)).end()
+            self._workshop.done.add(command.name)
 
-    def _started(self, command: Command, text: str) -> Program:
-        program = Program(self._translated(command.bare), self._workshop.folder, self._workshop.environment)
+    def _started(self, line: str, text: str, ours: Callable[[str], str]) -> Program:
+        program = Program(ours(line), self._workshop.folder, self._workshop.environment)
         try:
             if text.startswith("GET "):
-                self._answers(program, self._translated(text.removeprefix("GET ")))
+                self._answers(program, ours(text.removeprefix("GET ")))
             else:
-                program.expect(self._translated(text))
+                program.expect(ours(text))
         except BaseException:
             program.end()
             raise

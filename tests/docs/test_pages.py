@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +14,6 @@ from .workshop import Workshop
 pytestmark = pytest.mark.xdist_group("pages")
 
 MOST_LEFT_OUT = 5
-
-
-@pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    """One copy of the checkout, and one cluster of each kind, for all pages."""
-    with contextlib.ExitStack() as stack:
-        yield Workshop(tmp_path_factory.mktemp("pages"), stack)
 
 
 @pytest.fixture(scope="module")

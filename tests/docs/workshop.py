@@ -89,6 +89,8 @@ class Workshop:
         """The commands in the foreground that some page has run already."""
         self.helps: dict[str, str] = {}
         """What programs say when they are asked for help, by the command that asks."""
+        self.spoken_of: set[str] = set()
+        """The commands of clusters that pages show, and ask nothing."""
         self._clusters: dict[str, RunningCluster] = {}
 
     def _environment(self, folder: Path) -> dict[str, str]:
@@ -124,16 +126,23 @@ class Workshop:
             "LC_ALL": "C.UTF-8",
         }
 
-    def cluster(self, command: str, *, as_new: bool) -> RunningCluster:
-        """The cluster of this command, started if it is not there; ``as_new``: whole again, and empty."""
+    def cluster(self, command: str) -> RunningCluster:
+        """A cluster as this command starts it: an earlier page's, whole again and empty, or another one."""
         found = self._clusters.get(command)
-        if found is None:
-            base = self._stack.enter_context(held_ports(PORTS))
-            found = self._clusters[command] = RunningCluster(self, command, base)
-            self._stack.callback(found.program.end)
-        elif as_new:
+        if found is not None and found.can_be_renewed:
             found.renew()
+            return found
+        if found is not None:
+            found.program.end()
+        base = self._stack.enter_context(held_ports(PORTS))
+        found = self._clusters[command] = RunningCluster(self, command, base)
+        self._stack.callback(found.program.end)
         return found
+
+    def start_what_was_only_spoken_of(self) -> None:
+        """Start the clusters that no page asked anything."""
+        for command in self.spoken_of - set(self._clusters):
+            self.cluster(command)
 
 
 def _script(path: Path, line: str) -> None:
@@ -146,6 +155,8 @@ class RunningCluster:
 
     def __init__(self, workshop: Workshop, command: str, base: int) -> None:
         self.base = base
+        self.can_be_renewed = "--viewservice" not in command and "--no-view" not in command
+        """Whether its views are decided from here."""
         self.program = Program(translated(command, base), workshop.folder, workshop.environment)
         table = self.program.expect(PROMPT)
         self.ids = [int(id_) for id_ in re.findall(r"^ +(\d+) .* 127\.0\.0\.1:\d+ ", table, re.MULTILINE)]
