@@ -1,4 +1,4 @@
-"""How the documentation site is built: ``python -m sphinx -W -n -b html docs build/docs``, without a network."""
+"""The documentation site: ``python -m sphinx -W -n -b html docs build/docs`` builds it, without a network."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 python_display_short_literal_types = True
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_title = "pbproto"

@@ -1,7 +1,7 @@
 """Tables of the reference that are made from the code: settings of a node, options of the view service.
 
-``{node-settings}`` has a row for each setting of ``frontends.common.settings``; ``{service-options}`` a row for
-each option and word of ``python -m viewservice``; ``{service-presets}`` how fast each preset concludes.
+``{node-settings}`` has a row for each setting of ``frontends.common.settings``; ``{service-options}`` a row
+for each word and option of ``python -m viewservice``; ``{service-presets}`` how fast each preset concludes.
 """
 
 from __future__ import annotations
@@ -9,26 +9,37 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any, ClassVar
 
-from docutils import nodes
+from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from frontends.common import settings
-from pbproto.config import SECOND
+from pbproto.config import MIB, SECOND
 from viewservice.__main__ import _parser
 from viewservice.config import PRESETS, Config
 
 Row = Sequence[str]
 
 
-def number(value: float) -> str:
-    """A bound or a default as people write it."""
+def number(value: float, unit: str = "") -> str:
+    """A bound as people write it."""
+    if unit.startswith("bytes"):
+        for size, name in ((2**50, "PiB"), (2**40, "TiB"), (MIB, "MiB")):
+            if value >= size and value % size == 0:
+                return f"{value / size:g} {name}"
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def default(value: Any, unit: str) -> str:
+    """A default as it would be given, and as people write it where that is another thing."""
+    if isinstance(value, str):
+        return f"`{value or 'none'}`"
+    told = number(value, unit)
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`" + f" ({told})" * (" " in told)
 
 
 def node_settings() -> Iterator[Row]:
@@ -46,7 +57,7 @@ def node_settings() -> Iterator[Row]:
         yield (
             f"`--{spec.name.replace('_', '-')}`",
             f"`{settings.PREFIX}{spec.name.upper()}`",
-            f"`{number(spec.default) if not isinstance(spec.default, str) else spec.default or 'none'}`",
+            default(spec.default, spec.metadata["unit"]),
             _range(spec.metadata),
             spec.metadata["help"],
         )
@@ -55,9 +66,8 @@ def node_settings() -> Iterator[Row]:
 def _range(metadata: Any) -> str:
     if "low" not in metadata:
         return str(metadata["unit"])
-    low, high = metadata["low"], metadata["high"]
-    bounds = f"from {number(low)}" if high == math.inf else f"{number(low)} to {number(high)}"
-    return f"{metadata['unit']}, {bounds}"
+    low, high, unit = metadata["low"], metadata["high"], metadata["unit"]
+    return f"{unit}, {number(low, unit)} to {number(high, unit)}"
 
 
 def service_options() -> Iterator[Row]:

@@ -11,16 +11,18 @@ What a block is, its language says:
 
 Comments directly above a block change how it is run; neither the site nor a repository host shows them:
 
-* ``<!-- run as: COMMANDS -->``: these instead, a shortened form, in which every program and every long flag of
-  the block has to appear;
-* ``<!-- run until: TEXT -->``: start each command, wait until it prints the text, or, with ``GET URL``, until that
-  answers 200; then interrupt it. With a line for each command, each has its own;
+* ``<!-- run as: COMMANDS -->``: these instead, a shortened form, in which every program and every long flag
+  of the block has to appear;
+* ``<!-- run until: TEXT -->``: start each command, wait until it prints the text, or, with ``GET URL``, until
+  that answers 200; then interrupt it. With a line for each command, each has its own; a line ``--help``
+  asks that command for its help only, a line ``-`` runs it to its end;
 * ``<!-- run in background until: TEXT -->``: the same, but it ends with the page;
-* ``<!-- run as the cluster -->``: a ``devenv.py -n …`` command; what follows on the page is about that cluster;
-* ``<!-- run: only --help -->``: ask each program for its help, which has to name every long flag of the block;
+* ``<!-- run as the cluster -->``: a ``devenv.py -n …`` command; what follows is about its nodes;
+* ``<!-- run: only --help -->``: ask each program for its help, which has to name every long flag that the
+  block gives it, or the word that it is told;
 * ``<!-- not run: COMMAND: REASON -->``: leaves one command of the block out.
 
-Anywhere on a page ``<!-- run: with cluster -->`` says that the page talks to the nodes of ``python3 devenv.py -n 3``.
+Anywhere on a page ``<!-- run: with cluster -->`` says that it talks to nodes of ``python3 devenv.py -n 3``.
 """
 
 from __future__ import annotations

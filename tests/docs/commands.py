@@ -13,7 +13,8 @@ DEFAULT_WORDS = {"bench": "table", "viewservice": "run"}
 """What programs with several words do without one."""
 PROMPTS = ("$ ", "devenv> ")
 _PROGRAM = re.compile(
-    r"(?:\w+=\S*\s+)*(?:\S*python3? +-m +(?P<module>[\w.]+)|\S*python3? +(?P<script>\S+\.py)|(?P<word>[\w./-]+))"
+    r"(?:\w+=\S*\s+)*"
+    r"(?:\S*python3? +-m +(?P<module>[\w.]+)|\S*python3? +(?P<script>\S+\.py)|(?P<word>[\w./-]+))"
 )
 _FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 
@@ -119,8 +120,8 @@ def kept(commands: Iterable[Command], instead: Iterable[Command]) -> list[str]:
 def like(expected: str, printed: str) -> bool:
     """Whether this is what was expected.
 
-    ``...`` stands for anything, in a line of its own for any number of lines. Which number a write got depends
-    on what was written before.
+    ``...`` stands for anything, in a line of its own for any number of lines. Which number a write got
+    depends on what was written before.
     """
     pattern = "".join(
         r"(?:.*\n)?" if line == "..." else ".*".join(map(re.escape, line.split("..."))) + r"\n"

@@ -131,10 +131,10 @@ class Program:
         """Wait until ``found`` knows where in the new output to stop; return that part of it."""
         deadline = time.monotonic() + PATIENCE
         while (end := found(self.output[self._seen :])) < 0:
-            alive = self.process.poll() is None or self._reader.is_alive()
-            assert alive and time.monotonic() < deadline, (
-                f"{self.command!r}: waited in vain for {what}; it printed:\n{self.output}"
-            )
+            trouble = f"{self.command!r}: waited in vain for {what}; it printed:\n{self.output}"
+            assert time.monotonic() < deadline, trouble
+            # What it printed last is read to its end before it counts as over.
+            assert self._reader.is_alive() or found(self.output[self._seen :]) >= 0, trouble
             time.sleep(0.01)
         text = self.output[self._seen : self._seen + end]
         self._seen += end

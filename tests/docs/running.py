@@ -6,6 +6,7 @@ import configparser
 import json
 import tomllib
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import httpx
@@ -140,7 +141,7 @@ class Run:
         return self._shell.run(text)
 
     def _typed(self, command: Command) -> str:
-        """What a cluster's prompt printed: as much of it as is expected, since it may say more later."""
+        """What is expected of a cluster's prompt, once it was printed."""
         cluster, expected, typed = (
             self._present,
             self._translated(command.expected),
@@ -155,8 +156,10 @@ class Run:
             if typed not in lines or not output.endswith(PROMPT):
                 return -1
             answer = lines[lines.index(typed) + 1 :]
-            ends = range(len(answer) + 1)
-            return len(output) if any(like(expected, "\n".join(answer[:end])) for end in ends) else -1
+            # In between it says for whom it waits, and what else happens.
+            parts = combinations(range(len(answer) + 1), 2)
+            shown = not expected or any(like(expected, "\n".join(answer[a:b])) for a, b in parts)
+            return len(output) if shown else -1
 
         cluster.program.wait_for(found, f"the answer to {command.text!r}:\n{expected}")
         return expected

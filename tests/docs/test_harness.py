@@ -32,13 +32,13 @@ def page(text: str) -> list[str]:
     ],
 )
 def test_no_block_escapes(text: str, complaint: str) -> None:
-    """Goal: a block that would not be run is found. Method: pages with one that has no language, or no sense."""
+    """Goal: a block that would not be run is found. Method: pages with one that makes no sense."""
     with pytest.raises(PageError, match=complaint):
         page(text)
 
 
 def test_blocks_are_found_where_they_are() -> None:
-    """Goal: fences are seen in lists and quotes too. Method: one page with all of them, and comments that mean nothing."""
+    """Goal: fences in lists and quotes are seen. Method: a page with all of them, and an idle comment."""
     text = "<!-- table: begin -->\n```text\n```\n- a\n  ```sh\n  ls\n  ```\n\n> ```json\n> {}\n> ```\n"
     assert page(text) == ["text", "sh", "json"]
 
@@ -60,7 +60,7 @@ def test_comments_belong_to_the_next_block() -> None:
 
 
 def test_commands_are_read_as_the_shell_does() -> None:
-    """Goal: a command over several lines is one. Method: one that goes on by each means, and what is open at the end."""
+    """Goal: a command over several lines is one. Method: each way to go on, and one without an end."""
     lines = ["# why", "a \\", "  b", "for x in 1; do", "  c", "done", "V='{", "}'", "", "d  # e(f"]
     assert whole(lines) == ["a \\\n  b", "for x in 1; do\n  c\ndone", "V='{\n}'", "d  # e(f"]
     with pytest.raises(PageError, match="the shell waits"):
@@ -85,7 +85,7 @@ def test_a_console_block_is_commands_and_what_they_print() -> None:
     ],
 )
 def test_a_shortened_form_keeps_programs_and_flags(instead: str, lacks: list[str]) -> None:
-    """Goal: what stands on the page is what is tried. Method: forms that keep all, a part, or nothing of it."""
+    """Goal: what stands on the page is tried. Method: forms that keep all, a part, or nothing of it."""
     assert (
         kept([Command("$ ", "X=1 .venv/bin/python -m a.b --n 9 --to y  # --no")], [Command("$ ", instead)])
         == lacks
@@ -104,7 +104,7 @@ def test_what_is_printed_is_compared() -> None:
 
 
 def test_addresses_are_ours() -> None:
-    """Goal: two runs at once do not meet. Method: every way in which pages name a port, said or by default."""
+    """Goal: two runs at once do not meet. Method: every way in which pages name a port, or leave it out."""
     assert translated("curl 127.0.0.1:8083 -b :8081 --port 8082 18081 8.8081", 20000) == (
         "curl 127.0.0.1:20003 -b :20001 --port 20002 18081 8.8081"
     )
@@ -121,10 +121,10 @@ def test_addresses_are_ours() -> None:
         ("```sh\nfalse\n```", "ended with 1"),
         ("```sh\nno-such-program\n```", "ended with 127"),
         ("```console\n$ echo a\nb\n```", "did not print"),
-        ("```python\nassert 1 == 2\n```", ""),
-        ("```json\n{\n```", ""),
-        ("```toml\na =\n```", ""),
-        ("```yaml\na: [\n```", ""),
+        ('```python\nint("x")\n```', "invalid literal"),
+        ("```json\n{\n```", "property name"),
+        ("```toml\na =\n```", "Invalid value"),
+        ("```yaml\na: [\n```", "while parsing"),
         ("<!-- run until: b -->\n```sh\necho a\n```", "waited in vain for 'b'"),
         ("<!-- run until: GET http://127.0.0.1:8089/ -->\n```sh\necho a\n```", "has ended"),
         ("<!-- run as: python -m this -->\n```sh\npython -m that\n```", "lacks something"),
@@ -135,7 +135,7 @@ def test_addresses_are_ours() -> None:
     ],
 )
 def test_a_page_that_lies_fails(text: str, complaint: str, workshop: Workshop) -> None:
-    """Goal: what does not work, or prints something else, is found. Method: run pages with one wrong block."""
+    """Goal: what fails, or prints something else, is found. Method: run pages with one wrong block."""
     found = parse("page.md", text)
     with pytest.raises(Exception, match=complaint), Run(found, workshop) as run:
         run.block(found.blocks[0])
@@ -143,7 +143,8 @@ def test_a_page_that_lies_fails(text: str, complaint: str, workshop: Workshop) -
 
 def test_blocks_of_a_page_share_names_and_a_shell(workshop: Workshop) -> None:
     """Goal: a page reads as one session. Method: later blocks that use what earlier ones have made."""
-    text = "```python\na = 1\n```\n```python\nassert a == 1\n```\n```sh\nX=2\n```\n```console\n$ echo $X\n2\n```\n"
+    text = "```python\na = 1\n```\n```python\nassert a == 1\n```\n"
+    text += "```sh\nX=2\n```\n```console\n$ echo $X\n2\n```\n"
     found = parse("page.md", text)
     with Run(found, workshop) as run:
         for block in found.blocks:
