@@ -17,6 +17,7 @@ exclude_patterns = ["_ext", "_static", "benchmarks/*.json"]
 source_suffix = {".md": "markdown"}
 root_doc = "index"
 nitpicky = True
+smartquotes = False  # `--flag` in a help text is no dash
 nitpick_ignore_regex = [
     # Aliases and names that annotations mention and that are no part of the public interface.
     ("py:class", r"collections\.abc\.\w+"),
