@@ -3,7 +3,7 @@
 What a block is, its language says:
 
 * ``python``: run in order, all blocks of a page in one namespace;
-* ``sh``: commands, run one after the other in one shell for each page; each must end with status 0;
+* ``sh``, ``bash``: commands, run one after the other in one shell for each page; each must end with status 0;
 * ``console``: the same behind the prompt ``$``; lines without a prompt are what the command must print, where
   ``...`` stands for anything. Behind the prompt ``devenv>`` stand words for the cluster's own prompt;
 * ``json``, ``yaml``, ``toml``, ``ini``: must parse;
@@ -20,7 +20,9 @@ Comments directly above a block change how it is run; neither the site nor a rep
 * ``<!-- run as the cluster -->``: a ``devenv.py -n …`` command; what follows is about its nodes;
 * ``<!-- run: only --help -->``: ask each program for its help, which has to name every long flag that the
   block gives it, or the word that it is told;
-* ``<!-- not run: COMMAND: REASON -->``: leaves one command of the block out.
+* ``<!-- not run: COMMAND: REASON -->``: leaves one command of the block out;
+* ``<!-- save as: NAME -->``: of a block of any language but commands: it is a file that the reader makes, and
+  that a command further down has to name.
 
 Anywhere on a page ``<!-- run: with cluster -->`` says that it talks to nodes of ``python3 devenv.py -n 3``.
 """
@@ -36,7 +38,8 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 
-RUN = ("python", "sh", "console")
+COMMANDS = ("sh", "bash", "console")
+RUN = ("python", *COMMANDS)
 PARSED = ("json", "yaml", "toml", "ini")
 SHOWN = ("text",)
 DIRECTIVES = frozenset(
@@ -44,20 +47,21 @@ DIRECTIVES = frozenset(
 )
 """Of Sphinx and ``docs/_ext``; they show nothing that could be run."""
 
-AS, UNTIL, BEHIND, CLUSTER, HELP, NOT = (
+AS, UNTIL, BEHIND, CLUSTER, HELP, NOT, SAVE = (
     "run as",
     "run until",
     "run in background until",
     "run as the cluster",
     "run: only --help",
     "not run",
+    "save as",
 )
 WITH_CLUSTER = re.compile(r"run: with cluster(?P<more>.*)")
 _ORDER = re.compile(
-    rf"(?P<word>{HELP}|{CLUSTER}|(?:{BEHIND}|{UNTIL}|{AS}|{NOT})(?=:))(?::\s*(?P<rest>.*))?", re.DOTALL
+    rf"(?P<word>{HELP}|{CLUSTER}|(?:{BEHIND}|{UNTIL}|{AS}|{NOT}|{SAVE})(?=:))(?::\s*(?P<rest>.*))?", re.DOTALL
 )
 _COMMENT = re.compile(r"<!--\s*(.*?)\s*-->", re.DOTALL)
-_LOOKS_LIKE_AN_ORDER = re.compile(r"(not )?run\b")
+_LOOKS_LIKE_AN_ORDER = re.compile(r"(not )?run\b|save\b")
 
 
 class PageError(AssertionError):
@@ -146,8 +150,9 @@ def check(block: Block) -> None:
         raise PageError(f"{block.place}: a block without a language: fence it, and say what it is")
     if block.language not in (*RUN, *PARSED, *SHOWN, *DIRECTIVES):
         raise PageError(f"{block.place}: nobody knows how to run {block.language!r}")
-    if block.orders and block.language not in ("sh", "console"):
-        raise PageError(f"{block.place}: the comment above it is for commands")
+    for order in block.orders:
+        if (order.word == SAVE) is (block.language in COMMANDS):
+            raise PageError(f"{block.place}: the comment {order.word!r} is for another kind of block")
     for command in block.lines_of(NOT) or ():
         if len(command.partition(": ")[2].split()) < 3:
             raise PageError(f"{block.place}: left out without a reason")

@@ -63,7 +63,7 @@ class Command:
 
 def commands_of(block: Block) -> list[Command]:
     """The commands of a ``sh`` or ``console`` block. Raises ``PageError``."""
-    if block.language == "sh":
+    if block.language != "console":
         return [Command("$ ", text) for text in whole(block.text.splitlines(), block.place)]
     found: list[Command] = []
     for line in block.text.splitlines():

@@ -7,6 +7,7 @@ import json
 import tomllib
 from collections.abc import Callable
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ import yaml
 
 from tests.live.harness import wait_until
 
-from .blocks import AS, BEHIND, CLUSTER, HELP, NOT, UNTIL, Block, Page, PageError
+from .blocks import AS, BEHIND, CLUSTER, COMMANDS, HELP, NOT, ROOT, SAVE, UNTIL, Block, Page, PageError
 from .commands import Command, commands_of, kept, like, whole
 from .programs import PATIENCE, Program, Shell
 from .workshop import PROMPT, RunningCluster, Workshop, translated
@@ -63,12 +64,23 @@ class Run:
 
     def block(self, block: Block) -> None:
         """Run, parse or pass over one block."""
-        if block.language == "python":
+        if (names := block.lines_of(SAVE)) is not None:
+            self._save(block, *names)
+        if block.language == "python" and names is None:
             exec(compile("\n" * block.line + block.text, block.page, "exec"), self._names)
         elif block.language in PARSERS:
             PARSERS[block.language](block.text)
-        elif block.language in ("sh", "console"):
+        elif block.language in COMMANDS:
             self._commands(block)
+
+    def _save(self, block: Block, name: str) -> None:
+        later = self.page.blocks[self.page.blocks.index(block) + 1 :]
+        if not any(Path(name).stem in each.text for each in later if each.language in COMMANDS):
+            raise PageError(f"{block.place}: no command further down does anything with {name}")
+        path = self._workshop.folder / name
+        if (ROOT / name).exists() or path.parent != self._workshop.folder:
+            raise PageError(f"{block.place}: {name} is none of the reader's own files")
+        path.write_text(self._translated(block.text))
 
     def _commands(self, block: Block) -> None:
         commands = self._without_those_left_out(block, commands_of(block))

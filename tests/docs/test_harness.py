@@ -27,7 +27,9 @@ def page(text: str) -> list[str]:
         ("```{code-block} sh\nls\n```", "nobody knows how to run"),
         ("<!-- run sometimes -->\n```sh\nls\n```", "what is 'run sometimes'"),
         ("<!-- run until: x -->\n\n# Words\n\n```sh\nls\n```", "has no block below it"),
-        ("<!-- run until: x -->\n```python\n1\n```", "is for commands"),
+        ("<!-- run until: x -->\n```python\n1\n```", "is for another kind"),
+        ("<!-- save as: x -->\n```sh\nls\n```", "is for another kind"),
+        ("<!-- save it -->\n```sh\nls\n```", "what is 'save it'"),
         ("<!-- not run: ls: slow -->\n```sh\nls\n```", "left out without a reason"),
     ],
 )
@@ -106,7 +108,7 @@ def test_what_is_printed_is_compared() -> None:
 def test_addresses_are_ours() -> None:
     """Goal: two runs at once do not meet. Method: every way in which pages name a port, or leave it out."""
     assert translated("curl 127.0.0.1:8083 -b :8081 --port 8082 18081 8.8081", 20000) == (
-        "curl 127.0.0.1:20003 -b :20001 --port 20002 18081 8.8081"
+        "curl 127.0.0.1:20003 -b 127.0.0.1:20001 --port 20002 18081 8.8081"
     )
     assert translated("python -m viewservice plan 2,3", 20000) == (
         "python -m viewservice plan --at 127.0.0.1:20010 2,3"
@@ -132,6 +134,12 @@ def test_addresses_are_ours() -> None:
         ("<!-- run: only --help -->\n```sh\npython -m viewservice dance\n```", "knows no dance"),
         ("<!-- not run: a: b c d -->\n```sh\ne\n```", "there is no command 'a'"),
         ("```console\ndevenv> kill 1\n```", "there is no cluster"),
+        ("<!-- save as: a.py -->\n```python\n1\n```", "does anything with a.py"),
+        (
+            "<!-- save as: devenv.py -->\n```python\n1\n```\n```sh\nls devenv.py\n```",
+            "none of the reader's own",
+        ),
+        ("<!-- save as: ../a.py -->\n```python\n1\n```\n```sh\nls ../a.py\n```", "none of the reader's own"),
     ],
 )
 def test_a_page_that_lies_fails(text: str, complaint: str, workshop: Workshop) -> None:
@@ -145,6 +153,9 @@ def test_blocks_of_a_page_share_names_and_a_shell(workshop: Workshop) -> None:
     """Goal: a page reads as one session. Method: later blocks that use what earlier ones have made."""
     text = "```python\na = 1\n```\n```python\nassert a == 1\n```\n"
     text += "```sh\nX=2\n```\n```console\n$ echo $X\n2\n```\n"
+    text += (
+        "<!-- save as: mine.py -->\n```python\nprint(8082)\n```\n```console\n$ python mine.py\n8082\n```\n"
+    )
     found = parse("page.md", text)
     with Run(found, workshop) as run:
         for block in found.blocks:

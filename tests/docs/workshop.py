@@ -22,7 +22,7 @@ from .blocks import ROOT
 from .programs import Program
 
 COPIED = ("pbproto", "frontends", "viewservice", "pbkv", "bench", "tests", "docs")
-PROGRAMS = ("uvicorn", "hypercorn", "granian", "gunicorn", "waitress-serve", "pbkv")
+PROGRAMS = ("uvicorn", "hypercorn", "granian", "gunicorn", "waitress-serve", "pytest", "pbkv")
 """Console scripts that pages call by their names."""
 PROMPT = "devenv> "
 PORTS = 20
@@ -57,7 +57,8 @@ def held_ports(count: int) -> Iterator[int]:
 def translated(text: str, base: int) -> str:
     """The ports of the pages, 8080 to 8089 and 8070 to 8079, as ports that are ours.
 
-    Programs whose ports stand in no command, since they are defaults, are given them.
+    Programs whose ports stand in no command, since they are defaults, are given them. None listens to other
+    machines.
     """
 
     def ours(port: re.Match[str]) -> str:
@@ -67,7 +68,7 @@ def translated(text: str, base: int) -> str:
     service = f"127.0.0.1:{base + PORTS // 2}"
     text = _WORD_OF_SERVICE.sub(rf"\1 --at {service}", text)
     text = text.replace("-m viewservice --nodes", f"-m viewservice --bind {service} --nodes")
-    return _PORT.sub(ours, text)
+    return _PORT.sub(ours, re.sub(r"(?<=\s):(?=80\d\d\b)", "127.0.0.1:", text))
 
 
 class Workshop:
