@@ -30,6 +30,7 @@ from .budget import SHORT, Budget
 from .listing import to_json
 from .logs import LOGGER, logfmt
 from .node import Answer, Node
+from .openapi.serving import Documents, unless_known
 from .responses import (
     JSON,
     Headers,
@@ -55,6 +56,7 @@ class Api:
         self._settings = node.settings
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
+        self._documents = Documents(self._settings)
 
     @property
     def node_id(self) -> int:
@@ -80,7 +82,7 @@ class Api:
                 make, method = self._operation(request, headers, body), request.method
                 self._node.request(make, lambda answer: done(head(method, self._written_out(answer))))
                 return
-            response = self._now(request, body)
+            response = self._now(request, headers, body)
         except RefusedError as error:
             response = refused(error)
         done(head(request.method, response))
@@ -136,13 +138,16 @@ class Api:
         """The answer to a body above ``request.body_limit``."""
         return problem(413, "body_too_large", f"the body may have {request.body_limit} bytes")
 
-    def _now(self, request: Plan, body: bytes) -> Response:
+    def _now(self, request: Plan, headers: Mapping[str, str], body: bytes) -> Response:
         if request.route is Route.PING:
             return success(200, {"status": "ok", "id": self._node.id})
         if request.route is Route.READY:
             return self._ready()
         if request.route is Route.PEER:
             return self._mail(body)
+        if request.route in (Route.OPENAPI, Route.DOCS):
+            found = self._documents.document if request.route is Route.OPENAPI else self._documents.page
+            return unless_known(found, headers.get("if-none-match"))
         if request.method == "PUT":
             answer = self._node.tell_view(*parse_view(body))
             if isinstance(answer, ViewRefused):

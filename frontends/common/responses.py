@@ -76,7 +76,7 @@ def success(status: int, document: object, headers: Headers = ()) -> Response:
 
 def head(method: str, response: Response) -> Response:
     """A HEAD has the headers of the GET and no body."""
-    if method != "HEAD":
+    if method != "HEAD" or response.status == 304:  # which has no body, and not the length of the GET's
         return response
     length: Headers = ()
     if isinstance(response.body, bytes):
