@@ -44,6 +44,7 @@ from .responses import (
     success,
     too_many,
     too_many_clients,
+    two_lengths,
 )
 from .routes import Plan, Route, plan
 
@@ -63,11 +64,13 @@ class Api:
         """The id of the node."""
         return self._node.id
 
-    def plan(self, method: str, target: bytes, headers: Mapping[str, str]) -> Plan | Response:  # noqa: ARG002
+    def plan(self, method: str, target: bytes, headers: Mapping[str, str]) -> Plan | Response:
         """What a request is, before its body is read; or the answer, where nothing more has to be known.
 
         ``headers`` are those of ``wanted.WANTED`` that it has, by lower-case name.
         """
+        if "transfer-encoding" in headers and "content-length" in headers:
+            return head(method, two_lengths())
         return plan(method, target, self._settings)
 
     def start(

@@ -32,6 +32,8 @@ async def _hypercorn(app: Quart, listener: socket.socket, _: Settings, stopped: 
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
+    from .http2 import WholeRequests
+
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.accesslog = None
@@ -41,13 +43,15 @@ async def _hypercorn(app: Quart, listener: socket.socket, _: Settings, stopped: 
     config.keep_alive_max_requests = 10**9
     config.h11_max_incomplete_size = MAX_HEAD
     config.backlog = BACKLOG
+    config.h2_max_header_list_size = MAX_HEAD
     config.include_server_header = False
     logging.getLogger("hypercorn.error").setLevel(logging.WARNING)
 
     async def trigger() -> None:
         await stopped.wait()
 
-    await _bounded(asyncio.create_task(serve(app, config, shutdown_trigger=trigger)), stopped)
+    whole: Any = WholeRequests(app)
+    await _bounded(asyncio.create_task(serve(whole, config, shutdown_trigger=trigger)), stopped)
 
 
 async def _uvicorn(app: Quart, listener: socket.socket, settings: Settings, stopped: asyncio.Event) -> None:

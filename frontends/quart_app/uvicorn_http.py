@@ -51,6 +51,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+        # What the parser calls headers from here on are trailers. A proxy in front looks at headers only; in
+        # the list of the request they would be some that it has never seen.
+        self.headers = []
 
     def send_400_response(self, msg: str) -> None:
         """Called where uvicorn handles the parser's error."""

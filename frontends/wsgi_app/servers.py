@@ -27,6 +27,7 @@ CONNECTIONS = 2000
 def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     from waitress import create_server, wasyncore
 
+    from .waitress_channel import Channel
     from .waitress_direct import Direct
 
     app = create_app(settings, scope)
@@ -47,6 +48,7 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
         outbuf_high_watermark=1024 * 1024,  # the thread of a long listing then waits for its client
         expose_tracebacks=False,
     )
+    server.channel_class = Channel
     stopping = False
 
     def stop(*_: object) -> None:

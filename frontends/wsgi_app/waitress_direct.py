@@ -17,7 +17,6 @@ from collections import deque
 from functools import partial
 from typing import Any
 
-from waitress.channel import HTTPChannel
 from waitress.utilities import build_http_date
 
 from frontends.common import responses, routes, wanted
@@ -25,6 +24,7 @@ from frontends.common.budget import SHORT
 from frontends.common.logs import LOGGER, logfmt
 
 from .lean import LINES, WayIn
+from .waitress_channel import Channel
 
 
 class Direct:
@@ -104,7 +104,7 @@ class Direct:
         return head.encode("latin-1") + body
 
 
-class DirectChannel(HTTPChannel):  # type: ignore[misc]
+class DirectChannel(Channel):
     """One connection."""
 
     requests: list[Any]
