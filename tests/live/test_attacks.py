@@ -308,7 +308,7 @@ H2_SCRIPT: tuple[tuple[str, str, bytes | None, dict[str, str]], ...] = (
 
 
 def test_an_answer_before_the_body_ends_no_connection(node: Node) -> None:
-    """Goal: in HTTP/2 a refused request harms no other one of its connection. Method: refusals without a body.
+    """Goal: a refused request harms no other one of the connection. Method: refusals without a body.
 
     They are answered when the head is read; then comes a body, and then another request on the connection.
     """
