@@ -13,6 +13,7 @@ WANTED = frozenset(
         "idempotency-key",
         "if-none-match",
         "origin",
+        "pbproto-digest",
         "pbproto-mac",
         "pbproto-nonce",
         "pbproto-wire",

@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=500, help="requests per operation and phase (500)")
     parser.add_argument("--seed", type=int, default=1, help="of what is generated (1)")
     parser.add_argument("--frontend", choices=[kind for kind in get_args(Kind) if kind != "mixed"])
+    parser.add_argument("--tokens", action="store_true", help="the node asks for a token")
     parser.add_argument("--server", help="the server under the frontend; by default its first")
     arguments = parser.parse_args()
     kinds = [arguments.frontend] if arguments.frontend else ["quart", "wsgi"]
@@ -32,7 +33,12 @@ def main() -> int:
         print(f"==== {kind}, seed {arguments.seed}, {arguments.examples} examples", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             found, log = look_at_node(
-                Path(folder), cast(Kind, kind), arguments.server, options, 60 + 10 * arguments.examples
+                Path(folder),
+                cast(Kind, kind),
+                arguments.server,
+                options,
+                60 + 10 * arguments.examples,
+                guarded=arguments.tokens,
             )
         print(found.output, flush=True)
         if "Traceback" in log:

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.live.harness import ROOT, Cluster, Kind
 
-from .hooks import NODE_ID, tell
+from .hooks import NODE_ID, TOKEN, tell
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 MAX_VALUE = 1000
@@ -30,10 +30,14 @@ class Found:
     report: dict[str, Any]
 
 
-def cluster_of_one(folder: Path, kind: Kind, server: str | None = None) -> Cluster:
-    """A node to be looked at, not started yet."""
-    servers = {} if server is None else {kind: server}
+def cluster_of_one(folder: Path, kind: Kind, server: str | None = None, *, guarded: bool = False) -> Cluster:
+    """A node to be looked at, not started yet. ``guarded``: it asks for a token."""
+    servers: dict[str, str] = {} if server is None else {kind: server}
     env = {"PBPROTO_MAX_VALUE_BYTES": str(MAX_VALUE)}
+    if guarded:
+        tokens = folder / "tokens"
+        tokens.write_text(f"read,write,admin {TOKEN}\npeer {TOKEN[::-1]}\n")
+        env["PBPROTO_TOKENS"] = str(tokens)
     return Cluster(folder, kind, n=1, first_id=NODE_ID, env=env, servers=servers)
 
 
@@ -64,17 +68,24 @@ def look(url: str, document: bytes, folder: Path, options: Sequence[str], timeou
 
 
 def look_at_node(
-    folder: Path, kind: Kind, server: str | None, options: Sequence[str], timeout: float
+    folder: Path,
+    kind: Kind,
+    server: str | None,
+    options: Sequence[str],
+    timeout: float,
+    *,
+    guarded: bool = False,
 ) -> tuple[Found, str]:
     """Start a node, tell it a view of itself, and run schemathesis by the document that it serves.
 
     What it found, and the node's log.
     """
-    with cluster_of_one(folder, kind, server) as alone:
+    with cluster_of_one(folder, kind, server, guarded=guarded) as alone:
         alone.start_all()
         node = alone.node(NODE_ID)
         tell(node.url)
         document = node.request("GET", "/openapi.json").content
-        found = look(node.url, document, folder, options, timeout)
+        given = [f"--header=Authorization: Bearer {TOKEN}"] if guarded else []
+        found = look(node.url, document, folder, [*given, *options], timeout)
         alone.assert_none_died()
         return found, node.log_text()

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from frontends.common import api, responses, routes
+from frontends.common import api, bodies, responses, routes
 from frontends.common.node import Node
 from frontends.common.openapi import __main__ as printing
 from frontends.common.openapi import build, problems
@@ -32,7 +32,7 @@ REFUSERS = ("problem", "RefusedError", "framework_error")
 
 def validator(schema: dict[str, Any]) -> Draft202012Validator:
     """For a schema of the document, which may refer to others of it."""
-    resource = Resource(contents=DOCUMENT, specification=DRAFT202012)
+    resource = DRAFT202012.create_resource(DOCUMENT)
     registry = Registry().with_resource("urn:document", resource)
     return Draft202012Validator(_absolute(schema), registry=registry)
 
@@ -131,13 +131,13 @@ def answered_by_reason() -> set[tuple[int, str]]:
     found = set()
     for node in ast.walk(ast.parse(core.replace("from __future__ import annotations", ""))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "ViewRefused":
-            (reason, *_) = node.args
+            reason = node.args[0]
             assert isinstance(reason, ast.Attribute)
             found.add((409, Reason[reason.attr].value))
     of_views = {word for _, word in found}
-    for reason in Reason:
-        if reason.value not in of_views:
-            found |= {(status, reason.value) for status in statuses_of(reason)}
+    for each in Reason:
+        if each.value not in of_views:
+            found |= {(status, each.value) for status in statuses_of(each)}
     return found
 
 
@@ -148,10 +148,6 @@ def statuses_of(reason: Reason) -> set[int]:
     return {responses.rejection(Reject(0, reason, each, "")).status for each in certain}
 
 
-BEFORE_ENFORCEMENT = {(401, "unauthenticated"), (403, "forbidden")}
-"""Answered where nodes ask for tokens."""
-
-
 def test_problems_and_document_agree() -> None:
     """Goal: a client can rely on the list of words; nobody can add one, or a status, without describing it.
 
@@ -160,13 +156,41 @@ def test_problems_and_document_agree() -> None:
     """
     answered = answered_by_name() | answered_by_reason() | {(400, "bad_request")}
     described = {(each.status, each.reason) for each in problems.ALL}
-    assert answered - described == set()
-    assert described - answered <= BEFORE_ENFORCEMENT
+    assert answered == described
     used = {(each.status, each.reason) for operation in OPERATIONS.values() for each in operation.problems}
     used |= {(each.status, each.reason) for each in (*problems.EVERYWHERE, *problems.AUTHORIZATION)}
+    used.add((problems.INSECURE.status, problems.INSECURE.reason))
     of_none = {(404, "no_such_resource"), (405, "method_not_allowed")}
     assert described - used == of_none
     assert len(DOCUMENT["components"]["responses"]) == len(of_none)
+
+
+ROLES = {
+    "getValue": {"read", "write"},
+    "headValue": {"read", "write"},
+    "putValue": {"write"},
+    "deleteValue": {"write"},
+    "getEverything": {"read", "write"},
+    "headEverything": {"read", "write"},
+    "getView": {"read", "write", "admin"},
+    "headView": {"read", "write", "admin"},
+    "putView": {"admin"},
+}
+"""Of which one is needed; no other operation needs any."""
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_roles(guarded: bool) -> None:
+    """Goal: a client knows which token to take. Method: a list by hand; nodes with and without tokens."""
+    settings = Settings(id=7, tokens="somewhere" if guarded else "")
+    for item in build(settings)["paths"].values():
+        for name, operation in item.items():
+            if name == "parameters":
+                continue
+            roles = ROLES.get(operation["operationId"], set())
+            wanted = [{"bearer": [role]} for role in ("read", "write", "admin") if role in roles]
+            assert operation["security"] == wanted + ([{}] if roles and not guarded else [])
+            assert ("401" in operation["responses"]) is bool(roles or operation["operationId"] == "mail")
 
 
 def test_outcomes_are_what_the_mapping_says() -> None:
@@ -258,7 +282,7 @@ def test_addresses_are_described_as_they_are_checked(address: str, legal: bool) 
     document = {"view": [{"address": address, "id": 1}]}
     assert validator(DOCUMENT["components"]["schemas"]["NewView"]).is_valid(document) is legal
     try:
-        api.parse_view(json.dumps(document).encode())
+        bodies.parse_view(json.dumps(document).encode())
     except responses.RefusedError:
         assert not legal
     else:

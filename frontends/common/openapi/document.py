@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from importlib import metadata
 from typing import Any
 
-from frontends.common.routes import MAX_VIEW_BYTES, resources
+from frontends.common import access
+from frontends.common.routes import MAX_VIEW_BYTES, Route, resources
 from frontends.common.settings import Settings
 
 from . import problems
@@ -31,8 +32,8 @@ on any node.
 still take effect, once. Send an `Idempotency-Key` and repeat the request, to any node, until the answer is
 not a 5xx.
 
-**Tokens.** A node that was given tokens asks for one in `Authorization: Bearer`; each token has a role, and
-each operation says which role it needs. A node on loopback may run without: then none is asked for.
+**Tokens.** A node that was given tokens asks for one in `Authorization: Bearer`. Each token has roles, and
+each operation says of which roles it needs one. A node on loopback may run without: then none is asked for.
 
 **On any resource** a query is ignored, and so is a body that is not asked for. A server may refuse what is
 not HTTP (400, 431) in words of its own.
@@ -72,8 +73,8 @@ def build(settings: Settings) -> Json:
                 "bearer": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A token of the node's list. Its role, `read`, `write`, `admin` or "
-                    "`peer`, says what it may be used for.",
+                    "description": "A token that the node knows. Its roles (`read`, `write`, `admin`) say "
+                    "what it may be used for.",
                 }
             },
         },
@@ -108,17 +109,17 @@ def _path(path: str, settings: Settings) -> Json:
             item["options"] = _options(noun, known[0].tag, methods, problems.KEYED if "{key}" in path else ())
         elif method == "HEAD":
             get = OPERATIONS[route, "GET"]
-            item["head"] = _operation(get, settings) | {
+            item["head"] = _operation(route, "GET", settings) | {
                 "operationId": f"head{noun}",
                 "summary": f"{get.summary}: headers only",
                 "description": "Status and headers of GET, without a body.",
                 "responses": {
                     status: {name: part for name, part in answer.items() if name not in ("content", "links")}
-                    for status, answer in _answers(get).items()
+                    for status, answer in _answers(get, _roles(route, "GET"), met=True).items()
                 },
             }
         else:
-            item[method.lower()] = _operation(OPERATIONS[route, method], settings)
+            item[method.lower()] = _operation(route, method, settings)
     return item
 
 
@@ -139,11 +140,18 @@ def _options(noun: str, tag: str, methods: Iterable[str], found: tuple[Problem, 
         "summary": operation.summary,
         "description": operation.description,
         "security": [],
-        "responses": _answers(operation),
+        "responses": _answers(operation, (), met=False),
     }
 
 
-def _operation(operation: Operation, settings: Settings) -> Json:
+def _roles(route: Route, method: str) -> tuple[str, ...]:
+    """The roles of which a client needs one; none if it needs none. Mail proves itself in its own way."""
+    needed = None if route is Route.PEER else access.allowed(route, method)
+    return tuple(role.value for role in access.Role if needed is not None and role in needed)
+
+
+def _operation(route: Route, method: str, settings: Settings) -> Json:
+    operation, roles = OPERATIONS[route, method], _roles(route, method)
     found: Json = {
         "operationId": operation.name,
         "tags": [operation.tag],
@@ -159,11 +167,13 @@ def _operation(operation: Operation, settings: Settings) -> Json:
         parameters.append({"$ref": "#/components/parameters/IfNoneMatch"})
     if parameters:
         found["parameters"] = parameters
-    # {}: without a token, where the node has none. In 3.1 the list may name the roles of any scheme.
-    found["security"] = [{"bearer": [operation.role]}, {}] if operation.role else []
+    # One of them is enough. In 3.1 the list may name the roles of any scheme. {}: no token is asked for.
+    found["security"] = [{"bearer": [role]} for role in roles]
+    if roles and not settings.guarded:
+        found["security"].append({})
     if operation.body:
         found["requestBody"] = _body(operation, settings)
-    found["responses"] = _answers(operation)
+    found["responses"] = _answers(operation, roles, met=True)
     return found
 
 
@@ -178,10 +188,13 @@ def _body(operation: Operation, settings: Settings) -> Json:
     }
 
 
-def _answers(operation: Operation) -> Json:
+def _answers(operation: Operation, roles: tuple[str, ...], *, met: bool) -> Json:
+    """``met``: whether whoever asks meets the door, which does not open for strangers (``door.py``)."""
     answers = {str(each.status): _success(operation, each) for each in operation.successes}
     found = [*problems.EVERYWHERE, *operation.problems]
-    if operation.role:
+    if met:
+        found.append(problems.INSECURE)
+    if roles:
         found += problems.AUTHORIZATION
     for status in sorted({each.status for each in found}):
         answers[str(status)] = _refusal(operation, status, [each for each in found if each.status == status])
@@ -216,7 +229,7 @@ def _refusal(operation: Operation, status: int, found: list[Problem]) -> Json:
     names = []
     if status in (503, 504):
         names.append("Retry-After")
-    if status == 401:
+    if problems.UNAUTHENTICATED in found:
         names.append("WWW-Authenticate")
     if status == 404 and operation.numbered_404:
         names.append("Msg-Num")

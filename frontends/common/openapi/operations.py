@@ -35,8 +35,6 @@ class Operation(NamedTuple):
     description: str
     successes: tuple[Success, ...]
     problems: tuple[Problem, ...] = ()
-    role: str = ""
-    """The role that a token needs; empty: none is asked for."""
     body: str = ""
     """The schema of the body that it takes."""
     named: bool = False
@@ -70,7 +68,6 @@ OPERATIONS: dict[tuple[Route, str], Operation] = {
         "Linearizable, through any node.",
         (Success(200, "the value", "Value", NUMBER, example={"value": "hello"}),),
         (*problems.KEYED, *problems.READING, problems.NO_KEY),
-        "read",
         numbered_404=True,
     ),
     (Route.KEY, "PUT"): Operation(
@@ -83,7 +80,6 @@ OPERATIONS: dict[tuple[Route, str], Operation] = {
             Success(201, "the key was not there", headers=NUMBER),
         ),
         (*problems.KEYED, *problems.WITH_BODY, *problems.WRITING, problems.LONG_VALUE),
-        "write",
         body="Value",
         named=True,
     ),
@@ -94,7 +90,6 @@ OPERATIONS: dict[tuple[Route, str], Operation] = {
         "The delete of a key that is not there takes a number, too." + WRITE_NOTE,
         (Success(200, "the key was there and is gone", headers=NUMBER),),
         (*problems.KEYED, *problems.WRITING, problems.NO_KEY),
-        "write",
         named=True,
         numbered_404=True,
     ),
@@ -113,7 +108,6 @@ OPERATIONS: dict[tuple[Route, str], Operation] = {
             ),
         ),
         problems.READING,
-        "read",
     ),
     (Route.VIEW, "GET"): Operation(
         "getView",
@@ -121,7 +115,6 @@ OPERATIONS: dict[tuple[Route, str], Operation] = {
         "Ask a node about its view",
         "Answered at once, by any node in any state.",
         (Success(200, "what the node knows", "View"),),
-        role="read",
     ),
     (Route.VIEW, "PUT"): Operation(
         "putView",
@@ -137,7 +130,6 @@ OPERATIONS: dict[tuple[Route, str], Operation] = {
             problems.EPOCH_TAKEN,
             problems.OTHER_LIFE,
         ),
-        "admin",
         body="NewView",
     ),
     (Route.PING, "GET"): Operation(
@@ -184,8 +176,8 @@ OPERATIONS: dict[tuple[Route, str], Operation] = {
             problems.LATE_BODY,
             problems.LONG_BODY,
             problems.BAD_BODY,
+            problems.NOT_A_PEER,
         ),
-        "peer",
         body=MEDIA_TYPE,
     ),
 }

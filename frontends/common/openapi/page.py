@@ -90,7 +90,7 @@ def _operation(document: Json, path: str, method: str, operation: Json) -> str:
         return f"<article class='brief' id='{name}'><h3>{heading}</h3>{summary}</article>"
     parts = [f"<article id='{name}'><h3>{heading}</h3>{summary}"]
     roles = [role for each in operation["security"] for role in each.get("bearer", ())]
-    parts.append(f"<p>Role: {_list(roles) or 'none is asked for'}.</p>")
+    parts.append(f"<p>Roles: {_list(roles) or 'none is asked for'}.</p>")
     parameters = [*document["paths"][path].get("parameters", ()), *operation.get("parameters", ())]
     if parameters:
         rows = [_parameter(_resolved(document, each)) for each in parameters]

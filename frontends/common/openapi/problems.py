@@ -39,6 +39,8 @@ UNAUTHENTICATED = Problem(
     401, "unauthenticated", "the node asks for a token, and the request has no valid one"
 )
 FORBIDDEN = Problem(403, "forbidden", "the token is valid, and its role does not allow this request")
+INSECURE = Problem(403, "insecure", "the node has no tokens, and the request comes from another machine")
+NOT_A_PEER = Problem(401, "not_a_peer", "the mail does not prove that it comes from a node")
 NO_KEY = Problem(404, "no_such_key", "the key is not in the store")
 NO_RESOURCE = Problem(404, "no_such_resource", "there is nothing at this path")
 NOT_ALLOWED = Problem(
@@ -83,8 +85,9 @@ MAYBE_TIMEOUT = Problem(
 ALL = tuple(each for each in tuple(globals().values()) if isinstance(each, Problem))
 
 EVERYWHERE = (BAD_REQUEST, LONG_HEAD, INTERNAL, FORKED)
-"""What any request may meet, before it is known what it is."""
+"""What any request may meet."""
 AUTHORIZATION = (UNAUTHENTICATED, FORBIDDEN)
+"""What a request with a role may meet besides."""
 READING = (NO_VIEW, OUTSIDE, OVERLOADED, CLOSING, TIMEOUT)
 WRITING = (*READING, KEY_REUSED, BAD_NAME, MAYBE_OUTSIDE, MAYBE_CLOSING, MAYBE_TIMEOUT)
 KEYED = (BAD_KEY,)

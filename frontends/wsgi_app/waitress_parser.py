@@ -1,10 +1,9 @@
-"""Connections of waitress, with two things that its parser does not do."""
+"""The parser of waitress, with two things that it does not do by itself."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 
 
@@ -25,9 +24,3 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         if not self.chunked and not self.content_length:
             # Asked to go on with no body at all, waitress waits for the end of it for ever.
             self.expect_continue = False
-
-
-class Channel(HTTPChannel):  # type: ignore[misc]
-    """One connection."""
-
-    parser_class = Parser
