@@ -81,6 +81,7 @@ def build(settings: Settings) -> Json:
     }
 
 
+BYTES: Json = {"type": "string", "format": "binary"}
 IF_NONE_MATCH: Json = {
     "name": "If-None-Match",
     "in": "header",
@@ -179,7 +180,7 @@ def _operation(route: Route, method: str, settings: Settings) -> Json:
 
 def _body(operation: Operation, settings: Settings) -> Json:
     if "/" in operation.body:
-        return {"required": True, "content": {operation.body: {}}}
+        return {"required": True, "content": {operation.body: {"schema": BYTES}}}
     limit = MAX_VIEW_BYTES if operation.body == "NewView" else settings.client_body_limit
     return {
         "required": True,
@@ -206,7 +207,8 @@ def _success(operation: Operation, success: Success) -> Json:
     if success.headers:
         answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in success.headers}
     if success.status != 304:
-        media: Json = {"schema": ref(success.schema)} if success.schema else {}
+        other = {"type": "string"} if success.media.startswith("text/") else BYTES
+        media: Json = {"schema": ref(success.schema) if success.schema else other}
         if success.example is not None:
             media["example"] = success.example
         answer["content"] = {success.media: media}
