@@ -76,6 +76,11 @@ OF_VERSION_1: tuple[Message, ...] = (
     Offer(HIGH, 7, 50, 20, 45, LINEAGE),
     Learned(HIGH, 50, True),
 )
+OF_VERSION_2: tuple[Message, ...] = (
+    *OF_VERSION_1,
+    Forward(HIGH, 39, 9_500_000_000, PUT, b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+)
+OF_VERSION = {1: OF_VERSION_1, 2: OF_VERSION_2}
 
 
 def path(version: int) -> Path:
