@@ -14,7 +14,7 @@ from quart import Response as QuartResponse
 from quart.wrappers import Request as QuartRequest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from frontends.common import api, logs
+from frontends.common import api, logs, responses, routes, wanted
 from frontends.common.budget import Share
 from frontends.common.collector import settle
 from frontends.common.guard import Guard, stock_scope
@@ -75,22 +75,27 @@ class _Frontend:
     async def _handle(self) -> QuartResponse:
         if self._api is None:
             raise RuntimeError("the server does not run the application's lifespan")
-        plan = self._api.plan(request.method, _target(request.scope))
-        if isinstance(plan, api.Response):
+        headers = wanted.of_pairs(request.scope["headers"])
+        plan = self._api.plan(request.method, _target(request.scope), headers)
+        if isinstance(plan, responses.Response):
             return _convert(plan)
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[api.Response] = loop.create_future()
+        answer: asyncio.Future[responses.Response] = loop.create_future()
 
-        def done(response: api.Response) -> None:
+        def done(response: responses.Response) -> None:
             if not answer.done():  # the client may have hung up; the operation goes on without it
                 answer.set_result(response)
 
-        refusal = await self._take_in(self._api, plan, done)
+        refusal = await self._take_in(self._api, plan, headers, done)
         return _convert(refusal if refusal is not None else await answer)
 
     async def _take_in(
-        self, mapping: api.Api, plan: api.Plan, done: Callable[[api.Response], None]
-    ) -> api.Response | None:
+        self,
+        mapping: api.Api,
+        plan: routes.Plan,
+        headers: dict[str, str],
+        done: Callable[[responses.Response], None],
+    ) -> responses.Response | None:
         """Read the body and hand the request over; or why not. Nobody holds the body when this returns."""
         share = Share(mapping.bodies)
         try:
@@ -100,10 +105,9 @@ class _Frontend:
                 length = request.content_length
                 expected = plan.body_limit if length is None else length
                 if plan.waits and not (mapping.has_room(expected) and share.need(expected)):
-                    return api.too_many_bytes()
+                    return responses.too_many_bytes()
                 data = await request.get_data(cache=False, as_text=False)
                 body = data if isinstance(data, bytes) else data.encode()
-            headers = {name.lower(): value for name, value in request.headers.items()}
             mapping.start(plan, headers, body, done)
         except RequestEntityTooLarge:
             return mapping.too_large(plan)
@@ -112,10 +116,10 @@ class _Frontend:
         return None
 
     async def _http_error(self, error: HTTPException) -> QuartResponse:
-        return _convert(api.framework_error(error.code, error.description))
+        return _convert(responses.framework_error(error.code, error.description))
 
     async def _server_error(self, _: Exception) -> QuartResponse:
-        return _convert(api.internal_error())
+        return _convert(responses.internal_error())
 
 
 def _limited(settings: Settings) -> type[QuartRequest]:
@@ -124,8 +128,8 @@ def _limited(settings: Settings) -> type[QuartRequest]:
     class LimitedRequest(QuartRequest):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             scope = kwargs["scope"]
-            plan = api.plan(scope["method"], _target(scope), settings)
-            limit = plan.body_limit if isinstance(plan, api.Plan) else 0
+            plan = routes.plan(scope["method"], _target(scope), settings)
+            limit = plan.body_limit if isinstance(plan, routes.Plan) else 0
             kwargs["max_content_length"] = limit or None
             super().__init__(*args, **kwargs)
 
@@ -137,7 +141,7 @@ def _target(scope: Any) -> bytes:
     return raw if raw is not None else str(scope["path"]).encode()
 
 
-def _convert(response: api.Response) -> QuartResponse:
+def _convert(response: responses.Response) -> QuartResponse:
     body = response.body if isinstance(response.body, bytes) else _yielding(response.body)
     answer = QuartResponse(body, response.status)
     del answer.headers["content-type"]

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from frontends.common import api
+from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import Share
 from frontends.common.logs import LOGGER, logfmt
 
@@ -49,7 +49,7 @@ class Lean:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         mapping = self.mapping()
-        if scope["type"] != "http" or mapping is None or not api.is_lean(scope.get("raw_path") or b""):
+        if scope["type"] != "http" or mapping is None or not routes.is_lean(scope.get("raw_path") or b""):
             await self._application(scope, receive, send)
             return
         body = _Body(receive)
@@ -59,12 +59,12 @@ class Lean:
             return
         except Exception:
             LOGGER.exception("%s", logfmt(mapping.node_id, "request_failed"))
-            response = api.internal_error()
+            response = responses.internal_error()
         share = Share(mapping.bodies)
         try:
             # Mail is not counted: it is what the clients wait for.
-            if scope["raw_path"] != api.PEER and not share.need(length_of(response)):
-                response = api.too_many_bytes()
+            if scope["raw_path"] != routes.PEER and not share.need(length_of(response)):
+                response = responses.too_many_bytes()
             if not body.coming or body.ended:
                 await _send(send, response)
             else:
@@ -115,17 +115,17 @@ class _Body:
         return piece
 
 
-async def _answer(mapping: api.Api, scope: Scope, body: _Body) -> api.Response:
-    plan = mapping.plan(scope["method"], scope["raw_path"])
-    if isinstance(plan, api.Response):
+async def _answer(mapping: api.Api, scope: Scope, body: _Body) -> responses.Response:
+    headers = wanted.of_pairs(scope["headers"])
+    plan = mapping.plan(scope["method"], scope["raw_path"], headers)
+    if isinstance(plan, responses.Response):
         return plan
-    answer: asyncio.Future[api.Response] = asyncio.get_running_loop().create_future()
+    answer: asyncio.Future[responses.Response] = asyncio.get_running_loop().create_future()
 
-    def done(response: api.Response) -> None:
+    def done(response: responses.Response) -> None:
         if not answer.done():  # the client may have hung up; the operation goes on without it
             answer.set_result(response)
 
-    headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _WANTED}
     if plan.body_limit:
         body.coming = "expect" not in headers
         refusal = await _take_in(mapping, plan, headers, body, done)
@@ -138,11 +138,11 @@ async def _answer(mapping: api.Api, scope: Scope, body: _Body) -> api.Response:
 
 async def _take_in(
     mapping: api.Api,
-    plan: api.Plan,
+    plan: routes.Plan,
     headers: dict[str, str],
     body: _Body,
-    done: Callable[[api.Response], None],
-) -> api.Response | None:
+    done: Callable[[responses.Response], None],
+) -> responses.Response | None:
     """Read the body and hand the request over; or why not.
 
     Nobody holds the body when this returns: the replica has, and counts, what it needs of it.
@@ -154,26 +154,22 @@ async def _take_in(
     share = Share(mapping.bodies)
     try:
         if plan.waits and not (mapping.has_room(size) and share.need(size)):
-            return api.too_many_bytes()
+            return responses.too_many_bytes()
         data = await _read(body, plan, share)
         if data is None:
             return mapping.too_large(plan)
         mapping.start(plan, headers, data, done)
     except TimeoutError:
         body.coming = False
-        return api.framework_error(408, "the body did not come in time")
+        return responses.framework_error(408, "the body did not come in time")
     except _OverloadedError:
-        return api.too_many_bytes()
+        return responses.too_many_bytes()
     finally:
         share.end()
     return None
 
 
-_WANTED = frozenset((b"content-length", b"expect", b"idempotency-key"))
-"""All that the mapping or this file ever asks for."""
-
-
-async def _read(body: _Body, plan: api.Plan, share: Share) -> bytes | None:
+async def _read(body: _Body, plan: routes.Plan, share: Share) -> bytes | None:
     """The whole body, or ``None`` if it is too long. Raises ``TimeoutError`` and ``_OverloadedError``."""
     limit = plan.body_limit
     task = asyncio.current_task()
@@ -205,12 +201,12 @@ async def _read(body: _Body, plan: api.Plan, share: Share) -> bytes | None:
     return b"".join(pieces) if size <= limit else None
 
 
-def length_of(response: api.Response) -> int:
+def length_of(response: responses.Response) -> int:
     """Bytes of a body that is whole."""
     return len(response.body) if isinstance(response.body, bytes) else 0
 
 
-async def _send(send: Send, response: api.Response, *, last: bool = True) -> None:
+async def _send(send: Send, response: responses.Response, *, last: bool = True) -> None:
     """The whole response. Unless it is the ``last``, an empty piece has to end it for the server."""
     body = response.body
     if not isinstance(body, bytes):

@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from frontends.common import api
+from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import SHORT, Budget, Share
 from frontends.common.logs import LOGGER, logfmt
 from frontends.common.settings import Settings
@@ -77,7 +77,7 @@ class DirectProtocol(BoundedProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         if (
-            api.is_lean(self.url)
+            routes.is_lean(self.url)
             and self._is_alone()
             # A client that takes no answers gets no more of them; ASGI's way waits for it.
             and not self.flow.write_paused
@@ -120,28 +120,27 @@ class DirectProtocol(BoundedProtocol):
             self._begin(self._api, cycle, b"".join(pieces))
         except Exception:
             LOGGER.exception("%s", logfmt(self.settings.id, "request_failed"))
-            self._respond(cycle, api.internal_error())
+            self._respond(cycle, responses.internal_error())
 
     def _begin(self, mapping: api.Api, cycle: _Cycle, body: bytes) -> None:
-        plan = mapping.plan(self.parser.get_method().decode(), self.url)
-        if isinstance(plan, api.Response):
+        headers = wanted.of_pairs(self.headers)
+        plan = mapping.plan(self.parser.get_method().decode(), self.url, headers)
+        if isinstance(plan, responses.Response):
             self._respond(cycle, plan)
         elif len(body) > plan.body_limit > 0:
             self._respond(cycle, mapping.too_large(plan))
         else:
-            names = [value for name, value in self.headers if name == b"idempotency-key"]
-            headers = {"idempotency-key": names[-1].decode("latin-1")} if names else {}
             # Mail is not counted: it is what the clients wait for.
             bodies = mapping.bodies if plan.waits else None
             mapping.start(plan, headers, body, lambda response: self._respond(cycle, response, bodies))
 
-    def _respond(self, cycle: _Cycle, response: api.Response, bodies: Budget | None = None) -> None:
+    def _respond(self, cycle: _Cycle, response: responses.Response, bodies: Budget | None = None) -> None:
         if cycle.disconnected or cycle.response_complete:
             return
         if bodies is not None and length_of(response) > SHORT:
             self._share = Share(bodies)
             if not self._share.need(length_of(response)):
-                response = api.too_many_bytes()
+                response = responses.too_many_bytes()
         cycle.response_complete = True
         default_headers = self.server_state.default_headers
         self.transport.write(written_out(response, default_headers, keep_alive=cycle.keep_alive))

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from frontends.common import api
+from frontends.common import responses, routes
 from frontends.common.listen import MAX_HEAD
 from frontends.common.settings import Settings
 
@@ -34,7 +34,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head += len(data)
             if self._head > MAX_HEAD:
-                self._turn_away(api.problem(431, "head_too_large", f"a head may have {MAX_HEAD} bytes"))
+                self._turn_away(responses.problem(431, "head_too_large", f"a head may have {MAX_HEAD} bytes"))
                 return
         self._data = data
         super().data_received(data)
@@ -54,18 +54,18 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Called where uvicorn handles the parser's error."""
-        response = api.problem(400, "bad_request", msg)
+        response = responses.problem(400, "bad_request", msg)
         if isinstance(sys.exc_info()[1], httptools.HttpParserInvalidMethodError):
             response = _unknown_method(self._data, self.settings) or response
         self._turn_away(response)
 
-    def _turn_away(self, response: api.Response) -> None:
+    def _turn_away(self, response: responses.Response) -> None:
         self.transport.write(written_out(response, (), keep_alive=False))
         self.transport.close()
 
 
 def written_out(
-    response: api.Response, default_headers: Iterable[tuple[bytes, bytes]], *, keep_alive: bool
+    response: responses.Response, default_headers: Iterable[tuple[bytes, bytes]], *, keep_alive: bool
 ) -> bytes:
     """The bytes of a response whose body is whole. The answer to a HEAD says its length itself."""
     body = response.body
@@ -80,10 +80,10 @@ def written_out(
     return b"%b%b%b\r\n%b" % (STATUS_LINE[response.status], first, lines.encode("latin-1"), body)
 
 
-def _unknown_method(data: bytes, settings: Settings) -> api.Response | None:
+def _unknown_method(data: bytes, settings: Settings) -> responses.Response | None:
     """The answer to a request with a method of which the parser knows nothing, if it begins with ``data``."""
     words = data.partition(b"\r\n")[0].split(b" ")
     if len(words) != 3 or not words[2].startswith(b"HTTP/1.") or not words[0].isalpha():
         return None
-    plan = api.plan(words[0].decode(), words[1], settings)
-    return plan if isinstance(plan, api.Response) else None
+    plan = routes.plan(words[0].decode(), words[1], settings)
+    return plan if isinstance(plan, responses.Response) else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from werkzeug.wsgi import get_content_length
 
-from frontends.common import api
+from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import Share
 from frontends.common.settings import Settings
 
@@ -19,7 +19,7 @@ BODY_TIMEOUT = 10.0
 """Seconds that a client may pause within a body."""
 
 Environ = dict[str, Any]
-Answer = Callable[[api.Plan, dict[str, str], bytes], api.Response]
+Answer = Callable[[routes.Plan, dict[str, str], bytes], responses.Response]
 
 
 class Answering:
@@ -39,42 +39,44 @@ class Answering:
         """The id of the node."""
         return self._api.node_id
 
-    def respond(self, environ: Environ) -> api.Response:
+    def respond(self, environ: Environ) -> responses.Response:
         """The answer to the request of ``environ``."""
         if os.getpid() != self._pid:
             detail = "this worker is a forked copy of a node (preloading?); one process is one node"
-            return api.problem(503, "forked_copy", detail)
-        plan = self._api.plan(environ["REQUEST_METHOD"], target_of(environ))
-        if isinstance(plan, api.Response):
+            return responses.problem(503, "forked_copy", detail)
+        headers = wanted.of_environ(environ)
+        plan = self._api.plan(environ["REQUEST_METHOD"], target_of(environ), headers)
+        if isinstance(plan, responses.Response):
             return plan
         if not plan.waits:
-            return self._serve(plan, environ, self._answer)
+            return self._serve(plan, environ, headers, self._answer)
         # Taken before the body is read: slow senders must not use up the reserved threads either.
         if self._seats.acquire(blocking=False):
             try:
-                return self._serve(plan, environ, self._answer)
+                return self._serve(plan, environ, headers, self._answer)
             finally:
                 self._seats.release()
         # Nobody else can wait; but whether the request is bad is found out first, by a few at a time.
         if self._readers.acquire(blocking=False):
             try:
-                return self._serve(plan, environ, self._api.overloaded)
+                return self._serve(plan, environ, headers, self._api.overloaded)
             finally:
                 self._readers.release()
-        return api.overloaded(plan)
+        return responses.head(plan.method, responses.too_many_clients())
 
-    def _serve(self, plan: api.Plan, environ: Environ, answer: Answer) -> api.Response:
+    def _serve(
+        self, plan: routes.Plan, environ: Environ, headers: dict[str, str], answer: Answer
+    ) -> responses.Response:
         share = Share(self._api.bodies)
         try:
             body = self._body(share, plan, environ) if plan.body_limit else b""
-            if isinstance(body, api.Response):
+            if isinstance(body, responses.Response):
                 return body
-            name = environ.get("HTTP_IDEMPOTENCY_KEY")
-            return answer(plan, {} if name is None else {"idempotency-key": name}, body)
+            return answer(plan, headers, body)
         finally:
             share.end()
 
-    def _body(self, share: Share, plan: api.Plan, environ: Environ) -> bytes | api.Response:
+    def _body(self, share: Share, plan: routes.Plan, environ: Environ) -> bytes | responses.Response:
         """The whole body, or why it is not taken in."""
         length = get_content_length(environ)
         if length is not None and length > plan.body_limit:
@@ -82,19 +84,19 @@ class Answering:
         # Of a body whose length is not said the longest is expected.
         expected = plan.body_limit if length is None else length
         if plan.waits and not (self._api.has_room(expected) and share.need(expected)):
-            return api.too_many_bytes()
+            return responses.too_many_bytes()
         try:
             body = _read(environ, length, plan.body_limit)
         except OSError:
-            return api.problem(400, "bad_body", "the body did not come", (("connection", "close"),))
+            return responses.problem(400, "bad_body", "the body did not come", (("connection", "close"),))
         if len(body) > plan.body_limit:
             return self._api.too_large(plan)
         if length is not None and len(body) < length:
-            return api.problem(400, "bad_body", "the body is shorter than its Content-Length")
+            return responses.problem(400, "bad_body", "the body is shorter than its Content-Length")
         return body
 
-    def _answer(self, plan: api.Plan, headers: dict[str, str], body: bytes) -> api.Response:
-        answer: Future[api.Response] = Future()
+    def _answer(self, plan: routes.Plan, headers: dict[str, str], body: bytes) -> responses.Response:
+        answer: Future[responses.Response] = Future()
         self._api.start(plan, headers, body, answer.set_result)
         return answer.result()
 

@@ -13,7 +13,7 @@ from flask import Flask, request
 from flask import Response as FlaskResponse
 from werkzeug.exceptions import HTTPException
 
-from frontends.common import api, logs
+from frontends.common import api, logs, responses
 from frontends.common.collector import settle
 from frontends.common.guard import Guard, stock_scope
 from frontends.common.listing import Stream
@@ -64,13 +64,13 @@ class _Frontend:
         return _convert(self._answering.respond(request.environ))
 
     def _http_error(self, error: HTTPException) -> FlaskResponse:
-        return _convert(api.framework_error(error.code, error.description))
+        return _convert(responses.framework_error(error.code, error.description))
 
     def _server_error(self, _: Exception) -> FlaskResponse:
-        return _convert(api.internal_error())
+        return _convert(responses.internal_error())
 
 
-def _convert(response: api.Response) -> FlaskResponse:
+def _convert(response: responses.Response) -> FlaskResponse:
     if isinstance(response.body, Stream) and "gunicorn.socket" in request.environ:
         # It sends in the worker threads and would wait for ever; for waitress its runner watches.
         request.environ["gunicorn.socket"].settimeout(PIECE_TIMEOUT)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from frontends.common import api
+from frontends.common import api, responses, routes
 from frontends.common.logs import LOGGER, logfmt
 
 from .answering import Answering, Environ, target_of
@@ -37,14 +37,14 @@ class Lean:
         self._answering = answering
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if not api.is_lean(target_of(environ)):
+        if not routes.is_lean(target_of(environ)):
             found: Iterable[bytes] = self._application(environ, start_response)
             return found
         try:
             response = self._answering.respond(environ)
         except Exception:
             LOGGER.exception("%s", logfmt(self._answering.node_id, "request_failed"))
-            response = api.internal_error()
+            response = responses.internal_error()
         body = response.body
         if not isinstance(body, bytes):
             raise TypeError("only listings have a body in pieces")

@@ -20,7 +20,7 @@ from typing import Any
 from waitress.channel import HTTPChannel
 from waitress.utilities import build_http_date
 
-from frontends.common import api
+from frontends.common import responses, routes, wanted
 from frontends.common.budget import SHORT
 from frontends.common.logs import LOGGER, logfmt
 
@@ -34,7 +34,7 @@ class Direct:
         self._mapping, self._together = way_in
         self._server = server
         self._arrived: deque[DirectChannel] = deque()
-        self._answers: deque[tuple[DirectChannel, api.Response]] = deque()
+        self._answers: deque[tuple[DirectChannel, responses.Response]] = deque()
         self._awake = False
         self._second = 0
         self._date = ""
@@ -67,28 +67,27 @@ class Direct:
     def _begin(self, channel: DirectChannel) -> None:
         request = channel.requests[0]
         try:
-            plan = self._mapping.plan(request.command, request.request_uri.encode("latin-1"))
-            if isinstance(plan, api.Response):
+            headers = wanted.of_waitress(request.headers)
+            plan = self._mapping.plan(request.command, request.request_uri.encode("latin-1"), headers)
+            if isinstance(plan, responses.Response):
                 self._found(channel, plan)
             elif request.content_length > plan.body_limit > 0:
                 self._found(channel, self._mapping.too_large(plan))
             else:
-                name = request.headers.get("IDEMPOTENCY_KEY")
-                headers = {} if name is None else {"idempotency-key": name}
                 body = request.get_body_stream().read() if plan.body_limit else b""
                 self._mapping.start(plan, headers, body, partial(self._found, channel))
         except Exception:
             LOGGER.exception("%s", logfmt(self._mapping.node_id, "request_failed"))
-            self._found(channel, api.internal_error())
+            self._found(channel, responses.internal_error())
 
-    def _found(self, channel: DirectChannel, response: api.Response) -> None:
+    def _found(self, channel: DirectChannel, response: responses.Response) -> None:
         """An answer, by whichever thread."""
         self._answers.append((channel, response))
         if not self._awake:
             self._awake = True
             self._server.pull_trigger()
 
-    def _written_out(self, response: api.Response, *, close: bool) -> bytes:
+    def _written_out(self, response: responses.Response, *, close: bool) -> bytes:
         body = response.body
         if not isinstance(body, bytes):
             raise TypeError("only listings have a body in pieces")
@@ -123,7 +122,7 @@ class DirectChannel(HTTPChannel):  # type: ignore[misc]
             and request.version == "1.1"
             and not request.chunked
             and request.content_length <= SHORT
-            and api.is_lean(request.request_uri.encode("latin-1"))
+            and routes.is_lean(request.request_uri.encode("latin-1"))
         )
 
     def answer(self, data: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from frontends.common import api
+from frontends.common import api, bodies, responses, routes
 from frontends.common.listing import Listings
 from frontends.common.node import Answer, Node
 from frontends.common.settings import Settings
@@ -17,13 +17,13 @@ from pbproto import Listing, Reason, Reject, Reply, Value, View
 SETTINGS = Settings(id=1, max_value_bytes=100)
 
 
-def planned(method: str, target: bytes) -> api.Plan:
-    found = api.plan(method, target, SETTINGS)
-    assert isinstance(found, api.Plan)
+def planned(method: str, target: bytes) -> routes.Plan:
+    found = routes.plan(method, target, SETTINGS)
+    assert isinstance(found, routes.Plan)
     return found
 
 
-def body_of(response: api.Response) -> Any:
+def body_of(response: responses.Response) -> Any:
     assert isinstance(response.body, bytes)
     return json.loads(response.body)
 
@@ -50,7 +50,7 @@ def body_of(response: api.Response) -> Any:
 def test_keys_are_decoded_once(target: bytes, key: bytes) -> None:
     """The key is all that follows /data/, decoded exactly once: look at the plan for each target."""
     plan = planned("GET", target)
-    assert plan.route is api.Route.KEY
+    assert plan.route is routes.Route.KEY
     assert plan.key == key
 
 
@@ -60,16 +60,16 @@ def test_keys_are_decoded_once(target: bytes, key: bytes) -> None:
 def test_bad_keys_are_400(target: bytes) -> None:
     """What is not 1 to 4,096 bytes of UTF-8 is no key: the answer is there at once."""
     for method in ("GET", "PUT", "DELETE", "HEAD"):
-        answer = api.plan(method, target, SETTINGS)
-        assert isinstance(answer, api.Response)
+        answer = routes.plan(method, target, SETTINGS)
+        assert isinstance(answer, responses.Response)
         assert answer.status == 400
 
 
 @pytest.mark.parametrize("target", [b"/", b"", b"/nothing", b"/ping/", b"//ping", b"/Data/x", b"*"])
 def test_unknown_paths_are_404(target: bytes) -> None:
     """There is nothing anywhere else: ask for it."""
-    answer = api.plan("GET", target, SETTINGS)
-    assert isinstance(answer, api.Response)
+    answer = routes.plan("GET", target, SETTINGS)
+    assert isinstance(answer, responses.Response)
     assert answer.status == 404
     assert body_of(answer)["status"] == 404
 
@@ -110,8 +110,8 @@ def test_only_what_carries_a_body_has_one_read() -> None:
 )
 def test_bad_values_are_refused(body: bytes) -> None:
     """A body that is not a JSON object with a string is 400: parse it."""
-    with pytest.raises(api.RefusedError) as refusal:
-        api.parse_value(body, 100)
+    with pytest.raises(responses.RefusedError) as refusal:
+        bodies.parse_value(body, 100)
     assert refusal.value.status == 400
 
 
@@ -126,14 +126,14 @@ def test_bad_values_are_refused(body: bytes) -> None:
 )
 def test_values_become_canonical_bytes(body: bytes, value: bytes) -> None:
     """However a string is written, its bytes are the same: parse each form."""
-    assert api.parse_value(body, 100) == value
+    assert bodies.parse_value(body, 100) == value
 
 
 def test_the_size_of_a_value_is_counted_in_bytes() -> None:
     """The limit is one of UTF-8 bytes: 50 characters of two bytes fit into 100, 51 do not."""
-    assert len(api.parse_value(json.dumps({"value": "é" * 50}).encode(), 100)) == 100
-    with pytest.raises(api.RefusedError) as refusal:
-        api.parse_value(json.dumps({"value": "é" * 51}).encode(), 100)
+    assert len(bodies.parse_value(json.dumps({"value": "é" * 50}).encode(), 100)) == 100
+    with pytest.raises(responses.RefusedError) as refusal:
+        bodies.parse_value(json.dumps({"value": "é" * 51}).encode(), 100)
     assert refusal.value.status == 413
 
 
@@ -167,17 +167,17 @@ def member(**changes: object) -> dict[str, object]:
 )
 def test_bad_views_are_refused(document: object) -> None:
     """A view is checked whole: parse each bad one."""
-    with pytest.raises(api.RefusedError) as refusal:
-        api.parse_view(json.dumps(document).encode())
+    with pytest.raises(responses.RefusedError) as refusal:
+        bodies.parse_view(json.dumps(document).encode())
     assert refusal.value.status == 400
 
 
 def test_good_views_are_understood() -> None:
     """Order does not matter, an empty view is one, an epoch is optional: parse them."""
     text = json.dumps({"view": [member(id=2, address="[::1]:2"), member(id=0)], "epoch": 3})
-    assert api.parse_view(text.encode()) == (View.of([(0, "10.0.0.1:8081"), (2, "[::1]:2")], 3), 0)
-    assert api.parse_view(b'{"view":[]}') == (View(()), 0)
-    assert api.parse_view(b'{"view":[],"incarnation":"00000000000000ff"}') == (View(()), 255)
+    assert bodies.parse_view(text.encode()) == (View.of([(0, "10.0.0.1:8081"), (2, "[::1]:2")], 3), 0)
+    assert bodies.parse_view(b'{"view":[]}') == (View(()), 0)
+    assert bodies.parse_view(b'{"view":[],"incarnation":"00000000000000ff"}') == (View(()), 255)
 
 
 class FakeNode:
@@ -195,8 +195,8 @@ class FakeNode:
         done(self._answer(5))
 
 
-def ask(node: FakeNode, method: str, target: bytes, body: bytes = b"", **headers: str) -> api.Response:
-    got: list[api.Response] = []
+def ask(node: FakeNode, method: str, target: bytes, body: bytes = b"", **headers: str) -> responses.Response:
+    got: list[responses.Response] = []
     fake: Any = node
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     api.Api(fake).start(planned(method, target), named, body, got.append)
@@ -291,7 +291,7 @@ def test_head_has_the_headers_of_get_and_no_body() -> None:
 def test_bad_mail_is_400_and_says_why() -> None:
     """Garbage and other versions of the protocol are told apart: post both to a real node."""
     node = Node(SETTINGS, wake_peer=lambda _: None, wake_timer=lambda _: None)
-    got: list[api.Response] = []
+    got: list[responses.Response] = []
     for mail in (b"", b"garbage", b"pbkv\x00\x63"):
         api.Api(node).start(planned("POST", b"/peer"), {}, mail, got.append)
     assert [response.status for response in got] == [400, 400, 400]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Flask
 
-from frontends.common.api import Response
 from frontends.common.listing import Listings
+from frontends.common.responses import Response
 from frontends.wsgi_app import app, servers
 from frontends.wsgi_app.app import PIECE_TIMEOUT
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from frontends.common import api
+from frontends.common import api, routes
 from frontends.common.budget import SHORT
 from frontends.quart_app.uvicorn_direct import DirectProtocol, protocol
 from pbproto import Delete, Get, Put
@@ -140,7 +140,7 @@ async def test_what_the_mapping_turns_away(server: Server) -> None:
 
 async def test_a_body_above_the_limit_is_turned_away(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that came whole, and is longer than its route allows."""
-    monkeypatch.setattr(api, "MAX_MAIL_BYTES", 10)
+    monkeypatch.setattr(routes, "MAX_MAIL_BYTES", 10)
     client = await server.connect()
     client.send("POST", "/peer", b"x" * 11)
     assert (await client.answer())[0] == 413

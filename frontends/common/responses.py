@@ -1,0 +1,108 @@
+"""HTTP answers, whatever they are about: JSON, and errors as ``application/problem+json`` (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import NamedTuple
+
+from pbproto import Reason, Reject
+
+from .listing import Stream, to_json
+
+RETRY_AFTER = "1"
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Response(NamedTuple):
+    """An HTTP answer. ``body`` is whole, or in pieces for a long listing."""
+
+    status: int
+    headers: Headers
+    body: bytes | Stream
+
+
+class RefusedError(Exception):
+    """The request is answered with a problem; nothing has changed."""
+
+    def __init__(self, status: int, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.reason = reason
+        self.detail = detail
+
+
+def problem(status: int, reason: str, detail: str, headers: Headers = (), outcome: str = "") -> Response:
+    """An error as ``application/problem+json`` (RFC 9457); ``reason`` is the machine's word for it."""
+    document: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "reason": reason,
+    }
+    if outcome:
+        document["outcome"] = outcome
+    if status in (503, 504):
+        headers = (*headers, ("retry-after", RETRY_AFTER))
+    return Response(status, (("content-type", "application/problem+json"), *headers), to_json(document))
+
+
+def refused(error: RefusedError) -> Response:
+    """The answer to a request that was refused."""
+    return problem(error.status, error.reason, error.detail)
+
+
+def internal_error() -> Response:
+    """The answer where our own code failed: no trace leaves the node."""
+    return problem(500, "internal_error", "the node failed to handle this request; its log says more")
+
+
+def framework_error(status: int | None, description: str | None) -> Response:
+    """The answer to what the web framework refused before it came to us."""
+    if status is None or status >= 500:
+        return internal_error()
+    return problem(status, "bad_request", description or "the request is malformed")
+
+
+JSON = ("content-type", "application/json")
+_NOTHING = to_json({})
+
+
+def success(status: int, document: object, headers: Headers = ()) -> Response:
+    """A document as JSON; ``{}`` where there is nothing to say."""
+    return Response(status, (JSON, *headers), to_json(document) if document else _NOTHING)
+
+
+def head(method: str, response: Response) -> Response:
+    """A HEAD has the headers of the GET and no body."""
+    if method != "HEAD":
+        return response
+    length: Headers = ()
+    if isinstance(response.body, bytes):
+        length = (("content-length", str(len(response.body))),)
+    return Response(response.status, (*response.headers, *length), b"")
+
+
+def rejection(answer: Reject) -> Response:
+    """The answer to a client whom the replica turned away: certainly, or not knowing."""
+    if answer.reason is Reason.KEY_REUSED:
+        return problem(422, answer.reason.value, answer.detail, outcome="not_applied")
+    if answer.certain:
+        return problem(503, answer.reason.value, answer.detail, outcome="not_applied")
+    return problem(504, answer.reason.value, answer.detail, outcome="unknown")
+
+
+def too_many_clients() -> Response:
+    """The answer where the frontend itself can let nobody else wait."""
+    return too_many("too many clients wait at this node")
+
+
+def too_many_bytes() -> Response:
+    """The answer where a long body finds no room; of a request it was not read."""
+    return too_many("too many bytes are on their way at this node")
+
+
+def too_many(detail: str) -> Response:
+    """The answer where something of which there is a limited amount is used up."""
+    return problem(503, Reason.OVERLOADED.value, detail, outcome="not_applied")

@@ -1,0 +1,126 @@
+"""What a request is: its route, its method, its key; known before its headers and its body are looked at.
+
+Paths are taken raw and decoded here exactly once: a key decoded twice is another key.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from pbproto.values import MAX_KEY_BYTES
+
+from .responses import RefusedError, Response, head, problem, refused, success
+from .settings import MAX_MAIL_BYTES, Settings
+
+MAX_VIEW_BYTES = 1_048_576
+PEER = b"/peer"
+
+
+class Route(Enum):
+    """What a request asks for."""
+
+    PING = "ping"
+    READY = "ready"
+    VIEW = "view"
+    DATA = "data"
+    KEY = "key"
+    PEER = "peer"
+
+
+class _Resource(NamedTuple):
+    """What is at a path."""
+
+    route: Route
+    allow: str
+    """The methods, as ``Allow`` lists them."""
+    methods: frozenset[str]
+
+
+def _resource(route: Route, *methods: str) -> _Resource:
+    return _Resource(route, ", ".join(methods), frozenset(methods))
+
+
+_RESOURCES = {
+    b"/ping": _resource(Route.PING, "GET", "HEAD", "OPTIONS"),
+    b"/ready": _resource(Route.READY, "GET", "HEAD", "OPTIONS"),
+    b"/view": _resource(Route.VIEW, "GET", "HEAD", "OPTIONS", "PUT"),
+    b"/data": _resource(Route.DATA, "GET", "HEAD", "OPTIONS"),
+    PEER: _resource(Route.PEER, "OPTIONS", "POST"),
+}
+_A_KEY = _resource(Route.KEY, "DELETE", "GET", "HEAD", "OPTIONS", "PUT")
+_KEY_PREFIX = b"/data/"
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+class Plan(NamedTuple):
+    """What a request is, known before its body is read."""
+
+    route: Route
+    method: str
+    key: bytes = b""
+    body_limit: int = 0
+    """How many bytes of body to read; more is 413. 0: the body is of no interest."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the answer may take as long as the request timeout."""
+        return self.route is Route.KEY or self.route is Route.DATA
+
+
+def is_lean(target: bytes) -> bool:
+    """Whether a request with this raw target needs no web framework: nearly all requests do not."""
+    return target.startswith(_KEY_PREFIX) or target == PEER
+
+
+def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
+    """What a request is, from its method and its raw target; or the answer to what is none of ours."""
+    found = _plan(method, target, settings)
+    return head(method, found) if isinstance(found, Response) else found
+
+
+def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
+    path = _path(target)
+    resource = _A_KEY if path.startswith(_KEY_PREFIX) else _RESOURCES.get(path)
+    if resource is None:
+        return problem(404, "no_such_resource", "there is nothing at this path")
+    route, allow, methods = resource
+    if method not in methods:
+        return problem(405, "method_not_allowed", f"allowed here: {allow}", (("allow", allow),))
+    if method == "OPTIONS":
+        return success(200, {}, (("allow", allow),))
+    if route is not Route.KEY:
+        limit = 0
+        if method in ("PUT", "POST"):
+            limit = MAX_VIEW_BYTES if route is Route.VIEW else MAX_MAIL_BYTES
+        return Plan(route, method, body_limit=limit)
+    try:
+        key = _key(path[len(_KEY_PREFIX) :])
+    except RefusedError as error:
+        return refused(error)
+    return Plan(route, method, key, settings.client_body_limit if method == "PUT" else 0)
+
+
+def _path(target: bytes) -> bytes:
+    """The path of a request target in any of its forms, still percent-encoded."""
+    path = target.partition(b"?")[0].partition(b"#")[0]
+    if not path.startswith(b"/") and b"://" in path:
+        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+    return path
+
+
+def _key(encoded: bytes) -> bytes:
+    key = encoded
+    if b"%" in encoded:
+        if _BAD_ESCAPE.search(encoded):
+            raise RefusedError(400, "bad_key", "the key has a percent sign that does not begin an escape")
+        key = unquote_to_bytes(encoded)
+    if not 0 < len(key) <= MAX_KEY_BYTES:
+        raise RefusedError(400, "bad_key", f"a key has 1 to {MAX_KEY_BYTES} bytes, this one has {len(key)}")
+    try:
+        key.decode()
+    except UnicodeDecodeError:
+        raise RefusedError(400, "bad_key", "the key is not UTF-8") from None
+    return key

@@ -1,0 +1,42 @@
+"""The headers of a request that matter, however a server hands them over; all others are never looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+WANTED = frozenset(
+    (
+        "authorization",
+        "content-length",
+        "expect",
+        "idempotency-key",
+        "origin",
+        "pbproto-mac",
+        "pbproto-nonce",
+        "pbproto-wire",
+        "traceparent",
+        "tracestate",
+        "x-request-id",
+    )
+)
+"""By lower-case name."""
+
+_BYTES = {name.encode(): name for name in WANTED}
+_WAITRESS = {name.upper().replace("-", "_"): name for name in WANTED}
+_ENVIRON = {f"HTTP_{name}": wanted for name, wanted in _WAITRESS.items()}
+
+
+def of_pairs(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """From pairs with lower-case names, as ASGI has them. Of a header that comes twice the last counts."""
+    return {_BYTES[name]: value.decode("latin-1") for name, value in pairs if name in _BYTES}
+
+
+def of_waitress(headers: Mapping[str, str]) -> dict[str, str]:
+    """From the names that waitress's parser gives."""
+    return {_WAITRESS[name]: value for name, value in headers.items() if name in _WAITRESS}
+
+
+def of_environ(environ: Mapping[str, Any]) -> dict[str, str]:
+    """From a WSGI environment, which has the length of the body under a name of its own."""
+    return {wanted: environ[name] for name, wanted in _ENVIRON.items() if name in environ}
