@@ -34,6 +34,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
 HOST = "127.0.0.1"
@@ -240,6 +241,7 @@ class Mailbag:
     """What a carrier needs of a node: one piece of mail at a time, and somebody who waits for the answer."""
 
     id = 0
+    peers = SimpleNamespace(header="1-2")
 
     def __init__(self) -> None:
         self._mail = b""
@@ -255,7 +257,7 @@ class Mailbag:
         mail, self._mail = self._mail, b""
         return mail
 
-    def receive_answers(self, answer: bytes) -> None:
+    def receive_answers(self, answer: bytes, _address: str, _header: str | None) -> None:
         self._answer.set_result(answer)
 
 

@@ -22,10 +22,11 @@ from pbproto import (
     ViewRefused,
     Written,
 )
-from pbproto.codec import MEDIA_TYPE
+from pbproto.codec import MEDIA_TYPE, VERSIONS
 from pbproto.events import Request as CoreRequest
 
-from .bodies import idempotency_key, parse_value, parse_view
+from . import wire
+from .bodies import idempotency_key, parse_value, parse_view, trace_context
 from .budget import SHORT, Budget
 from .listing import to_json
 from .logs import LOGGER, logfmt
@@ -45,6 +46,7 @@ from .responses import (
     too_many_clients,
 )
 from .routes import Plan, Route, plan
+from .wire import Range
 
 
 class Api:
@@ -53,6 +55,7 @@ class Api:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._settings = node.settings
+        self._wire: Headers = ((wire.HEADER, str(Range(VERSIONS[0], node.settings.wire))),)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
 
@@ -80,7 +83,7 @@ class Api:
                 make, method = self._operation(request, headers, body), request.method
                 self._node.request(make, lambda answer: done(head(method, self._written_out(answer))))
                 return
-            response = self._now(request, body)
+            response = self._now(request, headers, body)
         except RefusedError as error:
             response = refused(error)
         done(head(request.method, response))
@@ -136,13 +139,13 @@ class Api:
         """The answer to a body above ``request.body_limit``."""
         return problem(413, "body_too_large", f"the body may have {request.body_limit} bytes")
 
-    def _now(self, request: Plan, body: bytes) -> Response:
+    def _now(self, request: Plan, headers: Mapping[str, str], body: bytes) -> Response:
         if request.route is Route.PING:
             return success(200, {"status": "ok", "id": self._node.id})
         if request.route is Route.READY:
             return self._ready()
         if request.route is Route.PEER:
-            return self._mail(body)
+            return self._mail(headers, body)
         if request.method == "PUT":
             answer = self._node.tell_view(*parse_view(body))
             if isinstance(answer, ViewRefused):
@@ -159,14 +162,13 @@ class Api:
             detail += f" ({status.blocked or whom})"
         return problem(503, "not_ready", detail)
 
-    def _mail(self, body: bytes) -> Response:
+    def _mail(self, headers: Mapping[str, str], body: bytes) -> Response:
         try:
-            answers = self._node.receive(body)
-        except VersionError as error:
-            raise RefusedError(400, "other_version", str(error)) from error
+            answers = self._node.receive(body, headers.get(wire.HEADER))
         except CodecError as error:
-            raise RefusedError(400, "bad_mail", str(error)) from error
-        return Response(200, (("content-type", MEDIA_TYPE),), answers)
+            reason = "other_version" if isinstance(error, VersionError) else "bad_mail"
+            return problem(400, reason, str(error), self._wire)  # from which the peer learns what we read
+        return Response(200, (("content-type", MEDIA_TYPE), *self._wire), answers)
 
     def _describe(self) -> dict[str, Any]:
         status = self._node.status()
@@ -209,10 +211,11 @@ class Api:
         if request.method in ("GET", "HEAD"):
             return lambda token: Get(token, key)
         name = idempotency_key(headers.get("idempotency-key"))
+        trace = trace_context(headers.get("traceparent"))
         if request.method == "DELETE":
-            return lambda token: Delete(token, key, name)
+            return lambda token: Delete(token, key, name, trace)
         value = parse_value(body, self._settings.max_value_bytes)
-        return lambda token: Put(token, key, value, name)
+        return lambda token: Put(token, key, value, name, trace)
 
 
 _STATUS = {Kind.CREATED: 201, Kind.UPDATED: 200, Kind.DELETED: 200, Kind.MISSING: 404}

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import cast
+from http import HTTPStatus
+from typing import NamedTuple, cast
 
 import httptools
 
@@ -18,12 +19,28 @@ from frontends.common.listen import MAX_HEAD
 from frontends.common.logs import LOGGER, logfmt
 from frontends.common.node import Node, bad_mail
 from frontends.common.settings import MAX_MAIL_BYTES, Settings, split_address
+from frontends.common.wire import HEADER
 from pbproto import CodecError
 from pbproto.codec import MEDIA_TYPE
 from pbproto.config import MIB
 
 IDLE = 30.0
 """Seconds after which a peer that gets no mail has no connection any more."""
+_WIRE = HEADER.encode()
+
+
+class _Answer(NamedTuple):
+    """How a POST ended."""
+
+    status: int = 0
+    """0: no usable answer came."""
+    wire: str | None = None
+    """The ``pbproto-wire`` of the answer."""
+    body: bytes = b""
+    """Empty but for a 200."""
+
+
+_NONE = _Answer()
 
 
 class Carrier:
@@ -39,7 +56,8 @@ class Carrier:
         self._gone = gone
         self._loop = asyncio.get_running_loop()
         self._head = (
-            f"POST /peer HTTP/1.1\r\nhost: {address}\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: "
+            f"POST /peer HTTP/1.1\r\nhost: {address}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+            f"{HEADER}: {node.peers.header}\r\ncontent-length: "
         ).encode()
         self._connection: _Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -90,12 +108,12 @@ class Carrier:
                 )
         self._connecting = None
         if connection is None:
-            self._take_in(b"")  # this mail is lost; what came meanwhile may be newer
+            self._take_in(_NONE)  # this mail is lost; what came meanwhile may be newer
         else:
             self._connection = connection
             connection.post(self._head, mail)
 
-    def _ended(self, connection: _Connection, answer: bytes) -> None:
+    def _ended(self, connection: _Connection, answer: _Answer) -> None:
         """A POST ended, or the connection did: with the peer's answer, if a usable one came."""
         if connection is not self._connection:
             return  # closed by us
@@ -104,10 +122,14 @@ class Carrier:
         if self._busy:
             self._take_in(answer)
 
-    def _take_in(self, answer: bytes) -> None:
+    def _take_in(self, answer: _Answer) -> None:
         try:
-            if answer:
-                self._node.receive_answers(answer)
+            if answer.body:
+                self._node.receive_answers(answer.body, self._address, answer.wire)
+            elif answer.status == HTTPStatus.BAD_REQUEST:
+                self._node.mail_refused(self._address, answer.wire)
+            else:
+                self._node.mail_lost(self._address)
         except CodecError as error:
             bad_mail(self._node, self._address, error)
         except Exception:
@@ -125,23 +147,21 @@ class Carrier:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
-                self._take_in(b"")
+                self._take_in(_NONE)
         self._timer = self._loop.call_at(max(self._until, self._loop.time() + 0.01), self._look)
 
 
 class _Connection(asyncio.Protocol):
-    """HTTP/1.1 with one request at a time. ``ended(self, answer)`` is called after each, and at the end.
+    """HTTP/1.1 with one request at a time. ``ended(self, answer)`` is called after each, and at the end."""
 
-    The answer is the body of a 200, or empty.
-    """
-
-    def __init__(self, ended: Callable[[_Connection, bytes], None]) -> None:
+    def __init__(self, ended: Callable[[_Connection, _Answer], None]) -> None:
         self._ended = ended
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._answer = bytearray()
         self._head = 0
         """Bytes of the answer so far while its head is not complete; then -1."""
+        self._wire: str | None = None
 
     @property
     def closed(self) -> bool:
@@ -149,10 +169,11 @@ class _Connection(asyncio.Protocol):
 
     def post(self, head: bytes, mail: bytes) -> None:
         if self._transport is None:
-            self._ended(self, b"")
+            self._ended(self, _NONE)
             return
         self._answer = bytearray()
         self._head = 0
+        self._wire = None
         self._parser = httptools.HttpResponseParser(self)
         self._transport.write(head + b"%d\r\n\r\n" % len(mail) + mail)
 
@@ -164,7 +185,7 @@ class _Connection(asyncio.Protocol):
 
     def _fail(self) -> None:
         self.close()
-        self._ended(self, b"")
+        self._ended(self, _NONE)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -187,6 +208,10 @@ class _Connection(asyncio.Protocol):
         if len(self._answer) > MAX_MAIL_BYTES or self._head > MAX_HEAD:
             self._fail()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(name) == len(_WIRE) and name.lower() == _WIRE:
+            self._wire = value.decode("latin-1")
+
     def on_headers_complete(self) -> None:
         self._head = -1
 
@@ -197,7 +222,8 @@ class _Connection(asyncio.Protocol):
         parser, self._parser = self._parser, None
         if parser is None:
             return
-        good = parser.get_status_code() == 200 and len(self._answer) <= MAX_MAIL_BYTES
+        status = parser.get_status_code()
+        good = status == HTTPStatus.OK and len(self._answer) <= MAX_MAIL_BYTES
         if not (good and parser.should_keep_alive()):
             self.close()
-        self._ended(self, bytes(self._answer) if good else b"")
+        self._ended(self, _Answer(status, self._wire, bytes(self._answer) if good else b""))

@@ -7,7 +7,9 @@ import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 
+from frontends.common import wire
 from frontends.common.logs import LOGGER, logfmt
 from frontends.common.node import Node, bad_mail
 from frontends.common.settings import MAX_MAIL_BYTES, Settings, split_address
@@ -62,7 +64,7 @@ class Driver:
                 return
             carrier = self._carriers.get(address)
             if carrier is None:
-                carrier = self._carriers[address] = _Carrier(self._settings, address)
+                carrier = self._carriers[address] = _Carrier(self._settings, address, self.node.peers.header)
                 threading.Thread(
                     target=self._carry, args=(carrier,), name=f"pbproto-peer-{address}", daemon=True
                 ).start()
@@ -85,41 +87,51 @@ class Driver:
         carrier.close()
 
     def _exchange(self, carrier: _Carrier) -> None:
-        while mail := self.node.take_mail(carrier.address):
-            answers = carrier.post(mail)
+        address = carrier.address
+        while mail := self.node.take_mail(address):
+            status, header, answers = carrier.post(mail)
             if answers:
                 try:
-                    self.node.receive_answers(answers)
+                    self.node.receive_answers(answers, address, header)
                 except CodecError as error:
-                    bad_mail(self.node, carrier.address, error)
+                    bad_mail(self.node, address, error)
+            elif status == HTTPStatus.BAD_REQUEST:
+                self.node.mail_refused(address, header)
+            else:
+                self.node.mail_lost(address)
 
 
 class _Carrier:
     """The connection to one peer, used by one thread: one POST under way, the rest goes in the next."""
 
-    def __init__(self, settings: Settings, address: str) -> None:
+    def __init__(self, settings: Settings, address: str, header: str) -> None:
         self.address = address
+        self._headers = {"content-type": MEDIA_TYPE, wire.HEADER: header}
         self.wake = threading.Event()
         self._timeout = settings.peer_timeout
         self._connection: http.client.HTTPConnection | None = None
 
-    def post(self, mail: bytes) -> bytes:
-        """Post once, and never again by itself; the answers, or nothing if they did not come."""
+    def post(self, mail: bytes) -> tuple[int, str | None, bytes]:
+        """Post once, and never again by itself: the status (0: none came), ``pbproto-wire`` and the answers.
+
+        The answers are empty but for a 200.
+        """
         timeout = self._timeout + len(mail) / MIB
         try:
             connection = self._connect(timeout)
-            connection.request("POST", "/peer", mail, {"content-type": MEDIA_TYPE})
+            connection.request("POST", "/peer", mail, self._headers)
             response = connection.getresponse()
             answers = response.read(MAX_MAIL_BYTES + 1)
         except (OSError, http.client.HTTPException, ValueError):
             self.close()
-            return b""
-        if response.status != 200 or len(answers) > MAX_MAIL_BYTES:
+            return 0, None, b""
+        status, header = response.status, response.getheader(wire.HEADER)
+        if status != HTTPStatus.OK or len(answers) > MAX_MAIL_BYTES:
             self.close()
-            return b""
+            return status, header, b""
         if response.will_close:
             self.close()
-        return answers
+        return status, header, answers
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
         connection = self._connection

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from frontends.common.settings import Settings
+from frontends.common.wire import Peers, Range
 from frontends.quart_app import carrier
 from frontends.quart_app.carrier import Carrier
 from pbproto import CodecError
@@ -27,12 +28,22 @@ class Node:
         self.heard = asyncio.Event()
         self.asked_for = 0
         self.wrong: Exception | None = None
+        self.peers = Peers(Range(1, 2))
+        self.ends: list[tuple[str, str | None]] = []
+        """How POSTs ended: ``answered``, ``refused`` or ``lost``, and the ``pbproto-wire`` of the answer."""
 
     def take_mail(self, _: str) -> bytes:
         self.asked_for += 1
         return self.mail.pop(0) if self.mail else b""
 
-    def receive_answers(self, answer: bytes) -> None:
+    def mail_refused(self, _: str, header: str | None) -> None:
+        self.ends.append(("refused", header))
+
+    def mail_lost(self, _: str) -> None:
+        self.ends.append(("lost", None))
+
+    def receive_answers(self, answer: bytes, _: str, header: str | None) -> None:
+        self.ends.append(("answered", header))
         self.answers.append(answer)
         self.heard.set()
         if self.wrong is not None:

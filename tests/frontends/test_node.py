@@ -32,7 +32,8 @@ class Wired:
             for (sender, receiver), address in ways.items():
                 while mail := self.nodes[sender].take_mail(address):
                     moved = True
-                    self.nodes[sender].receive_answers(self.nodes[receiver].receive(mail))
+                    answers = self.nodes[receiver].receive(mail)
+                    self.nodes[sender].receive_answers(answers, address, None)
 
 
 def test_two_nodes_become_a_store() -> None:
@@ -63,7 +64,7 @@ def test_answers_ride_back() -> None:
         answers = wired.nodes[2].receive(mail)
         assert [type(message) for _, message in decode(answers)] == [answer]
         assert wired.nodes[2].take_mail("one:1") == b""
-        wired.nodes[1].receive_answers(answers)
+        wired.nodes[1].receive_answers(answers, "two:2", None)
 
 
 def test_clients_that_arrive_together_go_in_one_message() -> None:
@@ -85,7 +86,7 @@ def test_clients_that_arrive_together_go_in_one_message() -> None:
     (_, message) = decode(mail := first.take_mail("two:2"))[0]
     assert isinstance(message, Replicate)
     assert [operation.key for operation in message.operations] == [b"a", b"b", b"c"]
-    first.receive_answers(wired.nodes[2].receive(mail))
+    first.receive_answers(wired.nodes[2].receive(mail), "two:2", None)
     assert [type(answer) for answer in answers] == [Reply] * 3
 
 
