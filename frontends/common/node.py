@@ -194,7 +194,7 @@ class Node:
             self._run(Receive(*pair) for pair in batch)
 
     def mail_refused(self, address: str, header: str | None) -> None:
-        """A peer answered 400 to our mail, with this ``pbproto-wire``. The replica sends again what matters."""
+        """A peer answered 400 to our mail, and this ``pbproto-wire``. The replica sends anew what matters."""
         self._tell(self.peers.refused(address, header))
 
     def mail_lost(self, address: str) -> None:

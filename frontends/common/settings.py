@@ -287,8 +287,7 @@ def parse_arguments(program: str, servers: Sequence[str], arguments: Sequence[st
         parser.add_argument(
             f"--{spec.name.replace('_', '-')}",
             metavar=spec.metadata["placeholder"],
-            help=f"{spec.metadata['help']} "
-            f"(env {variable}; {unit}default {spec.default or 'none'})",
+            help=f"{spec.metadata['help']} (env {variable}; {unit}default {spec.default or 'none'})",
         )
     given = {name: text for name, text in vars(parser.parse_args(arguments)).items() if text is not None}
     try:

@@ -1,8 +1,8 @@
 """Which version of the peer protocol is spoken to whom: the rule alone, without I/O and without a log.
 
-Every ``POST /peer`` and every answer to one carries ``pbproto-wire: 1-2``, the versions that its sender speaks.
-A release that knows nothing of this sends no such header and speaks version 1. What a POST is written in
-follows from how the last one to that address ended; what an answer is written in, from the request alone:
+Every ``POST /peer`` and every answer to one carries ``pbproto-wire: 1-2``, the versions that its sender
+speaks. A release that knows nothing of this sends no such header and speaks version 1. What a POST is written
+in follows from how the last one to that address ended; what an answer is written in, from the request alone:
 ``docs/protocol.md`` has the counterexamples.
 """
 
@@ -17,12 +17,13 @@ from typing import NamedTuple
 
 HEADER = "pbproto-wire"
 MAX_PEERS = 1024
-"""Addresses and senders that are remembered: several times what a view may have. Who is forgotten is a stranger."""
+"""Addresses and senders that are remembered: several times what a view may have. Who is forgotten is a
+stranger."""
 HOLD = 100
 MAX_DOUBLINGS = 6
-"""A version that a peer refused is not tried again for so many answers, whatever its header says, and each time
-for twice as many: a header that lies costs a hundredth of the mail or less, and a peer that was replaced by a
-newer one is found out."""
+"""A version that a peer refused is not tried again for so many answers, whatever its header says, and each
+time for twice as many: a header that lies costs a hundredth of the mail or less, and a peer that was replaced
+by a newer one is found out."""
 _LONGEST = len("65535-65535")
 _FORM = re.compile(r"([1-9][0-9]{0,4})-([1-9][0-9]{0,4})", re.ASCII)
 
@@ -84,7 +85,7 @@ class _Peer:
 
 
 class Peers:
-    """What is spoken to the peers, by address. Safe for threads, of which one at a time posts to an address."""
+    """What is spoken to the peers, by address. Safe for threads, if one at a time posts to an address."""
 
     def __init__(self, ours: Range) -> None:
         self.ours = ours
@@ -135,7 +136,9 @@ class Peers:
             common = self.ours.common(theirs)
             if not common:
                 peer.trouble = f"it speaks versions {theirs} of the peer protocol, this node {self.ours}"
-                return self._say(peer, "no_common_wire", ERROR, address=address, ours=self.header, theirs=text)
+                return self._say(
+                    peer, "no_common_wire", ERROR, address=address, ours=self.header, theirs=text
+                )
             peer.version = common
         elif tried > self.ours.low:
             peer.held = HOLD << min(peer.refusals, MAX_DOUBLINGS)

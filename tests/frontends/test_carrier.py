@@ -67,6 +67,7 @@ class Peer:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 assert head.startswith(b"POST /peer HTTP/1.1\r\n")
+                assert b"\r\npbproto-wire: 1-2\r\n" in head
                 length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
                 self.posts.append(await reader.readexactly(length))
                 self.got.set()
@@ -142,6 +143,39 @@ async def test_whatever_is_no_answer_is_a_loss(peer: Peer, reply: bytes) -> None
     carried.wake()
     await until(lambda: node.answers == [b"ok"])
     assert peer.posts == [b"lost", b"next"]
+    carried.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "end"),
+    [
+        (b"200 OK\r\ncontent-length: 2\r\nPBProto-Wire: 1-2\r\n\r\nok", ("answered", "1-2")),
+        (b"200 OK\r\ncontent-length: 2\r\n\r\nok", ("answered", None)),
+        (b"200 OK\r\ncontent-length: 0\r\npbproto-wire: 1-2\r\n\r\n", ("lost", None)),
+        (b"400 Bad Request\r\ncontent-length: 2\r\npbproto-wire: 1-1\r\n\r\nno", ("refused", "1-1")),
+        (b"400 Bad Request\r\ncontent-length: 2\r\n\r\nno", ("refused", None)),
+        (b"503 Full\r\ncontent-length: 2\r\npbproto-wire: 1-2\r\n\r\nno", ("lost", None)),
+    ],
+)
+async def test_the_node_hears_how_each_post_ended(
+    peer: Peer, reply: bytes, end: tuple[str, str | None]
+) -> None:
+    """Goal: what a peer says of versions reaches the node, and is not taken for what the next one says.
+
+    Method: an answer of each kind, then one without the header, on whichever connection there is.
+    """
+    node = Node()
+    node.mail = [b"one"]
+    peer.reply = b"HTTP/1.1 " + reply
+    carried = carry(node, peer.address)
+    carried.wake()
+    await until(lambda: node.asked_for == 2)
+    assert node.ends == [end]
+    peer.reply = Peer().reply
+    node.mail = [b"two"]
+    carried.wake()
+    await until(lambda: node.asked_for == 4)
+    assert node.ends[1:] == [("answered", None)]
     carried.close()
 
 

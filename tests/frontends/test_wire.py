@@ -56,7 +56,10 @@ def test_the_highest_that_both_know_is_spoken(one: Range, other: Range, common: 
 
 
 def test_a_stranger_is_spoken_to_as_everybody_understands() -> None:
-    """Goal: an old release understands the first word. Method: ask before, after its answer, and for another."""
+    """Goal: an old release understands the first word.
+
+    Method: ask before, after its answer, and for another.
+    """
     peers = Peers(Range(1, 2))
     assert peers.version(PEER) == 1
     word = peers.answered(PEER, "1-2")
@@ -79,7 +82,10 @@ def test_who_says_nothing_is_an_old_release() -> None:
 
 
 def test_a_downgrade_is_met_with_one_refusal() -> None:
-    """Goal: a peer replaced by an old release costs one mail. Method: it refuses version 2, then answers 1."""
+    """Goal: a peer replaced by an old release costs one mail.
+
+    Method: it refuses version 2, then answers 1.
+    """
     peers = Peers(Range(1, 2))
     peers.answered(PEER, "1-2")
     word = peers.refused(PEER, None)
@@ -91,7 +97,8 @@ def test_a_downgrade_is_met_with_one_refusal() -> None:
 
 
 def test_a_downgrade_that_says_what_it_speaks_is_believed() -> None:
-    """Goal: a refusal with a header is an offer. Method: a node that is held at version 1 refuses 2 and says so.
+    """Goal: a refusal with a header is an offer. Method: a node that is held at version 1 refuses 2 and
+    says so.
 
     Then it is let go again: nothing was held against it.
     """
@@ -115,7 +122,10 @@ def test_a_peer_that_has_dropped_the_oldest_version_teaches_ours() -> None:
 
 
 def test_whoever_answers_after_a_loss_is_a_stranger() -> None:
-    """Goal: a peer that died may come back as an old release. Method: lose a POST; the next is in version 1."""
+    """Goal: a peer that died may come back as an old release.
+
+    Method: lose a POST; the next is in version 1.
+    """
     peers = Peers(Range(1, 2))
     peers.answered(PEER, "1-2")
     peers.lost(PEER)
@@ -127,7 +137,10 @@ def test_whoever_answers_after_a_loss_is_a_stranger() -> None:
 
 
 def test_peers_without_a_common_version_are_named_once() -> None:
-    """Goal: an operator sees why nothing goes on, and the log is not flooded. Method: refuse again and again."""
+    """Goal: an operator sees why nothing goes on, and the log is not flooded.
+
+    Method: refuse again and again.
+    """
     peers = Peers(Range(1, 2))
     words = [peers.refused(PEER, "3-4") for _ in range(50)]
     assert words[0] is not None
@@ -141,7 +154,10 @@ def test_peers_without_a_common_version_are_named_once() -> None:
 
 
 def test_a_refusal_of_the_lowest_version_changes_nothing() -> None:
-    """Goal: a 400 for another reason says nothing of versions. Method: mail that is bad at an old and a new one."""
+    """Goal: a 400 for another reason says nothing of versions.
+
+    Method: mail that is bad at an old and a new one.
+    """
     peers = Peers(Range(1, 2))
     for text in (None, "1-2"):
         assert peers.refused(PEER, text) is None
@@ -150,7 +166,10 @@ def test_a_refusal_of_the_lowest_version_changes_nothing() -> None:
 
 @pytest.mark.parametrize("in_refusal", ["1-2", None])
 def test_a_header_that_lies_costs_little(in_refusal: str | None) -> None:
-    """Goal: a peer that says 2 and refuses it can be worked with. Method: 10,000 POSTs; count refusals, lines."""
+    """Goal: a peer that says 2 and refuses it can be worked with.
+
+    Method: 10,000 POSTs; count refusals, lines.
+    """
     peers = Peers(Range(1, 2))
     refused, said = 0, 0
     for _ in range(10_000):
@@ -179,7 +198,10 @@ def test_a_peer_that_was_replaced_by_a_newer_one_is_found_out() -> None:
 
 @pytest.mark.parametrize("text", ["", "2", "x" * 70_000, "3-4"])
 def test_a_bad_header_is_named_once_and_ignored(text: str) -> None:
-    """Goal: nonsense changes nothing. Method: a 200 with a malformed header, or with one that cannot be true."""
+    """Goal: nonsense changes nothing.
+
+    Method: a 200 with a malformed header, or with one that cannot be true.
+    """
     peers = Peers(Range(1, 2))
     peers.answered("good:1", "1-2")
     for address in (PEER, "good:1"):
@@ -205,7 +227,10 @@ def test_an_answer_is_in_what_the_request_showed() -> None:
 
 
 def test_senders_of_bad_headers_are_named_once_and_not_for_ever() -> None:
-    """Goal: strangers cannot fill the log or the memory. Method: bad headers from more senders than are kept."""
+    """Goal: strangers cannot fill the log or the memory.
+
+    Method: bad headers from more senders than are kept.
+    """
     peers = Peers(Range(1, 2))
     named = 0
     for sender in range(2 * MAX_PEERS):
@@ -225,10 +250,13 @@ def test_addresses_are_forgotten_oldest_first() -> None:
 
 
 def test_two_honest_ends_always_come_to_terms() -> None:
-    """Goal: whatever releases follow each other at an address, mail goes through soon. Method: random histories.
+    """Goal: whatever releases follow each other at an address, mail goes through soon. Method: random
+    histories.
 
-    Each life speaks a range that contains version 1, with or without saying so. At most the first POST to a life
-    is refused, and each other answered; a life that stays is in the end spoken to in the highest common version.
+    Each life speaks a range that contains version 1, with or without saying so. At most the first POST
+    to a life
+    is refused, and each other answered; a life that stays is in the end spoken to in the highest common
+    version.
     """
     random = Random(5)
     for _ in range(300):
