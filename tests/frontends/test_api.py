@@ -350,11 +350,10 @@ def test_bad_mail_is_400_and_says_why() -> None:
 
 
 def test_an_answer_to_mail_is_in_what_its_sender_reads() -> None:
-    """Goal: old and new releases ask the same node. Method: empty mail of each version, with and without
-    header.
+    """Goal: old and new releases ask the same node.
 
-    A node that is held at version 1 refuses the other one and says what it speaks, as an old release
-    does not.
+    Method: empty mail of each version, with and without a header. A node that is held at version 1 refuses
+    the other one, as an old release does, but says what it speaks.
     """
     new, held = (
         api.Api(Node(Settings(id=1, wire=wire), wake_peer=lambda _: None, wake_timer=lambda _: None))

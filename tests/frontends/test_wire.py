@@ -97,10 +97,10 @@ def test_a_downgrade_is_met_with_one_refusal() -> None:
 
 
 def test_a_downgrade_that_says_what_it_speaks_is_believed() -> None:
-    """Goal: a refusal with a header is an offer. Method: a node that is held at version 1 refuses 2 and
-    says so.
+    """Goal: a refusal with a header is an offer.
 
-    Then it is let go again: nothing was held against it.
+    Method: a node that is held at version 1 refuses 2 and says so. Then it is let go: nothing is held
+    against it.
     """
     peers = Peers(Range(1, 2))
     peers.answered(PEER, "1-2")
@@ -250,13 +250,11 @@ def test_addresses_are_forgotten_oldest_first() -> None:
 
 
 def test_two_honest_ends_always_come_to_terms() -> None:
-    """Goal: whatever releases follow each other at an address, mail goes through soon. Method: random
-    histories.
+    """Goal: whatever releases follow each other at an address, mail goes through soon.
 
-    Each life speaks a range that contains version 1, with or without saying so. At most the first POST
-    to a life
-    is refused, and each other answered; a life that stays is in the end spoken to in the highest common
-    version.
+    Method: random histories. Each life speaks a range that contains version 1, with or without saying so. At
+    most the first POST to a life is refused, and each other answered; a life that stays is in the end spoken
+    to in the highest common version.
     """
     random = Random(5)
     for _ in range(300):
