@@ -25,9 +25,10 @@ from pbproto import (
 from pbproto.codec import MEDIA_TYPE, VERSIONS
 from pbproto.events import Request as CoreRequest
 
-from . import wire
+from . import door, proof, wire
 from .bodies import idempotency_key, parse_value, parse_view, trace_context
 from .budget import SHORT, Budget
+from .door import NOBODY, Caller
 from .listing import to_json
 from .logs import LOGGER, logfmt
 from .node import Answer, Node
@@ -56,6 +57,7 @@ class Api:
         self._node = node
         self._settings = node.settings
         self._wire: Headers = ((wire.HEADER, str(Range(VERSIONS[0], node.settings.wire))),)
+        self._door = door.of(node)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
 
@@ -64,12 +66,23 @@ class Api:
         """The id of the node."""
         return self._node.id
 
-    def plan(self, method: str, target: bytes, headers: Mapping[str, str]) -> Plan | Response:  # noqa: ARG002
+    @property
+    def guarded(self) -> bool:
+        """Whether it matters who sends a request."""
+        return self._door is not None
+
+    def plan(
+        self, method: str, target: bytes, headers: Mapping[str, str], caller: Caller = NOBODY
+    ) -> Plan | Response:
         """What a request is, before its body is read; or the answer, where nothing more has to be known.
 
-        ``headers`` are those of ``wanted.WANTED`` that it has, by lower-case name.
+        ``headers`` are those of ``wanted.WANTED`` that it has, by lower-case name; ``caller`` is what the
+        connection says about whoever sends it.
         """
-        return plan(method, target, self._settings)
+        found = plan(method, target, self._settings)
+        if self._door is None or isinstance(found, Response):
+            return found
+        return self._door.pass_(found, headers, caller)
 
     def start(
         self, request: Plan, headers: Mapping[str, str], body: bytes, done: Callable[[Response], None]
@@ -145,7 +158,7 @@ class Api:
         if request.route is Route.READY:
             return self._ready()
         if request.route is Route.PEER:
-            return self._mail(headers, body)
+            return self._mail(request, headers, body)
         if request.method == "PUT":
             answer = self._node.tell_view(*parse_view(body))
             if isinstance(answer, ViewRefused):
@@ -162,13 +175,21 @@ class Api:
             detail += f" ({status.blocked or whom})"
         return problem(503, "not_ready", detail)
 
-    def _mail(self, headers: Mapping[str, str], body: bytes) -> Response:
+    def _mail(self, request: Plan, headers: Mapping[str, str], body: bytes) -> Response:
+        if request.secret:
+            proof.check_body(headers, body)
         try:
             answers = self._node.receive(body, headers.get(wire.HEADER))
         except CodecError as error:
             reason = "other_version" if isinstance(error, VersionError) else "bad_mail"
-            return problem(400, reason, str(error), self._wire)  # from which the peer learns what we read
-        return Response(200, (("content-type", MEDIA_TYPE), *self._wire), answers)
+            response = problem(400, reason, str(error), self._wire)  # it says what this node reads
+        else:
+            response = Response(200, (("content-type", MEDIA_TYPE), *self._wire), answers)
+        if not request.secret or not isinstance(response.body, bytes):
+            return response
+        # A refusal is proved as well: by it the peer chooses what it speaks.
+        proved = proof.answer(request.secret, headers, response.body)
+        return response._replace(headers=(*response.headers, *proved))
 
     def _describe(self) -> dict[str, Any]:
         status = self._node.status()

@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from http import HTTPStatus
 from itertools import count
 from typing import NoReturn
 from zlib import crc32
@@ -41,14 +42,15 @@ from pbproto import (
     encode,
 )
 from pbproto.codec import VERSIONS, version_of
+from pbproto.config import SECOND
 from pbproto.events import Request
 
-from . import clock, recorder
+from . import access, clock, recorder, tls
 from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
 from .outbox import QUEUE_BYTES, Outboxes, size_of
 from .settings import Settings
-from .wire import Peers, Range, Word
+from .wire import Peers, Posted, Range, Word
 
 Answer = Reply | Reject
 _ANSWER = (Reply, Reject)
@@ -101,6 +103,10 @@ class Node:
     ) -> None:
         self.settings = settings
         self.id = settings.id
+        self.access = access.of(settings)
+        """Who may do what, or ``None`` where everybody may do everything."""
+        self.tls = tls.of(settings)
+        """How it speaks HTTPS, or ``None`` where it speaks HTTP."""
         self.clock = clock.of(settings)
         incarnation = secrets.randbits(64) or 1
         self._recorder = recorder.start(settings, incarnation)
@@ -117,6 +123,7 @@ class Node:
         self._arrivals: deque[Request] = deque()
         self._outboxes = Outboxes()
         self._addresses: dict[int, str] = {}
+        self._receivers: dict[str, int] = {}
         self._log = NoteLog(settings.id)
         self.peers = Peers(Range(VERSIONS[0], settings.wire))
         """What is spoken to whom."""
@@ -193,13 +200,17 @@ class Node:
         if batch:
             self._run(Receive(*pair) for pair in batch)
 
-    def mail_refused(self, address: str, header: str | None) -> None:
-        """A peer answered 400 to our mail, and this ``pbproto-wire``. The replica sends anew what matters."""
-        self._tell(self.peers.refused(address, header))
+    def posted(self, address: str, ended: Posted) -> None:
+        """How a POST of our mail to this address ended; the replica sends anew what matters.
 
-    def mail_lost(self, address: str) -> None:
-        """Our mail got no answer of use."""
-        self.peers.lost(address)
+        Raises ``CodecError`` for an answer that is not mail.
+        """
+        if ended.status == HTTPStatus.OK and ended.body:
+            self.receive_answers(ended.body, address, ended.header)
+        elif ended.status == HTTPStatus.BAD_REQUEST:
+            self._tell(self.peers.refused(address, ended.header))
+        else:
+            self.peers.lost(address)
 
     def tick(self) -> None:
         """The time given to ``wake_timer`` has come."""
@@ -233,6 +244,10 @@ class Node:
             for each in status.waiting_for
         ]
         return replace(status, waiting_for=tuple(waits)) if waits else status
+
+    def receiver_at(self, address: str) -> int:
+        """The id of the node that the last mail for this address was meant for."""
+        return self._receivers.get(address, -1)
 
     def take_mail(self, address: str) -> bytes:
         """The next body to post to ``address``; empty if there is nothing for it."""
@@ -306,6 +321,7 @@ class Node:
     def _post(self, effect: Send, mail: dict[str, None]) -> None:
         address = effect.address
         self._addresses[effect.envelope.receiver] = address
+        self._receivers[address] = effect.envelope.receiver
         self._outboxes.put(address, effect.envelope, effect.message)
         mail[address] = None
 
@@ -313,6 +329,24 @@ class Node:
         """A conclusion of the replica is false: no answer of this process can be trusted any more."""
         LOGGER.critical("%s", logfmt(self.id, "broken_invariant", rule=error), exc_info=error)
         os._exit(70)  # EX_SOFTWARE; not sys.exit, which a server would catch and turn into one failed request
+
+
+class Complaints:
+    """What is wrong with the peer at one address, once a minute in the log: mail is sent again and again."""
+
+    EVERY = 60 * SECOND
+
+    def __init__(self, node: Node, address: str) -> None:
+        self._node = node
+        self._address = address
+        self._next = 0
+
+    def unproved(self, status: int) -> None:
+        """It answered, and not as a node that knows the secret does: it was sent nothing, or no more."""
+        now = self._node.clock()
+        if now >= self._next:
+            self._next = now + self.EVERY
+            LOGGER.error("%s", logfmt(self._node.id, "peer_not_proved", address=self._address, status=status))
 
 
 def bad_mail(node: Node, address: str, error: CodecError) -> None:

@@ -58,6 +58,19 @@ def _parse(text: str) -> Range | None:
     return found if found.low <= found.high else None
 
 
+class Posted(NamedTuple):
+    """How a POST to a peer ended."""
+
+    status: int = 0
+    """0: no usable answer came."""
+    header: str | None = None
+    """The ``pbproto-wire`` of the answer."""
+    body: bytes = b""
+
+
+LOST = Posted()
+
+
 class Word(NamedTuple):
     """Something that is worth a line in the log, once."""
 

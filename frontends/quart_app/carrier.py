@@ -11,15 +11,16 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import NamedTuple, cast
+from typing import cast
 
 import httptools
 
+from frontends.common import proof
 from frontends.common.listen import MAX_HEAD
 from frontends.common.logs import LOGGER, logfmt
-from frontends.common.node import Node, bad_mail
+from frontends.common.node import Complaints, Node, bad_mail
 from frontends.common.settings import MAX_MAIL_BYTES, Settings, split_address
-from frontends.common.wire import HEADER
+from frontends.common.wire import HEADER, LOST, Posted
 from pbproto import CodecError
 from pbproto.codec import MEDIA_TYPE
 from pbproto.config import MIB
@@ -27,20 +28,6 @@ from pbproto.config import MIB
 IDLE = 30.0
 """Seconds after which a peer that gets no mail has no connection any more."""
 _WIRE = HEADER.encode()
-
-
-class _Answer(NamedTuple):
-    """How a POST ended."""
-
-    status: int = 0
-    """0: no usable answer came."""
-    wire: str | None = None
-    """The ``pbproto-wire`` of the answer."""
-    body: bytes = b""
-    """Empty but for a 200."""
-
-
-_NONE = _Answer()
 
 
 class Carrier:
@@ -57,8 +44,12 @@ class Carrier:
         self._loop = asyncio.get_running_loop()
         self._head = (
             f"POST /peer HTTP/1.1\r\nhost: {address}\r\ncontent-type: {MEDIA_TYPE}\r\n"
-            f"{HEADER}: {node.peers.header}\r\ncontent-length: "
+            f"{HEADER}: {node.peers.header}\r\n"
         ).encode()
+        self._held = b""
+        """Mail that goes out when the peer has proved to be one."""
+        self._nonce = ""
+        self._complaints = Complaints(node, address)
         self._connection: _Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._busy = False
@@ -78,9 +69,7 @@ class Carrier:
         self._timer.cancel()
         if self._connecting is not None:
             self._connecting.cancel()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._hang_up()
 
     def _go_on(self) -> None:
         """Post what there is, if there is anything."""
@@ -96,7 +85,19 @@ class Carrier:
         if self._connection is None:
             self._connecting = self._loop.create_task(self._connect(mail))
         else:
-            self._connection.post(self._head, mail)
+            self._post(self._connection, mail)
+
+    def _post(self, connection: _Connection, mail: bytes) -> None:
+        access = self._node.access
+        lines = b""
+        if access is not None:
+            receiver = self._node.receiver_at(self._address)
+            if connection.proved != receiver:
+                self._held, mail = mail, proof.nothing(self._node.peers.version(self._address))
+            asked = proof.ask(access, receiver, mail)
+            self._nonce = asked.nonce
+            lines = "".join([f"{name}: {value}\r\n" for name, value in asked.headers]).encode()
+        connection.post(self._head + lines, mail)
 
     async def _connect(self, mail: bytes) -> None:
         connection = None
@@ -104,32 +105,49 @@ class Carrier:
             host, port = split_address(self._address)
             async with asyncio.timeout(self._patience):
                 _, connection = await self._loop.create_connection(
-                    lambda: _Connection(self._ended), host, port
+                    lambda: _Connection(self._ended),
+                    host,
+                    port,
+                    ssl=self._node.tls.client if self._node.tls is not None else None,
                 )
         self._connecting = None
         if connection is None:
-            self._take_in(_NONE)  # this mail is lost; what came meanwhile may be newer
+            self._take_in(LOST)  # this mail is lost; what came meanwhile may be newer
         else:
             self._connection = connection
-            connection.post(self._head, mail)
+            self._post(connection, mail)
 
-    def _ended(self, connection: _Connection, answer: _Answer) -> None:
+    def _ended(self, connection: _Connection, answer: Posted) -> None:
         """A POST ended, or the connection did: with the peer's answer, if a usable one came."""
         if connection is not self._connection:
             return  # closed by us
         if connection.closed:
             self._connection = None
-        if self._busy:
+        if not self._busy:
+            return
+        held, self._held = self._held, b""
+        access = self._node.access
+        if access is not None and not (
+            answer.body and proof.is_answer(access, self._nonce, connection.mac, answer.body)
+        ):
+            if answer.status:
+                self._complaints.unproved(answer.status)
+                self._hang_up()
+            self._take_in(LOST)
+        elif held and not connection.closed:
+            connection.proved = int(self._nonce.partition("-")[0])
+            self._post(connection, held)
+        else:
             self._take_in(answer)
 
-    def _take_in(self, answer: _Answer) -> None:
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _take_in(self, answer: Posted) -> None:
         try:
-            if answer.body:
-                self._node.receive_answers(answer.body, self._address, answer.wire)
-            elif answer.status == HTTPStatus.BAD_REQUEST:
-                self._node.mail_refused(self._address, answer.wire)
-            else:
-                self._node.mail_lost(self._address)
+            self._node.posted(self._address, answer)
         except CodecError as error:
             bad_mail(self._node, self._address, error)
         except Exception:
@@ -145,16 +163,16 @@ class Carrier:
                 self._gone()
                 return
             if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-                self._take_in(_NONE)
+                self._hang_up()
+                self._held = b""
+                self._take_in(LOST)
         self._timer = self._loop.call_at(max(self._until, self._loop.time() + 0.01), self._look)
 
 
 class _Connection(asyncio.Protocol):
     """HTTP/1.1 with one request at a time. ``ended(self, answer)`` is called after each, and at the end."""
 
-    def __init__(self, ended: Callable[[_Connection, _Answer], None]) -> None:
+    def __init__(self, ended: Callable[[_Connection, Posted], None]) -> None:
         self._ended = ended
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
@@ -162,6 +180,10 @@ class _Connection(asyncio.Protocol):
         self._head = 0
         """Bytes of the answer so far while its head is not complete; then -1."""
         self._wire: str | None = None
+        self.proved = -1
+        """The node that the peer has proved to be; -1 while it has not."""
+        self.mac = ""
+        """By which the answer claims to be from a node."""
 
     @property
     def closed(self) -> bool:
@@ -169,13 +191,14 @@ class _Connection(asyncio.Protocol):
 
     def post(self, head: bytes, mail: bytes) -> None:
         if self._transport is None:
-            self._ended(self, _NONE)
+            self._ended(self, LOST)
             return
         self._answer = bytearray()
         self._head = 0
         self._wire = None
         self._parser = httptools.HttpResponseParser(self)
-        self._transport.write(head + b"%d\r\n\r\n" % len(mail) + mail)
+        self.mac = ""
+        self._transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(mail), mail))
 
     def close(self) -> None:
         """End at once."""
@@ -185,7 +208,7 @@ class _Connection(asyncio.Protocol):
 
     def _fail(self) -> None:
         self.close()
-        self._ended(self, _NONE)
+        self._ended(self, LOST)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -211,6 +234,8 @@ class _Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(name) == len(_WIRE) and name.lower() == _WIRE:
             self._wire = value.decode("latin-1")
+        elif name.lower() == b"pbproto-mac":
+            self.mac = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         self._head = -1
@@ -223,7 +248,7 @@ class _Connection(asyncio.Protocol):
         if parser is None:
             return
         status = parser.get_status_code()
-        good = status == HTTPStatus.OK and len(self._answer) <= MAX_MAIL_BYTES
-        if not (good and parser.should_keep_alive()):
+        whole = len(self._answer) <= MAX_MAIL_BYTES
+        if not (whole and status == HTTPStatus.OK and parser.should_keep_alive()):
             self.close()
-        self._ended(self, _Answer(status, self._wire, bytes(self._answer) if good else b""))
+        self._ended(self, Posted(status, self._wire, bytes(self._answer) if whole else b""))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import http.client
 import select
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 
-from frontends.common import wire
+from frontends.common import proof, wire
+from frontends.common.access import Access
 from frontends.common.logs import LOGGER, logfmt
-from frontends.common.node import Node, bad_mail
+from frontends.common.node import Complaints, Node, bad_mail
 from frontends.common.settings import MAX_MAIL_BYTES, Settings, split_address
+from frontends.common.wire import LOST, Posted
 from pbproto import CodecError
 from pbproto.codec import MEDIA_TYPE
 from pbproto.config import MIB, SECOND
@@ -64,7 +68,7 @@ class Driver:
                 return
             carrier = self._carriers.get(address)
             if carrier is None:
-                carrier = self._carriers[address] = _Carrier(self._settings, address, self.node.peers.header)
+                carrier = self._carriers[address] = _Carrier(self.node, self._settings, address)
                 threading.Thread(
                     target=self._carry, args=(carrier,), name=f"pbproto-peer-{address}", daemon=True
                 ).start()
@@ -87,75 +91,119 @@ class Driver:
         carrier.close()
 
     def _exchange(self, carrier: _Carrier) -> None:
-        address = carrier.address
-        while mail := self.node.take_mail(address):
-            status, header, answers = carrier.post(mail)
-            if answers:
-                try:
-                    self.node.receive_answers(answers, address, header)
-                except CodecError as error:
-                    bad_mail(self.node, address, error)
-            elif status == HTTPStatus.BAD_REQUEST:
-                self.node.mail_refused(address, header)
-            else:
-                self.node.mail_lost(address)
+        while mail := self.node.take_mail(carrier.address):
+            try:
+                self.node.posted(carrier.address, carrier.post(mail))
+            except CodecError as error:
+                bad_mail(self.node, carrier.address, error)
 
 
 class _Carrier:
     """The connection to one peer, used by one thread: one POST under way, the rest goes in the next."""
 
-    def __init__(self, settings: Settings, address: str, header: str) -> None:
+    def __init__(self, node: Node, settings: Settings, address: str) -> None:
         self.address = address
-        self._headers = {"content-type": MEDIA_TYPE, wire.HEADER: header}
+        self._node = node
+        self._headers = {"content-type": MEDIA_TYPE, wire.HEADER: node.peers.header}
+        self._complaints = Complaints(node, address)
+        self._proved = -1
+        """The node that the peer on this connection has proved to be; -1 while it has not."""
         self.wake = threading.Event()
         self._timeout = settings.peer_timeout
         self._connection: http.client.HTTPConnection | None = None
 
-    def post(self, mail: bytes) -> tuple[int, str | None, bytes]:
-        """Post once, and never again by itself: the status (0: none came), ``pbproto-wire`` and the answers.
-
-        The answers are empty but for a 200.
-        """
+    def post(self, mail: bytes) -> Posted:
+        """Post once, and never again by itself; how that ended."""
+        access = self._node.access
         timeout = self._timeout + len(mail) / MIB
         try:
             connection = self._connect(timeout)
-            connection.request("POST", "/peer", mail, self._headers)
-            response = connection.getresponse()
-            answers = response.read(MAX_MAIL_BYTES + 1)
+            if access is None:
+                return self._exchange(connection, mail, {})[0]
+            receiver = self._node.receiver_at(self.address)
+            if self._proved != receiver:
+                nothing = proof.nothing(self._node.peers.version(self.address))
+                proved = self._prove(access, connection, receiver, nothing)
+                if proved.status != HTTPStatus.OK:
+                    return proved
+                self._proved = receiver
+            return self._prove(access, connection, receiver, mail)
         except (OSError, http.client.HTTPException, ValueError):
             self.close()
-            return 0, None, b""
-        status, header = response.status, response.getheader(wire.HEADER)
-        if status != HTTPStatus.OK or len(answers) > MAX_MAIL_BYTES:
+            return LOST
+
+    def _prove(
+        self, access: Access, connection: http.client.HTTPConnection, receiver: int, mail: bytes
+    ) -> Posted:
+        """Post with a proof; the answer if it comes with one, too."""
+        if connection.sock is None:
+            return LOST  # the peer has closed it after the last answer
+        asked = proof.ask(access, receiver, mail)
+        answer, mac = self._exchange(connection, mail, dict(asked.headers))
+        if answer.body and proof.is_answer(access, asked.nonce, mac, answer.body):
+            return answer
+        self._complaints.unproved(answer.status)
+        self.close()
+        return LOST
+
+    def _exchange(
+        self, connection: http.client.HTTPConnection, mail: bytes, headers: dict[str, str]
+    ) -> tuple[Posted, str]:
+        """How a POST ended, and by what its answer claims to be from a node."""
+        connection.request("POST", "/peer", mail, self._headers | headers)
+        response = connection.getresponse()
+        status, body = response.status, response.read(MAX_MAIL_BYTES + 1)
+        whole = len(body) <= MAX_MAIL_BYTES
+        if response.will_close or not (whole and status == HTTPStatus.OK):
             self.close()
-            return status, header, b""
-        if response.will_close:
-            self.close()
-        return status, header, answers
+        answer = Posted(status, response.getheader(wire.HEADER), body if whole else b"")
+        return answer, response.getheader("pbproto-mac", "")
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
         connection = self._connection
         if connection is not None and connection.sock is not None:
-            # A connection that is readable while nothing was asked has been closed by the peer.
-            # (poll, since select knows no descriptor above 1,023.)
-            watch = select.poll()
-            watch.register(connection.sock, select.POLLIN)
-            if watch.poll(0):
+            if _closed_by_peer(connection.sock):
                 self.close()
             else:
                 connection.sock.settimeout(timeout)
                 return connection
         host, port = split_address(self.address)
-        self._connection = http.client.HTTPConnection(host, port, timeout=self._timeout)
+        tls = self._node.tls
+        self._connection = (
+            http.client.HTTPConnection(host, port, timeout=self._timeout)
+            if tls is None
+            else http.client.HTTPSConnection(host, port, timeout=self._timeout, context=tls.client)
+        )
         self._connection.connect()
         self._connection.sock.settimeout(timeout)
         return self._connection
 
     def close(self) -> None:
+        self._proved = -1
         if self._connection is not None:
             with suppress(OSError):
                 self._connection.close()
             self._connection = None
+
+
+def _closed_by_peer(connection: socket.socket) -> bool:
+    """Whether a connection on which nothing was asked has become of no use."""
+    # Readable would mean closed. (poll, since select knows no descriptor above 1,023.)
+    watch = select.poll()
+    watch.register(connection, select.POLLIN)
+    if not watch.poll(0):
+        return False
+    if not isinstance(connection, ssl.SSLSocket):
+        return True
+    # TLS 1.3 sends tickets after the handshake, which nobody asked for either.
+    connection.settimeout(0)
+    try:
+        connection.recv(1)
+    except ssl.SSLWantReadError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 class _Timer:

@@ -9,6 +9,7 @@ import pytest
 from frontends.common.node import Answer, Node
 from frontends.common.outbox import ALL_BYTES, QUEUE_BYTES, Outbox, Outboxes
 from frontends.common.settings import Settings
+from frontends.common.wire import LOST, Posted
 from pbproto import (
     Envelope,
     Get,
@@ -101,11 +102,15 @@ def test_the_highest_common_version_is_spoken(caplog: pytest.LogCaptureFixture) 
     assert next_version() == 1
     node.receive_answers(encode(()), "two:2", "1-2")
     assert next_version() == 2
-    node.mail_lost("two:2")
+    node.posted("two:2", LOST)
     assert next_version() == 1
-    node.receive_answers(encode((), 1), "two:2", "1-2")
+    node.posted("two:2", Posted(200, "1-2", encode((), 1)))
     assert next_version() == 2
-    node.mail_refused("two:2", None)
+    node.posted("two:2", Posted(503, "1-2"))
+    assert next_version() == 1
+    node.posted("two:2", Posted(200, "1-2", encode((), 2)))
+    assert next_version() == 2
+    node.posted("two:2", Posted(400))
     assert next_version() == 1
     lines = [record.getMessage() for record in caplog.records if "wire" in record.getMessage()]
     assert lines == [
@@ -138,12 +143,12 @@ def test_a_node_says_that_it_has_no_version_in_common_with_whom_it_waits_for() -
     node.tell_view(wired.view)
     usual = node.status().waiting_for
     assert node.take_mail("two:2")
-    node.mail_refused("two:2", "3-4")
+    node.posted("two:2", Posted(400, "3-4"))
     (wait,) = node.status().waiting_for
     assert (wait.id, wait.address) == (2, "two:2")
     assert wait.reason == "it speaks versions 3-4 of the peer protocol, this node 1-2"
     assert node.status().status == "installing"
-    node.mail_lost("two:2")
+    node.posted("two:2", LOST)
     assert node.status().waiting_for == usual
 
 

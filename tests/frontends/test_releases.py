@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
+from frontends.common import access, proof
 from frontends.common.node import Answer, Node
 from frontends.common.settings import Settings
 from frontends.quart_app.driver import Driver as AsyncDriver
@@ -43,17 +44,25 @@ from pbproto.messages import Forward
 
 T = TypeVar("T")
 QUICK = {"resend_after": 0.02, "heartbeat": 0.04, "suspect_after": 0.08}
+SECRET = "a-secret-that-only-peers-know"
 TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def settings(id_: int, secret: str) -> Settings:
+    tokens = (("peer", secret),) if secret else ()
+    return Settings(id=id_, request_timeout=20, named_tokens=tokens, **QUICK)  # type: ignore[arg-type]
 
 
 class Peer:
     """Node 0, the primary. Becomes any release: up to version ``newest``, from ``oldest`` on.
 
     One that speaks only version 1 behaves as the release before the header: it sends none, looks at none, and
-    answers 400 to any other version.
+    answers 400 to any other version. With a ``secret`` it takes mail only with a proof, and proves what it
+    answers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secret: str = "") -> None:
+        self.access = access.of(settings(0, secret))
         self.oldest, self.newest = 1, 1
         self.posts: Counter[int] = Counter()
         """How many POSTs of each version were taken in."""
@@ -139,8 +148,12 @@ class Peer:
 
             def do_POST(self) -> None:
                 data = self.rfile.read(int(self.headers["content-length"]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                known = b"" if peer.access is None else proof.check_head(peer.access, 0, headers)
                 status, body = peer.take_in(data)
                 self.send_response(status)
+                for name, value in proof.answer(known, headers, body) if known else ():
+                    self.send_header(name, value)
                 if peer.header is not None:
                     self.send_header("pbproto-wire", peer.header)
                 self.send_header("content-length", str(len(body)))
@@ -200,8 +213,8 @@ class OnLoop:
 
 
 @contextmanager
-def _started(make: Callable[[Settings], Any]) -> Iterator[tuple[Peer, Ours]]:
-    peer, ours = Peer(), make(Settings(id=1, request_timeout=20, **QUICK))  # type: ignore[arg-type]
+def _started(make: Callable[[Settings], Any], secret: str) -> Iterator[tuple[Peer, Ours]]:
+    peer, ours = Peer(secret), make(settings(1, secret))
     try:
         node: Node = ours.node
         peer.start(lambda mail, header: ours.call(lambda: node.receive(mail, header)))
@@ -216,10 +229,13 @@ def _started(make: Callable[[Settings], Any]) -> Iterator[tuple[Peer, Ours]]:
         ours.stop()
 
 
-@pytest.fixture(params=[OnLoop, OnThreads], ids=["quart", "wsgi"])
+@pytest.fixture(
+    params=[(OnLoop, ""), (OnThreads, ""), (OnLoop, SECRET), (OnThreads, SECRET)],
+    ids=["quart", "wsgi", "quart-secret", "wsgi-secret"],
+)
 def started(request: pytest.FixtureRequest) -> Iterator[tuple[Peer, Ours]]:
     """A peer of the old release and a node of this one, in an active view."""
-    with _started(request.param) as both:
+    with _started(*request.param) as both:
         yield both
 
 

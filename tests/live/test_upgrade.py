@@ -107,9 +107,9 @@ def test_a_rolling_upgrade_and_the_way_back_lose_nothing(tmp_path: Path) -> None
     """Goal: a cluster is upgraded and downgraded node by node, and serves writes all the while.
 
     Method: three nodes of both frontends are held at version 1; each is taken out of the view, restarted with
-    all versions, and put back, the primary last. A client writes with trace contexts. Halfway old and new ones
-    are in one view; at the end all links speak version 2. One goes back without leaving the view. All that was
-    acknowledged is on all nodes, and their recordings replay.
+    all versions, and put back, the primary last. A client writes with trace contexts. Halfway old and new
+    ones are in one view; at the end all links speak version 2. One goes back without leaving the view. All
+    that was acknowledged is on all nodes, and their recordings replay.
     """
     recorded = {"PBPROTO_RECORD": str(tmp_path / "rec-{id}"), "PBPROTO_REQUEST_TIMEOUT": "4"}
     with Cluster(tmp_path, "mixed", first_id=0, env=OLD | recorded) as cluster:
