@@ -92,6 +92,9 @@ class Node:
     called when a client has arrived and has to bring about a call of ``admit`` soon: whoever arrives until
     then goes on in the same step, and what they write in the same message to each backup. Without it
     whoever brings a client admits it, together with all that arrived while another had the lock.
+
+    Where time, chance and the log are not the machine's, as in virtual time, they are given: ``now`` is a
+    clock in nanoseconds, ``incarnation`` names this life, ``noted`` gets the notes.
     """
 
     def __init__(
@@ -100,6 +103,10 @@ class Node:
         wake_peer: Callable[[str], None],
         wake_timer: Callable[[int | None], None],
         gather: Callable[[], None] | None = None,
+        *,
+        now: Callable[[], int] | None = None,
+        incarnation: int = 0,
+        noted: Callable[[Note], None] | None = None,
     ) -> None:
         self.settings = settings
         self.id = settings.id
@@ -107,8 +114,8 @@ class Node:
         """Who may do what, or ``None`` where everybody may do everything."""
         self.tls = tls.of(settings)
         """How it speaks HTTPS, or ``None`` where it speaks HTTP."""
-        self.clock = clock.of(settings)
-        incarnation = secrets.randbits(64) or 1
+        self.clock = now or clock.of(settings)
+        incarnation = incarnation or secrets.randbits(64) or 1
         self._recorder = recorder.start(settings, incarnation)
         if self._recorder is not None:
             recorder.at_exit(self.end_recording)
@@ -124,7 +131,7 @@ class Node:
         self._outboxes = Outboxes()
         self._addresses: dict[int, str] = {}
         self._receivers: dict[str, int] = {}
-        self._log = NoteLog(settings.id)
+        self._noted = noted or NoteLog(settings.id).write
         self.peers = Peers(Range(VERSIONS[0], settings.wire))
         """What is spoken to whom."""
         self.listings = Listings(settings.max_listings)
@@ -311,7 +318,7 @@ class Node:
                 # One client's trouble must not cost another its answer.
                 LOGGER.exception("%s", logfmt(self.id, "answer_failed"))
         for note in work.notes:
-            self._log.write(note)
+            self._noted(note)
         self.listings.expire()
 
     def _tell(self, word: Word | None) -> None:
