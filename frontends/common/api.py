@@ -67,6 +67,11 @@ class Api:
         return self._node.id
 
     @property
+    def client_timeout(self) -> float:
+        """Seconds that a client may take for a body."""
+        return self._settings.client_timeout
+
+    @property
     def guarded(self) -> bool:
         """Whether it matters who sends a request."""
         return self._door is not None
@@ -180,9 +185,10 @@ class Api:
             proof.check_body(headers, body)
         try:
             answers = self._node.receive(body, headers.get(wire.HEADER))
+        except VersionError as error:
+            response = problem(400, "other_version", str(error), self._wire)
         except CodecError as error:
-            reason = "other_version" if isinstance(error, VersionError) else "bad_mail"
-            response = problem(400, reason, str(error), self._wire)  # it says what this node reads
+            response = problem(400, "bad_mail", str(error), self._wire)
         else:
             response = Response(200, (("content-type", MEDIA_TYPE), *self._wire), answers)
         if not request.secret or not isinstance(response.body, bytes):
