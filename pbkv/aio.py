@@ -208,7 +208,7 @@ class AsyncClient:
             reading = http.Reading(response, attempt, request.limit)
             with reading.guarded(), anyio.move_on_after(attempt.deadline - settings.clock()) as rest:
                 if not reading.over:
-                    async for piece in response.aiter_raw():
+                    async for piece in response.aiter_bytes():
                         if not reading.take(piece, settings.clock()):
                             break
             if rest.cancelled_caught:

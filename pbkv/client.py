@@ -239,7 +239,7 @@ class Client:
             ) as response:
                 reading = http.Reading(response, attempt, request.limit)
                 with reading.guarded():
-                    for piece in () if reading.over else response.iter_raw():
+                    for piece in () if reading.over else response.iter_bytes():
                         if not reading.take(piece, settings.clock()):
                             break
                 return reading.answer()

@@ -95,7 +95,7 @@ class Reading:
         self._size = 0
         self._cut = ""
         if response.headers.get("content-encoding", "identity").lower() != "identity":
-            # Nobody was asked to compress, and a short body may be packed from a very long one.
+            # Nobody was asked to compress, and a short body may unpack to a very long one.
             self._cut = "a body in an encoding that was not asked for"
 
     @property

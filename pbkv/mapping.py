@@ -20,8 +20,8 @@ class StoreMapping(MutableMapping[str, str]):
     ``m[k]``, ``m[k] = v``, ``del m[k]``, ``k in m`` and ``m.get(k)`` are one linearizable call each. What
     goes through all keys (``for``, ``len``, ``keys``, ``values``, ``items``, ``==``) is one listing, so it
     shows the store as it was at one point of the order; the views that ``keys``, ``values`` and ``items``
-    return stay as they are then. ``dict(m)`` would read key by key: write ``m.snapshot()``, or
-    ``dict(m.items())``.
+    return stay as they are then. ``dict(m)`` would read key by key, and ``list(m)`` list twice, the second
+    time for the length: write ``m.snapshot()``, or ``dict(m.items())``.
 
     What reads and then writes is two calls, and others may write in between:
 

@@ -21,6 +21,8 @@ def node_url(text: str) -> str:
     url = text.strip().rstrip("/")
     if "://" not in url:
         url = f"http://{url}"
+    # Checked here, since urlsplit drops line breaks and tabs.
+    plain = url.isascii() and url.isprintable() and " " not in url
     wrong = f"{text!r} is not the URL of a node; it looks like http://127.0.0.1:8081"
     try:
         parts = urlsplit(url)
@@ -31,7 +33,7 @@ def node_url(text: str) -> str:
         raise ValueError("the URL of a node has no name and password in it; use a token")
     host = parts.netloc.removesuffix(f":{port}") if port is not None else parts.netloc
     scheme = parts.scheme.lower()
-    fine = scheme in ("http", "https") and _HOST.fullmatch(host) and _PATH.fullmatch(parts.path)
+    fine = plain and scheme in ("http", "https") and _HOST.fullmatch(host) and _PATH.fullmatch(parts.path)
     if not fine or parts.query or parts.fragment or "?" in url or "#" in url or port == 0:
         raise ValueError(wrong)
     return f"{scheme}://{parts.netloc}{parts.path}"

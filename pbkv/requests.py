@@ -99,28 +99,29 @@ def put(
     key: str, value: str, idempotency_key: str | None = None, *, first_use: bool = False
 ) -> Request[Written]:
     """Raises ``Invalid``; ``TypeError`` for what is not a string."""
+    target = target_of(key)
     _only_text("value", value)
     try:
         body = json.dumps({"value": value}, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise Invalid("the value has half of a surrogate pair, which is no text in UTF-8") from None
     name, resumed = _named(idempotency_key, first_use)
-    return Request(
-        f"put {shown(key)}", "PUT", target_of(key), _written, True, body, SMALL, name, resumed=resumed
-    )
+    return Request(f"put {shown(key)}", "PUT", target, _written, True, body, SMALL, name, resumed=resumed)
 
 
 def delete(key: str, idempotency_key: str | None = None, *, first_use: bool = False) -> Request[Deleted]:
     """Raises ``Invalid``; ``TypeError`` for what is not a string."""
+    target = target_of(key)
     name, resumed = _named(idempotency_key, first_use)
     return Request(
-        f"delete {shown(key)}", "DELETE", target_of(key), _deleted, True, None, SMALL, name, resumed=resumed
+        f"delete {shown(key)}", "DELETE", target, _deleted, True, None, SMALL, name, resumed=resumed
     )
 
 
 def get(key: str) -> Request[Read]:
     """Raises ``Invalid``; ``TypeError`` for what is not a string."""
-    return Request(f"get {shown(key)}", "GET", target_of(key), _read, limit=ONE_VALUE)
+    target = target_of(key)
+    return Request(f"get {shown(key)}", "GET", target, _read, limit=ONE_VALUE)
 
 
 def items(limit: int) -> Request[Listing]:
