@@ -218,6 +218,16 @@ def test_a_client_stays_with_the_node_that_answers() -> None:
     assert Run(FRESH, [OK], nodes=nodes).nodes == [A]
 
 
+def test_other_calls_do_not_begin_where_one_just_failed() -> None:
+    """Goal: a node that hangs costs the calls of many threads one attempt, not one each. Method: begin a second
+    call after the first has failed at a node, and before it was answered elsewhere."""
+    nodes = Nodes([A, B, C], lambda: 0.0)
+    first = Call(FRESH, nodes, Policy(30.0, 12.0), 0.0, lambda: 0.5)
+    first.step(0.0)
+    first.step(12.0, LOST)
+    assert Run(READ, [DOWN], nodes=nodes, timeout=0.01).nodes[0] == B
+
+
 def test_clients_spread_over_the_nodes() -> None:
     """Goal: a list that all clients share does not send all to one node. Method: the draw decides."""
     firsts = [Nodes([A, B, C], iter([draw]).__next__).order()[0] for draw in (0.0, 0.5, 0.99, 1.0)]
