@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 
-import pbproto
-
 from ..errors import StoreError
 from . import data, nodes, other, views
 from .output import BROKEN_PIPE, EXIT_CODES, INTERRUPTED, close_stdout, complain, fail
@@ -36,8 +34,23 @@ class _Commands(click.Group):
             context.exit(INTERRUPTED)
 
 
+def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        import pbproto  # takes longer than all the rest, and nothing else needs it
+
+        click.echo(f"pbproto {getattr(pbproto, '__version__', 'unknown')}")
+        context.exit()
+
+
 @click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"max_content_width": 100})
-@click.version_option(getattr(pbproto, "__version__", "unknown"), prog_name="pbproto")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and exit.",
+)
 @common(top=True)
 def cli() -> None:
     """Read and write a pbproto store, look after its nodes, run one.

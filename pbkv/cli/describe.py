@@ -17,16 +17,16 @@ _STYLES = {"active": "green", "installing": "yellow", "outside": "yellow", "none
 
 def status_table(answers: Answers) -> Table:
     """A row per node."""
-    made = table("node", "id", "role", "status", "view", "epoch", "commit", "what is the matter")
+    made = table("node", "id", "role", "status", "view", "epoch", "commit", "trouble")
     for each in answers:
         status = each.answer
         if status is None:
-            made.add_row(each.node, "", "", Text("no answer", "red"), "", "", "", Text(problem(each), "red"))
+            made.add_row(name(each), "", "", Text("no answer", "red"), "", "", "", Text(problem(each), "red"))
             continue
         made.add_row(
-            each.node,
+            name(each),
             str(status.id),
-            status.role,
+            line(status.role),
             Text(line(status.status), _STYLES.get(status.status, "")),
             members(status),
             "" if status.epoch is None else str(status.epoch),
@@ -42,10 +42,10 @@ def view_table(answers: Answers) -> Table:
     for each in answers:
         status = each.answer
         if status is None:
-            made.add_row(each.node, "", Text("no answer", "red"), "", "", Text(problem(each), "red"))
+            made.add_row(name(each), "", Text("no answer", "red"), "", "", Text(problem(each), "red"))
             continue
         made.add_row(
-            each.node,
+            name(each),
             str(status.id),
             Text(line(status.status), _STYLES.get(status.status, "")),
             "" if status.epoch is None else str(status.epoch),
@@ -53,6 +53,11 @@ def view_table(answers: Answers) -> Table:
             " ".join(f"{member.id}={line(member.address)}" for member in status.view),
         )
     return made
+
+
+def name(answer: NodeAnswer[Any]) -> str:
+    """A node in a table, where there is little room."""
+    return answer.node.removeprefix("http://")
 
 
 def members(status: Status) -> str:
@@ -84,9 +89,9 @@ def sentence(answer: NodeAnswer[Status]) -> str:
     if status is None:
         return f"{answer.node} no answer: {problem(answer)}"
     epoch = "" if status.epoch is None else f" epoch {status.epoch}"
-    said = f"{answer.node} node {status.id} {status.role} {line(status.status)} view {members(status)}{epoch}"
-    rest = matter(status).plain.replace("\n", "; ")
-    return f"{said} commit {status.commit}" + (f" {rest}" if rest else "")
+    how = f"{line(status.role)} {line(status.status)} view {members(status)}{epoch} commit {status.commit}"
+    trouble = matter(status).plain.replace("\n", "; ")
+    return f"{answer.node} node {status.id} {how}" + (f" {trouble}" if trouble else "")
 
 
 def gist(answer: NodeAnswer[Status]) -> tuple[object, ...]:

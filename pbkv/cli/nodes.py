@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
@@ -56,6 +57,8 @@ def watch_status(context: click.Context, interval: float) -> None:
     At a terminal a table that is kept up to date; elsewhere one line for each change of a node. With --json:
     one document a line, {"time", "node", "answered", "problem", "status"}, time in seconds since 1970.
     """
+    if math.isnan(interval):
+        raise click.BadParameter("nan is no number of seconds", param_hint="--interval")
     session = session_of(context)
     _end_on_sigterm()
     with session.client() as client:

@@ -66,8 +66,8 @@ def show_json(document: object) -> None:
 def table(*columns: str) -> Table:
     """An empty table that folds what is too long for the terminal."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        made.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        made.add_column(column, overflow="fold", no_wrap=column == "node" and not number)
     return made
 
 
@@ -117,6 +117,8 @@ def _remedy(session: Session, error: StoreError) -> str:
         return "give another token" if session.token else "give a token: PBKV_TOKEN or --token-file"
     if isinstance(error, Invalid):
         return ""
+    if isinstance(error, Refused) and error.status == 422:
+        return "nothing was changed; take another --idempotency-key, or repeat the very same write"
     if isinstance(error, Refused):
         return "nothing was changed; the request is wrong as it is"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):

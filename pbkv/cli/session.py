@@ -28,6 +28,8 @@ class Session:
     """The settings of one run. ``transport`` and ``sleep`` are for tests."""
 
     nodes: tuple[str, ...] = DEFAULT_NODES
+    named: bool = False
+    """Whether somebody named the nodes."""
     token: str | None = None
     cacert: Path | None = None
     timeout: float = TIMEOUT
@@ -71,7 +73,7 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
     session = session_of(context)
     name = parameter.name or ""
     if name == "node":
-        session.nodes = _nodes(value)
+        session.nodes, session.named = _nodes(value), True
     elif name in ("token", "token_file"):
         if context.get_parameter_source(name) is ParameterSource.ENVIRONMENT:
             session.token = session.token or value.strip()

@@ -53,7 +53,6 @@ def _members(texts: Iterable[str]) -> list[tuple[int, str]]:
 @view.command("set")
 @click.argument("members", nargs=-1, required=True, metavar="ID=HOST:PORT...")
 @click.option("--epoch", type=click.IntRange(1), metavar="N", help="The number of the view.")
-@click.option("--also", multiple=True, metavar="URL", help="Tell this node, too; may be repeated.")
 @click.option("--wait", is_flag=True, help="Wait until the view is active at all members, for --timeout.")
 @common()
 @click.pass_context
@@ -61,13 +60,14 @@ def view_set(
     context: click.Context,
     members: tuple[str, ...],
     epoch: int | None,
-    also: tuple[str, ...],
     wait: bool,
 ) -> None:
-    """Tell a view to its MEMBERS, at their addresses, and to other nodes that are named.
+    """Tell a view to its members, at their addresses, and to every --node (or PBKV_NODES) that was given.
 
-    Whoever tells views answers for the data: the new view needs a member of the present one that was not
-    restarted since, and nobody else (the view service, for example) may tell views meanwhile.
+    The latter so that a node which leaves the view hears of it, and stops serving at once; that it cannot
+    be told is no failure. Whoever tells views answers for the data: the new view needs a member of the
+    present one that was not restarted since, and nobody else (the view service, for example) may tell views
+    meanwhile.
 
     With --json: {"nodes": [{"node", "told", "detail"}], "active"}; active is null without --wait.
     """
@@ -75,26 +75,26 @@ def view_set(
     pairs = _members(members)
     with session.client() as client:
         try:
-            targets = _targets(pairs, also, client.nodes[0].partition("://")[0])
+            targets = _targets(pairs, client.nodes[0].partition("://")[0])
         except ValueError as error:
             raise click.UsageError(str(error)) from None
-        answers = client.tell_view(pairs, epoch, nodes=targets)
-        told = all(each.ok for each in answers)
+        others = [url for url in client.nodes if session.named and url not in targets]
+        answers = client.tell_view(pairs, epoch, nodes=[*targets, *others])
+        told = all(each.ok for each in answers[: len(targets)])
         active = None
         if wait:
-            active = told and _wait_active(client, session, targets[: len(pairs)], dict(pairs))
+            active = told and _wait_active(client, session, targets, dict(pairs))
     if session.json:
         nodes = [{"node": each.node, "told": each.ok, "detail": problem(each) or None} for each in answers]
         show_json({"nodes": nodes, "active": active})
     else:
-        _show_told(answers, active)
-    context.exit(_told_status([each.problem for each in answers if each.problem], active))
+        _show_told(answers, told, active)
+    context.exit(_told_status([each.problem for each in answers[: len(targets)] if each.problem], active))
 
 
-def _targets(members: Iterable[tuple[int, str]], also: Iterable[str], scheme: str) -> list[str]:
-    """Whom to tell: the members first. Raises ``ValueError``."""
-    urls = [node_url(f"{scheme}://{address}") for _, address in members]
-    return list(dict.fromkeys([*urls, *map(node_url, also)]))
+def _targets(members: Iterable[tuple[int, str]], scheme: str) -> list[str]:
+    """Where the members are told. Raises ``ValueError``."""
+    return list(dict.fromkeys(node_url(f"{scheme}://{address}") for _, address in members))
 
 
 def _wait_active(client: Client, session: Session, urls: Sequence[str], members: dict[int, str]) -> bool:
@@ -113,13 +113,13 @@ def _wait_active(client: Client, session: Session, urls: Sequence[str], members:
         session.sleep(POLL)
 
 
-def _show_told(answers: Answers, active: bool | None) -> None:
+def _show_told(answers: Answers, told: bool, active: bool | None) -> None:
     made = table("node", "result")
     for each in answers:
         made.add_row(each.node, "told" if each.ok else problem(each), style="" if each.ok else "red")
     console().print(made)
-    if not all(each.ok for each in answers):
-        complain("not every node was told", "see how they are: pbkv view; then tell them again")
+    if not told:
+        complain("not every member was told", "see how they are: pbkv view; then tell them again")
     elif active is False:
         complain("the view is not active yet", "see who waits for whom: pbkv status")
     elif active:
