@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.harness import ROOT, Cluster, Node, _environment, wait_until
+from tests.live.harness import ROOT, Cluster, Node, _environment, wait_until, watchdog
 
 PBKV = [sys.executable, "-m", "pbkv"]
 
@@ -94,12 +94,15 @@ def watching(cluster: Cluster, stdout: int, *arguments: str) -> Iterator[subproc
         env=environment(cluster),
         stdout=stdout,
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
+    watchdog.guard(process.pid)
     try:
         yield process
     finally:
         process.kill()
         process.wait()
+        watchdog.release(process.pid)
 
 
 def test_changes_are_seen_and_ctrl_c_ends_it(cluster: Cluster, tmp_path: Path) -> None:
