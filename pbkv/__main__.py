@@ -10,9 +10,10 @@ def main() -> None:
     try:
         from .cli import run
     except ModuleNotFoundError as error:
-        if error.name not in ("click", "httpx", "rich"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("click", "httpx", "rich"):
             raise
-        print(f"pbkv: {error.name} is not installed", file=sys.stderr)
+        print(f"pbkv: {missing} is not installed", file=sys.stderr)
         print("      install it with: pip install 'pbproto[cli]'", file=sys.stderr)
         sys.exit(2)
     run()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-import anyio
 import httpx
 
 from . import http, requests
@@ -31,7 +31,7 @@ from .settings import (
 
 
 class AsyncClient:
-    """``Client`` for asyncio and trio. Its methods do the same, and are awaited.
+    """``Client`` for asyncio. Its methods do the same, and are awaited.
 
     A call that is cancelled ends at once. If it was a write, its outcome is unknown: give it an
     ``idempotency_key`` if you want to go on with it later.
@@ -50,7 +50,7 @@ class AsyncClient:
         max_connections: int = MAX_CONNECTIONS,
         max_listing_bytes: int = MAX_LISTING_BYTES,
         transport: httpx.AsyncBaseTransport | None = None,
-        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] | None = None,
     ) -> None:
@@ -168,7 +168,7 @@ class AsyncClient:
         self, request: Request[T], urls: Iterable[str], timeout: float | None
     ) -> tuple[NodeAnswer[T], ...]:
         answers: dict[str, NodeAnswer[T]] = {}
-        at_once = anyio.Semaphore(AT_ONCE)
+        at_once = asyncio.Semaphore(AT_ONCE)
 
         async def ask(url: str) -> None:
             async with at_once:
@@ -180,9 +180,9 @@ class AsyncClient:
                     answers[url] = problem_of(url, error)
 
         wanted = list(urls)
-        async with anyio.create_task_group() as group:
+        async with asyncio.TaskGroup() as group:
             for url in dict.fromkeys(wanted):
-                group.start_soon(ask, url)
+                group.create_task(ask(url))
         return tuple(answers[url] for url in wanted)
 
     async def _run(self, call: Call[T], request: Request[T]) -> T:
@@ -201,21 +201,28 @@ class AsyncClient:
         made = http.arguments(request, attempt, settings.headers, settings.connect_timeout)
         response = None
         try:
-            with anyio.move_on_after(attempt.timeout):
-                response = await self._http.send(self._http.build_request(**made), stream=True)
-            if response is None:
+            try:
+                async with asyncio.timeout(attempt.timeout):
+                    response = await self._http.send(self._http.build_request(**made), stream=True)
+            except TimeoutError:
                 return http.silent(attempt)
             reading = http.Reading(response, attempt, request.limit)
-            with reading.guarded(), anyio.move_on_after(attempt.deadline - settings.clock()) as rest:
-                if not reading.over:
-                    async for piece in response.aiter_bytes():
-                        if not reading.take(piece, settings.clock()):
-                            break
-            if rest.cancelled_caught:
-                reading.late()
+            if not reading.over:
+                await self._read(response, reading, attempt)
             return reading.answer()
         except http.TROUBLE as error:
             return http.failure(error, attempt)
         finally:
             if response is not None:
                 await response.aclose()
+
+    async def _read(self, response: httpx.Response, reading: http.Reading, attempt: Try) -> None:
+        clock = self._settings.clock
+        try:
+            async with asyncio.timeout(attempt.deadline - clock()):
+                with reading.guarded():
+                    async for piece in response.aiter_bytes():
+                        if not reading.take(piece, clock()):
+                            break
+        except TimeoutError:
+            reading.late()

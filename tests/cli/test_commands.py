@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import trustme
 from click.testing import CliRunner, Result
 
 from pbkv.cli import cli, data
@@ -23,6 +25,7 @@ from tests.client.desk import (
     Reaction,
     Script,
     answers,
+    listening,
     no_connection,
     problem,
     reset,
@@ -262,6 +265,24 @@ def test_nodes_and_tokens_come_from_where_they_should(tmp_path: Path) -> None:
     ):
         sent = headers_of(*ONE, *arguments, **environment)
         assert {each.get("authorization") for each in sent} == {expected}
+
+
+def test_certificates_are_named(tmp_path: Path) -> None:
+    """Goal: --cacert is what is missing, and is enough. Method: a server with a certificate of a new one."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(file)
+    body = b'HTTP/1.1 200 OK\r\nMsg-Num: 4\r\nContent-Length: 13\r\n\r\n{"value":"v"}'
+    with listening(body, tls=context) as url:
+        arguments = ("--node", url, "--timeout", "1", "get", "k")
+        result = CliRunner().invoke(cli, arguments)
+        assert result.exit_code == 3
+        assert "--cacert FILE" in result.stderr
+        for more, environment in ((("--cacert", str(file)), {}), ((), {"PBKV_CACERT": str(file)})):
+            result = CliRunner(env=environment).invoke(cli, (*more, *arguments))
+            assert (result.exit_code, result.stdout) == (0, "v\n")
 
 
 # Nodes.

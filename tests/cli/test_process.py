@@ -72,6 +72,21 @@ def test_a_value_goes_in_and_out(cluster: Cluster) -> None:
     assert b"Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("missing", ["click", "httpx", "rich"])
+def test_what_is_not_installed_is_named(missing: str) -> None:
+    """Goal: the bare core can be installed alone; `pbkv` says what it lacks, and the package can be imported
+    (pytest does, in every run). Method: hide a library from a new interpreter."""
+    hide = f"import sys; sys.modules[{missing!r}] = None; import pbkv; from pbkv.__main__ import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", hide], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.splitlines() == [
+        f"pbkv: {missing} is not installed",
+        "      install it with: pip install 'pbproto[cli]'",
+    ]
+
+
 def test_a_reader_that_goes_away(cluster: Cluster) -> None:
     """Goal: ``pbkv list | head`` ends quietly. Method: a pipe that nobody reads any more."""
     cluster.node(1).put("long", "x" * 300_000)

@@ -6,6 +6,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
+import ssl
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -157,3 +160,38 @@ def client_of(node: OneNode) -> Iterator[Client]:
     """A client of one node."""
     with Client([A], transport=httpx.MockTransport(node)) as client:
         yield client
+
+
+@contextlib.contextmanager
+def listening(answer: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """A server that answers one request a connection with these bytes, one at a time where it pauses."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def answer_one(link: socket.socket) -> None:
+        if tls is not None:
+            link = tls.wrap_socket(link, server_side=True)
+        with link:
+            link.recv(65536)
+            for piece in [answer] if not pause else (answer[at : at + 1] for at in range(len(answer))):
+                link.sendall(piece)
+                if over.wait(pause):
+                    break
+
+    def serve() -> None:
+        while True:
+            link, _ = listener.accept()
+            with link, contextlib.suppress(OSError):
+                if over.is_set():
+                    return
+                answer_one(link)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http{'s' * (tls is not None)}://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        over.set()
+        socket.create_connection(listener.getsockname()).close()
+        thread.join()
+        listener.close()

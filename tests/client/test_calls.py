@@ -219,8 +219,8 @@ def test_a_client_stays_with_the_node_that_answers() -> None:
 
 
 def test_other_calls_do_not_begin_where_one_just_failed() -> None:
-    """Goal: a node that hangs costs the calls of many threads one attempt, not one each. Method: begin a second
-    call after the first has failed at a node, and before it was answered elsewhere."""
+    """Goal: a node that hangs costs the calls of many threads one attempt, not one each. Method: begin a
+    second call after the first has failed at a node, and before it was answered elsewhere."""
     nodes = Nodes([A, B, C], lambda: 0.0)
     first = Call(FRESH, nodes, Policy(30.0, 12.0), 0.0, lambda: 0.5)
     first.step(0.0)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
+import trustme
 
 from pbkv import AsyncClient, Client, Denied, NotApplied, Refused, StoreError, Unavailable, Unknown, Written
 
@@ -33,6 +33,7 @@ from .desk import (
     Time,
     answers,
     done,
+    listening,
     no_connection,
     problem,
     reset,
@@ -252,38 +253,6 @@ def test_nodes_are_learned_only_when_asked_for(kind: Kind) -> None:
 # Over real sockets.
 
 
-@contextmanager
-def listening(answer: bytes, pause: float = 0.0) -> Iterator[str]:
-    """A server that answers one request a connection with these bytes, one at a time where it pauses."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    over = threading.Event()
-
-    def serve() -> None:
-        while True:
-            link, _ = listener.accept()
-            if over.is_set():
-                return link.close()
-            with link:
-                try:
-                    link.recv(65536)
-                    for piece in [answer] if not pause else (answer[i : i + 1] for i in range(len(answer))):
-                        link.sendall(piece)
-                        if over.wait(pause):
-                            break
-                except OSError:
-                    pass
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        over.set()
-        socket.create_connection(listener.getsockname()).close()
-        thread.join()
-        listener.close()
-
-
 def real(kind: Kind, url: str, name: str, *arguments: str, **named: Any) -> Any:
     if kind == "sync":
         with Client([url], **named) as client:
@@ -340,6 +309,21 @@ def test_nobody_listens(kind: Kind) -> None:
         url = f"http://127.0.0.1:{holder.getsockname()[1]}"
         with pytest.raises(NotApplied, match="no connection"):
             real(kind, url, "put", "k", "v", timeout=0.2)
+
+
+def test_certificates(kind: Kind) -> None:
+    """Goal: nobody talks to who cannot prove itself, and own authorities can be named. Method: a server with
+    a certificate of a new authority."""
+    authority = trustme.CA()
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(theirs)
+    ours = ssl.create_default_context()
+    authority.configure_trust(ours)
+    with listening(HEAD + b" " * 1000, tls=theirs) as url:
+        assert url.startswith("https:")
+        with pytest.raises(NotApplied, match="CERTIFICATE_VERIFY_FAILED"):
+            real(kind, url, "put", "k", "v", timeout=0.3)
+        assert real(kind, url, "put", "k", "v", verify=ours) == Written(4, True)
 
 
 def test_one_client_for_many_at_once(kind: Kind) -> None:
