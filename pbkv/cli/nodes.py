@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
-import threading
 import time
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from rich.live import Live
@@ -16,6 +13,7 @@ from rich.live import Live
 from ..client import Client
 from ..results import NodeAnswer
 from .describe import as_document, gist, problem, sentence, status_table
+from .ending import Ending
 from .output import NOT_DONE, at_terminal, console, line, show_json, table
 from .session import Session, common, session_of
 
@@ -60,33 +58,22 @@ def watch_status(context: click.Context, interval: float) -> None:
     if math.isnan(interval):
         raise click.BadParameter("nan is no number of seconds", param_hint="--interval")
     session = session_of(context)
-    _end_on_sigterm()
-    with session.client() as client:
+    with Ending(session.sleep) as ending, session.client() as client:
         if at_terminal() and not session.json:
-            _watch_live(client, session, interval)
+            _watch_live(client, ending, interval)
         else:
-            _watch_lines(client, session, interval)
+            _watch_lines(client, session, ending, interval)
 
 
-def _end_on_sigterm() -> None:
-    """Leave as on Ctrl-C, or the terminal would be left without a cursor."""
-
-    def leave(number: int, _: FrameType | None) -> NoReturn:
-        sys.exit(128 + number)
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, leave)
-
-
-def _watch_live(client: Client, session: Session, interval: float) -> None:
+def _watch_live(client: Client, ending: Ending, interval: float) -> None:
     with Live(status_table(client.view()), console=console(), auto_refresh=False) as live:
         while True:
             live.refresh()
-            session.sleep(interval)
+            ending.sleep(interval)
             live.update(status_table(client.view()))
 
 
-def _watch_lines(client: Client, session: Session, interval: float) -> None:
+def _watch_lines(client: Client, session: Session, ending: Ending, interval: float) -> None:
     before: dict[str, object] = {}
     while True:
         for each in client.view():
@@ -98,7 +85,7 @@ def _watch_lines(client: Client, session: Session, interval: float) -> None:
             else:
                 click.echo(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {sentence(each)}")
         sys.stdout.flush()
-        session.sleep(interval)
+        ending.sleep(interval)
 
 
 @click.command()

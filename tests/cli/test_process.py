@@ -152,19 +152,23 @@ def test_a_terminal_is_left_as_it_was(cluster: Cluster, number: signal.Signals, 
     text = b""
     with watching(cluster, theirs) as process:
         os.close(theirs)
+        os.set_blocking(ours, False)
 
         def read() -> bytes:
             nonlocal text
-            with contextlib.suppress(OSError):  # the other end is closed
+            with contextlib.suppress(OSError):  # nothing there now, or the other end is closed
                 text += os.read(ours, 65536)
             return text
 
+        def over() -> bool:
+            read()
+            return process.poll() is not None
+
         wait_until(lambda: read().count(b"primary") >= 2, "the table was drawn twice")
         process.send_signal(number)
-        while (before := len(text)) < len(read()):
+        wait_until(over, "it has ended")
+        while len(text) < len(read()):
             pass
-        assert before
-        process.wait(timeout=30)
     os.close(ours)
     assert process.returncode == status
     assert text.rindex(b"\x1b[?25h") > text.rindex(b"\x1b[?25l")
