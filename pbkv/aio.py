@@ -200,12 +200,13 @@ class AsyncClient:
         settings = self._settings
         made = http.arguments(request, attempt, settings.headers, settings.connect_timeout)
         response = None
+        trace = made["extensions"]["trace"] = http.Trace()
         try:
             try:
                 async with asyncio.timeout(attempt.timeout):
                     response = await self._http.send(self._http.build_request(**made), stream=True)
             except TimeoutError:
-                return http.silent(attempt)
+                return http.silent(attempt, sent=trace.sent)
             reading = http.Reading(response, attempt, request.limit)
             if not reading.over:
                 await self._read(response, reading, attempt)

@@ -174,8 +174,6 @@ class Call(Generic[T]):
             return Unavailable(f"{what}: no node could answer", self._attempts, self._count)
         if self._exposed or self._request.resumed:
             return self._unknown("and no node could say")
-        if not self._queue:
-            return Refused(f"{what}: no node of a store is there", self._attempts, self._count)
         return NotApplied(f"{what}: not applied", self._attempts, self._count)
 
     def _unknown(self, why: str) -> Unknown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,13 +71,43 @@ def failure(error: BaseException, attempt: Try) -> Failure:
         return silent(attempt)
     words = _words(error)
     if isinstance(error, _NOT_SENT):
-        return Failure(False, f"no connection: {words}")
+        return Failure(False, f"no connection: {words}", _untrusted(error))
     return Failure(True, f"the connection broke: {words}")
 
 
-def silent(attempt: Try) -> Failure:
-    """The request was sent, and nothing came."""
+def silent(attempt: Try, *, sent: bool = True) -> Failure:
+    """The time of the attempt is up."""
+    if not sent:
+        return Failure(False, "no connection in time")
     return Failure(True, f"no answer within {attempt.timeout:.3g} s")
+
+
+def _untrusted(error: BaseException | None) -> bool:
+    """Whether somewhere beneath it a certificate was not trusted."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+class Trace:
+    """Sees, in httpcore, how far a request has come: where it is cut off from outside, no exception tells.
+
+    Another transport shows nothing; then it may have been sent.
+    """
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    async def __call__(self, event: str, _: object) -> None:
+        if not self._last.startswith("http"):
+            self._last = event
+
+    @property
+    def sent(self) -> bool:
+        """Whether any of the request may have left."""
+        return not self._last.startswith("connection.")
 
 
 def _words(error: BaseException) -> str:

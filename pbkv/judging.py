@@ -4,6 +4,7 @@
 |---|---|---|---|
 | the result, with ``Msg-Num`` | done | done | |
 | no connection: nothing was sent | no effect | | the next node |
+| a certificate that is not trusted | no effect | | a stranger: the next node |
 | sent, and no answer, or a broken one | may take effect | | the next node |
 | 503 ``not_applied`` | no effect | | the next node |
 | 408, 425, 429 | no effect | | the next node |
@@ -51,6 +52,8 @@ class Failure:
     sent: bool
     """Whether any of it may have reached a node."""
     detail: str
+    hopeless: bool = False
+    """Whether the same would happen the next time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ class Verdict(Generic[T]):
 def judge(request: Request[T], heard: Answer | Failure) -> Verdict[T]:
     """What became of one attempt, by itself: earlier attempts are the call's business."""
     if isinstance(heard, Failure):
-        return Verdict(Fate.ELSEWHERE, heard.detail, request.writes and heard.sent)
+        fate = Fate.STRANGER if heard.hopeless else Fate.ELSEWHERE
+        return Verdict(fate, heard.detail, request.writes and heard.sent)
     result = request.parse(heard)
     if result is not None:
         return Verdict(Fate.DONE, status=heard.status, result=result)

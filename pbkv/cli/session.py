@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from ..settings import TIMEOUT
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_NODES = ("http://127.0.0.1:8081", "http://127.0.0.1:8082", "http://127.0.0.1:8083")
+PATIENCE = 1.0
+"""Seconds of pauses after which a person wonders."""
 MAX_TOKEN_BYTES = 65_536
 
 
@@ -36,6 +39,7 @@ class Session:
     json: bool = False
     transport: httpx.BaseTransport | None = None
     sleep: Callable[[float], None] = time.sleep
+    waited: float = 0.0
     token_from: str = ""
     repeat: str = ""
     """How the write that is under way is gone on with, should somebody interrupt it."""
@@ -55,10 +59,18 @@ class Session:
                 timeout=self.timeout,
                 verify=verify,
                 transport=self.transport,
-                sleep=self.sleep,
+                sleep=self._pause,
             )
         except ValueError as error:
             raise click.UsageError(str(error)) from None
+
+    def _pause(self, seconds: float) -> None:
+        """A call pauses when no node could answer. Whoever sits at a terminal is told what takes so long."""
+        self.waited += seconds
+        if self.waited - seconds < PATIENCE <= self.waited and sys.stderr.isatty():
+            words = f"pbkv: no node answers; trying for {self.timeout:g} s, Ctrl-C ends it"
+            click.echo(f"{words} ({', '.join(self.nodes)})", err=True)
+        self.sleep(seconds)
 
 
 def session_of(context: click.Context) -> Session:

@@ -276,7 +276,7 @@ def test_certificates_are_named(tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(file)
     body = b'HTTP/1.1 200 OK\r\nMsg-Num: 4\r\nContent-Length: 13\r\n\r\n{"value":"v"}'
     with listening(body, tls=context) as url:
-        arguments = ("--node", url, "--timeout", "1", "get", "k")
+        arguments = ("--node", url, "get", "k")
         result = CliRunner().invoke(cli, arguments)
         assert result.exit_code == 3
         assert "--cacert FILE" in result.stderr

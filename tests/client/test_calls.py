@@ -34,6 +34,7 @@ LOST = Failure(True, "reset")
 DOWN = Failure(False, "refused")
 PROXY = Answer(502, {"content-type": "text/html"}, b"<html>")
 REDIRECT = Answer(301, {"location": "/x"}, b"")
+UNTRUSTED = Failure(False, "certificate", hopeless=True)
 NOTHING_HERE = Answer(404, {"content-type": "text/html"}, b"")
 FRESH = requests.put("k", "v")
 RESUMED = requests.put("k", "v", "key")
@@ -100,7 +101,9 @@ class Run:
         (FRESH, [LOST, said(401)], Unknown),
         (FRESH, [MAYBE, said(422, "not_applied")], Unknown),
         (FRESH, [MAYBE, said(400)], Unknown),
-        (FRESH, [NOTHING_HERE], Refused),
+        (FRESH, [NOTHING_HERE], NotApplied),
+        (FRESH, [UNTRUSTED], NotApplied),
+        (FRESH, [LOST, UNTRUSTED], Unknown),
         (FRESH, [REDIRECT], Unknown),
         (FRESH, [LOST, NOTHING_HERE], Unknown),
         (RESUMED, [NOT_APPLIED], Unknown),
@@ -206,6 +209,9 @@ def test_what_is_no_node_is_not_asked_again() -> None:
     run = Run(FRESH, [NOTHING_HERE, NOTHING_HERE, NOT_APPLIED], timeout=5.0)
     assert run.nodes[:2] == [A, B]
     assert set(run.nodes[2:]) == {C}
+    for nothing in (NOTHING_HERE, UNTRUSTED, REDIRECT):
+        run = Run(FRESH, [nothing])
+        assert (run.nodes, run.pauses) == ([A, B, C], [])
 
 
 def test_a_client_stays_with_the_node_that_answers() -> None:

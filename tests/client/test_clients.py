@@ -321,9 +321,21 @@ def test_certificates(kind: Kind) -> None:
     authority.configure_trust(ours)
     with listening(HEAD + b" " * 1000, tls=theirs) as url:
         assert url.startswith("https:")
-        with pytest.raises(NotApplied, match="CERTIFICATE_VERIFY_FAILED"):
-            real(kind, url, "put", "k", "v", timeout=0.3)
+        with pytest.raises(NotApplied, match="CERTIFICATE_VERIFY_FAILED") as caught:
+            real(kind, url, "put", "k", "v")
+        assert caught.value.count == 1  # the next time it is the same
         assert real(kind, url, "put", "k", "v", verify=ours) == Written(4, True)
+
+
+def test_a_connection_that_is_not_there_in_time_is_certain(kind: Kind) -> None:
+    """Goal: what was never sent is not called unknown, whoever's patience ends first. Method: a server that
+    takes connections and says nothing to a greeting by TLS, and one that says nothing to a request."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(NotApplied, match="no connection in time"):
+            real(kind, f"https://{address}", "put", "k", "v", timeout=0.2)
+        with pytest.raises(Unknown, match="no answer within"):
+            real(kind, f"http://{address}", "put", "k", "v", timeout=0.2)
 
 
 def test_one_client_for_many_at_once(kind: Kind) -> None:
