@@ -17,20 +17,20 @@ class _Commands(click.Group):
     """A group that ends with a status and words, never with a traceback."""
 
     def invoke(self, context: click.Context) -> Any:
+        session = session_of(context)  # made here, so that the commands beneath share it
         try:
             result = super().invoke(context)
             sys.stdout.flush()
             return result
         except StoreError as error:
-            context.exit(fail(session_of(context), error))
+            context.exit(fail(session, error))
         except BrokenPipeError:
             close_stdout()
             context.exit(BROKEN_PIPE)
         except KeyboardInterrupt:
             click.echo(err=True)
-            repeat = session_of(context).repeat
-            if repeat:
-                complain("interrupted: the write may take effect", f"go on with it: {repeat}")
+            if session.repeat:
+                complain("interrupted: the write may take effect", f"go on with it: {session.repeat}")
             context.exit(INTERRUPTED)
 
 

@@ -198,6 +198,19 @@ def test_a_write_is_gone_on_with(node: OneNode) -> None:
     assert run(node, *ONE, "get", "k").stdout == "a 'b'\n"
 
 
+def test_options_behind_the_command_count_for_what_goes_wrong() -> None:
+    """Goal: the command and the one who tells of its failure know the same. Method: as a user has it, with
+    nothing handed in: a server that hangs up on a write, all options last."""
+    with listening(b"") as url:
+        arguments = ["put", "k", "v", "--node", url, "--timeout", "0.2"]
+        result = CliRunner().invoke(cli, arguments)
+        assert result.exit_code == 4
+        assert "pbkv put --idempotency-key" in result.stderr.splitlines()[1]
+        result = CliRunner().invoke(cli, [*arguments, "--json"])
+        assert (result.exit_code, result.stderr) == (4, "")
+        assert json.loads(result.stdout)["error"]["outcome"] == "unknown"
+
+
 def test_ctrl_c_in_a_write_says_how_to_go_on() -> None:
     """Goal: who interrupts a write is not left alone with it. Method: interrupt while it is sent."""
 
