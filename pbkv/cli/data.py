@@ -69,7 +69,7 @@ def put(
     text, again = _value(value, value_file, shlex.quote(key))
     name = idempotency_key or new_idempotency_key()
     with session.client() as client:
-        session.repeat = line(f"pbkv put --idempotency-key {name} {again}")
+        session.repeat = line(f"pbkv put{session.at} --idempotency-key {name} {again}")
         written = client.put(key, text, idempotency_key=name, first_use=idempotency_key is None)
         session.repeat = ""
     if session.json:
@@ -91,7 +91,7 @@ def delete(context: click.Context, key: str, idempotency_key: str | None) -> Non
     session = session_of(context)
     name = idempotency_key or new_idempotency_key()
     with session.client() as client:
-        session.repeat = line(f"pbkv delete --idempotency-key {name} -- {shlex.quote(key)}")
+        session.repeat = line(f"pbkv delete{session.at} --idempotency-key {name} -- {shlex.quote(key)}")
         deleted = client.delete(key, idempotency_key=name, first_use=idempotency_key is None)
         session.repeat = ""
     if session.json:

@@ -41,6 +41,8 @@ class Session:
     sleep: Callable[[float], None] = time.sleep
     waited: float = 0.0
     token_from: str = ""
+    at: str = ""
+    """The option that named the nodes; empty where the environment did, or nobody."""
     repeat: str = ""
     """How the write that is under way is gone on with, should somebody interrupt it."""
 
@@ -86,6 +88,8 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
     name = parameter.name or ""
     if name == "node":
         session.nodes, session.named = _nodes(value), True
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            session.at = f" --node {','.join(session.nodes)}"
     elif name in ("token", "token_file"):
         if context.get_parameter_source(name) is ParameterSource.ENVIRONMENT:
             session.token = session.token or value.strip()

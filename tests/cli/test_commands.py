@@ -151,7 +151,7 @@ LOST_THEN_DOWN = [reset, no_connection]
         ([no_connection], ("put", "k", "v"), 3, "not_applied", "nothing was written"),
         ([NOT_APPLIED], ("put", "k", "v"), 3, "not_applied", "pbkv status"),
         (LOST_THEN_DOWN, ("put", "k", "v w"), 4, "unknown", "-- k 'v w'"),
-        (LOST_THEN_DOWN, ("delete", "k"), 4, "unknown", "pbkv delete --idempotency-key"),
+        (LOST_THEN_DOWN, ("delete", "k"), 4, "unknown", "pbkv delete --node http://a:80 --idempotency-key"),
         ([no_connection], ("get", "k"), 3, "unavailable", "pbkv status"),
         ([no_connection], ("list",), 3, "unavailable", A),
         ([problem(401, "unauthenticated")], ("get", "k"), 5, "denied", "PBKV_TOKEN"),
@@ -194,7 +194,7 @@ def test_a_write_is_gone_on_with(node: OneNode) -> None:
     result = run(loses, *ONE, *QUICK, "put", "k", "a 'b'")
     assert result.exit_code == 4
     words = shlex.split(result.stderr.splitlines()[1].partition("pbkv ")[2])
-    assert run(node, *ONE, *words).stdout == "created (write 0)\n"
+    assert run(node, *words).stdout == "created (write 0)\n"
     assert run(node, *ONE, "get", "k").stdout == "a 'b'\n"
 
 
@@ -205,7 +205,7 @@ def test_options_behind_the_command_count_for_what_goes_wrong() -> None:
         arguments = ["put", "k", "v", "--node", url, "--timeout", "0.2"]
         result = CliRunner().invoke(cli, arguments)
         assert result.exit_code == 4
-        assert "pbkv put --idempotency-key" in result.stderr.splitlines()[1]
+        assert f"pbkv put --node {url} --idempotency-key" in result.stderr.splitlines()[1]
         result = CliRunner().invoke(cli, [*arguments, "--json"])
         assert (result.exit_code, result.stderr) == (4, "")
         assert json.loads(result.stdout)["error"]["outcome"] == "unknown"
@@ -219,7 +219,7 @@ def test_ctrl_c_in_a_write_says_how_to_go_on() -> None:
 
     result = run(interrupts, *ONE, "put", "k", "v")
     assert result.exit_code == 130
-    assert "go on with it: pbkv put --idempotency-key" in result.stderr
+    assert "go on with it: pbkv put --node http://a:80 --idempotency-key" in result.stderr
     result = run(interrupts, *ONE, "get", "k")
     assert (result.exit_code, result.stderr.strip()) == (130, "")
 

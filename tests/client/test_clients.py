@@ -157,6 +157,56 @@ def test_resolving_an_unknown_outcome(kind: Kind) -> None:
     }
 
 
+def loses_first_answer(node: Reaction, before_second: Reaction) -> Reaction:
+    """A node whose first answer is lost; the next request meets another one."""
+    asked: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        if len(asked) > 1:
+            return before_second(request)
+        node(request)
+        return reset(request)
+
+    return handle
+
+
+def test_a_write_whose_answer_was_lost_happens_once(kind: Kind) -> None:
+    """Goal: the answer is that of the attempt that took effect. Method: a real node, its first answer lost."""
+    node = OneNode()
+    with Desk(kind, loses_first_answer(node, node), nodes=[A]) as desk:
+        assert desk("put", "k", "v") == Written(0, True)
+        assert desk("put", "k", "w") == Written(1, False)
+
+
+def test_a_store_that_began_anew_holds_the_write_once(kind: Kind) -> None:
+    """Goal: the second case of the rule in ``calls.py``: the answer is of the store that is. Method: between two
+    attempts the only node is replaced by an empty one."""
+    old, new = OneNode(), OneNode()
+    with Desk(kind, old, nodes=[A]) as desk:
+        desk("put", "before", "v")
+    with Desk(kind, loses_first_answer(old, new), nodes=[A]) as desk:
+        assert desk("put", "k", "v") == Written(0, True)
+        listing = desk("items")
+    assert (listing.items, listing.number) == ({"k": "v"}, 1)
+
+
+def test_a_key_that_was_forgotten_is_a_new_one(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goal: the limit is the one that the documents tell. Method: a store that remembers two keys; three writes
+    between an answer that was lost and its repetition."""
+    monkeypatch.setattr("pbproto.store.MAX_IDEMPOTENCY_KEYS", 2)
+    node = OneNode()
+
+    def others_write_first(request: httpx.Request) -> httpx.Response:
+        with Desk("sync", node, nodes=[A]) as others:
+            for number in range(3):
+                others("put", f"o{number}", "v")
+        return node(request)
+
+    with Desk(kind, loses_first_answer(node, others_write_first), nodes=[A]) as desk:
+        assert desk("put", "k", "v") == Written(4, False)
+
+
 def test_the_token_goes_to_the_nodes_and_not_into_messages(kind: Kind) -> None:
     """Goal: authentication, and no leak. Method: look at headers, and at what a failure says."""
     script = Script({A: [problem(401, "bad_token")]})
