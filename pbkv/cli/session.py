@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_NODES = ("http://127.0.0.1:8081", "http://127.0.0.1:8082", "http://127.0.0.1:8083")
 PATIENCE = 1.0
-"""Seconds of pauses after which a person wonders."""
+"""Seconds after which a person wonders."""
 MAX_TOKEN_BYTES = 65_536
 
 
@@ -39,7 +39,9 @@ class Session:
     json: bool = False
     transport: httpx.BaseTransport | None = None
     sleep: Callable[[float], None] = time.sleep
-    waited: float = 0.0
+    began: float = 0.0
+    wondered: bool = False
+    """Whether somebody was told what takes so long."""
     token_from: str = ""
     at: str = ""
     """The option that named the nodes; empty where the environment did, or nobody."""
@@ -54,6 +56,7 @@ class Session:
                 verify = ssl.create_default_context(cafile=self.cacert)
             except (OSError, ssl.SSLError) as error:
                 raise click.UsageError(f"--cacert {self.cacert}: no certificates in PEM: {error}") from None
+        self.began = time.monotonic()
         try:
             return Client(
                 self.nodes,
@@ -68,11 +71,16 @@ class Session:
 
     def _pause(self, seconds: float) -> None:
         """A call pauses when no node could answer. Whoever sits at a terminal is told what takes so long."""
-        self.waited += seconds
-        if self.waited - seconds < PATIENCE <= self.waited and sys.stderr.isatty():
+        if not self.wondered and time.monotonic() + seconds - self.began > PATIENCE and watched():
+            self.wondered = True
             words = f"pbkv: no node answers; trying for {self.timeout:g} s, Ctrl-C ends it"
             click.echo(f"{words} ({', '.join(self.nodes)})", err=True)
         self.sleep(seconds)
+
+
+def watched() -> bool:
+    """Whether somebody sees what is told beside the output."""
+    return sys.stderr.isatty()
 
 
 def session_of(context: click.Context) -> Session:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from pbkv.cli import cli, data
+from pbkv.cli import cli, data, session
 from tests.client.desk import (
     NOT_APPLIED,
     A,
@@ -162,6 +162,19 @@ def test_what_went_wrong_and_what_to_do(
     assert all(set(each) == {"node", "status", "detail", "may_take_effect"} for each in error["attempts"])
 
 
+@pytest.mark.parametrize(("somebody", "patience", "told"), [(True, 0.0, 1), (True, 60.0, 0), (False, 0.0, 0)])
+def test_whoever_waits_at_a_terminal_is_told_why(
+    somebody: bool, patience: float, told: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goal: no silence of half a minute before a word, and no word in a script. Method: a node that is not
+    there, with and without somebody who sees it, before and after his patience has ended."""
+    monkeypatch.setattr(session, "watched", lambda: somebody)
+    monkeypatch.setattr(session, "PATIENCE", patience)
+    result = run(Script({A: [no_connection]}), *ONE, "--timeout", "0.1", "get", "k")
+    assert result.stderr.count("no node answers; trying for 0.1 s, Ctrl-C ends it (http://a:80)") == told
+    assert len(result.stderr.splitlines()) == 2 + told
+
+
 def test_a_write_is_gone_on_with(node: OneNode) -> None:
     """Goal: the line that is printed works. Method: lose the answer, then run what the message says."""
 
@@ -180,7 +193,7 @@ def test_options_behind_the_command_count_for_what_goes_wrong() -> None:
     """Goal: the command and the one who tells of its failure know the same. Method: as a user has it, with
     nothing handed in: a server that hangs up on a write, all options last."""
     with listening(b"") as url:
-        arguments = ["put", "k", "v", "--node", url, "--timeout", "0.2"]
+        arguments = ["put", "k", "v", "--node", url, "--timeout", "0.5"]
         result = CliRunner().invoke(cli, arguments)
         assert result.exit_code == 4
         assert f"pbkv put --node {url} --idempotency-key" in result.stderr.splitlines()[1]

@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,26 +85,6 @@ def test_what_is_not_installed_is_named(missing: str) -> None:
         f"pbkv: {missing} is not installed",
         "      install it with: pip install 'pbproto[cli]'",
     ]
-
-
-def test_whoever_waits_at_a_terminal_is_told_why(cluster: Cluster) -> None:
-    """Goal: no silence of half a minute before a word. Method: a node that is not there, and a terminal for
-    the errors; without one, only the end is told."""
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        node = f"127.0.0.1:{holder.getsockname()[1]}"
-        command = [*PBKV, "--node", node, "--timeout", "2", "get", "k"]
-        ours, theirs = pty.openpty()
-        result = subprocess.run(
-            command, cwd=ROOT, env=environment(cluster), stderr=theirs, timeout=60, check=False
-        )
-        first, second, third = os.read(ours, 65536).decode().splitlines()
-        os.close(ours)
-        os.close(theirs)
-    assert result.returncode == 3
-    assert first.startswith("pbkv: no node answers; trying for 2 s")
-    assert second.startswith("pbkv: get 'k': no node could answer")
-    assert "pbkv status" in third
 
 
 def test_a_reader_that_goes_away(cluster: Cluster) -> None:

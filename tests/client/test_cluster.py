@@ -191,7 +191,12 @@ def test_a_stuck_primary_gives_certain_answers(tmp_path: Path) -> None:
     """Goal: who waits long enough is told the truth by a real node. Method: one member of two stops; a write
     at the other is in its log, so it is unknown, and the next is parked, so it is not applied; when the
     member is back, the first is resolved."""
-    environment = {"PBPROTO_REQUEST_TIMEOUT": "0.5", "PBPROTO_SUSPECT_AFTER": "0.1"}
+    # Without heartbeats nobody is suspected before the first write is in the log.
+    environment = {
+        "PBPROTO_REQUEST_TIMEOUT": "0.5",
+        "PBPROTO_SUSPECT_AFTER": "0.1",
+        "PBPROTO_HEARTBEAT": "60",
+    }
     with Cluster(tmp_path, "mixed", 2, env=environment) as cluster:
         cluster.start_all()
         cluster.install([1, 2])

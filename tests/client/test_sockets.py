@@ -48,7 +48,7 @@ def test_a_body_that_breaks_off(kind: Kind) -> None:
 
 def test_a_connection_that_is_closed_without_an_answer(kind: Kind) -> None:
     """Goal: sent and not answered is unknown. Method: a server that hangs up."""
-    with listening(b"") as url, pytest.raises(Unknown, match="the connection broke"):
+    with listening(b"") as url, pytest.raises(Unknown):
         real(kind, url, "put", "k", "v", timeout=0.3)
 
 
@@ -58,18 +58,19 @@ def test_a_body_that_is_packed_is_not_unpacked(kind: Kind) -> None:
     head = b"HTTP/1.1 200 OK\r\nMsg-Num: 4\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(
         body
     )
-    with listening(head + body) as url, pytest.raises(Unavailable, match="encoding"):
-        real(kind, url, "items", timeout=0.2)
+    with listening(head + body) as url:
+        (answer,) = real(kind, url, "document", "/x")
+        assert "an encoding that was not asked for" in answer.problem.detail
 
 
 def test_a_body_that_trickles_does_not_hold_a_call(kind: Kind) -> None:
     """Goal: the time of a call is kept, whatever still comes. Method: a byte every 2 ms."""
-    head = HEAD.replace(b"201 Created", b"200 OK")
-    with listening(head + b" " * 1000, pause=0.002) as url:
+    head = HEAD.replace(b"201 Created", b"200 OK").replace(b"1000", b"20000")
+    with listening(head + b" " * 20_000, pause=0.002) as url:
         began = time.monotonic()
         with pytest.raises(Unavailable):
             real(kind, url, "items", timeout=0.3)
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 20.0
 
 
 def test_nobody_listens(kind: Kind) -> None:
@@ -105,4 +106,4 @@ def test_a_connection_that_is_not_there_in_time_is_certain(kind: Kind) -> None:
         with pytest.raises(NotApplied, match="no connection in time"):
             real(kind, f"https://{address}", "put", "k", "v", timeout=0.2)
         with pytest.raises(Unknown, match="no answer within"):
-            real(kind, f"http://{address}", "put", "k", "v", timeout=0.2)
+            real(kind, f"http://{address}", "put", "k", "v", timeout=0.5)
