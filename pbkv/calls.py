@@ -19,10 +19,11 @@ which waits at a backup, takes the key then. And it holds across calls: who give
 with a call of which this one knows nothing, unless he says that it is the first (``first_use``).
 
 **Once.** All attempts carry one ``Idempotency-Key``, so the store applies one of them and gives its answer to
-all, while it remembers the key: 65,536 keys long. A call must end before that: with more than 65,536 /
-``timeout`` keyed writes a second a repetition may come too late and be a second write. If all nodes were
-restarted between two attempts, the store is another one: the answer, number included, is of that one, which
-holds the write once.
+all, while it remembers the key: 65,536 keys long. The last attempt has to get its place before that, and it
+may wait at a node for as long as that lets requests wait: with more than 65,536 / (``timeout`` + the nodes'
+request timeout) keyed writes a second a repetition may come too late and be a second write. If all nodes
+were restarted between two attempts, the store is another one: the answer, number included, is of that one,
+which holds the write once.
 """
 
 from __future__ import annotations

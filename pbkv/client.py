@@ -65,7 +65,7 @@ class Client:
 
         ``timeout``: seconds for a whole call, all its attempts and pauses together. It also bounds for how
         long a write is repeated, and the store remembers 65,536 idempotency keys: with more than
-        65,536 / ``timeout`` keyed writes a second, make it shorter.
+        65,536 / (``timeout`` + 10) keyed writes a second, 1,638 by default, make it shorter.
         ``attempt_timeout``: seconds for one attempt, until the head of its answer. Longer than the nodes'
         ``--request-timeout`` (10 s): who hangs up earlier trades certain answers for unknown ones.
         ``connect_timeout``: seconds for a connection.
