@@ -130,6 +130,10 @@ FORMS: Mapping[Code, Mapping[str, Form]] = {
         "certain": one_of(0, 1),
         "waited_for": text(r"|[a-z].*"),
     },
+    **dict.fromkeys(
+        (Code.STORE_NEARLY_FULL, Code.STORE_FULL, Code.STORE_HAS_ROOM),
+        {"data_bytes": number, "max_data_bytes": number},
+    ),
     Code.CLOSED: {},
 }
 
