@@ -390,9 +390,9 @@ _MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
 _SINCE: dict[type, dict[str, int]] = {
     Forward: {"trace": 2},
 }
-"""All fields in which the versions differ: the version that brought a field, for each that is not as old as its
-message. Such fields stand at the end, in the order in which they came, and have a default, which is what is
-read where they are left out."""
+"""The fields in which the versions differ: the version that brought a field, for each that is not as old as
+its message. Such fields stand at the end, in the order in which they came, and have a default, which is what
+is read where they are left out."""
 _LATER_VERDICTS = {VerdictCode.STORE_FULL: VerdictCode.NOT_APPLIED}
 """The verdicts that version 2 brought, and what version 1 says: that is as certain, and remembered alike."""
 _OTHER_FORMS: dict[tuple[int, type], tuple[_Field, ...]] = {

@@ -30,8 +30,9 @@ Both limits are constants of the protocol and not settings: replicas with differ
 """
 
 KEY_BYTES = 256
-"""What a key is counted with in the size of the data, besides its own bytes and those of its value: about what
-the objects that hold the two take (``docs/deployment.md``, *Memory*: 360 for a short key with 100 bytes)."""
+"""What a key counts in the size of the data, besides its own bytes and those of its value: about what else it
+takes of a process (``docs/deployment.md``, *Memory*: 360 bytes in all for a short key and 100 bytes). The map
+alone takes half of that; so the size is rather too high than too low."""
 
 CHUNK_ITEMS = 8192
 """Items in a chunk at most: of small ones many more would have room, and each takes its time."""
