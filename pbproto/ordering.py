@@ -82,7 +82,8 @@ def _order(state: State, lead: Lead, write: Parked, out: Out) -> None:
     operation = write.operation
     if operation.idempotency_key and _repeats(state, lead, operation, out):
         return
-    if quota.refuses(state, lead, operation):
+    room = operation.size + quota.EXTRA
+    if room > lead.room_left and quota.refuses(state, lead, operation):
         _turn_away(state, lead, operation.request, VerdictCode.STORE_FULL, out)
         quota.refused(state, lead, out)
         return
@@ -92,6 +93,7 @@ def _order(state: State, lead: Lead, write: Parked, out: Out) -> None:
     position = state.log.append(operation)
     lead.uncommitted[operation.request] = position
     lead.uncommitted_bytes += operation.size
+    lead.room_left -= room
     if operation.idempotency_key:
         lead.claimed[operation.idempotency_key] = (fingerprint(operation), position)
     waiter = _local_waiter(state, operation.request)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from .effects import Code
 from .out import Out
-from .state import Lead, Room, State
+from .state import FOREVER, Lead, Room, State
 from .store import KEY_BYTES
 from .values import OPERATION_BYTES, Operation
 
@@ -43,11 +43,12 @@ def growth(state: State, operation: Operation) -> int:
 
 
 def refuses(state: State, lead: Lead, operation: Operation) -> bool:
-    """Whether a new write is one too many. What does not grow the data is none: there is a way out."""
+    """Whether a new write is one too many. What does not grow the data is none: there is a way out.
+
+    Asked where ``lead.room_left`` is not enough, which is then counted anew: as a rule once in a step.
+    """
     bound = state.config.max_data_bytes
-    if not bound or operation.value is None:
-        return False
-    room = bound - state.store.data_bytes - ahead(lead)
+    room = lead.room_left = bound - state.store.data_bytes - ahead(lead) if bound else FOREVER
     if operation.size + EXTRA <= room:  # as a rule, and then nothing has to be looked up
         return False
     return growth(state, operation) > max(0, room)
@@ -62,6 +63,7 @@ def refused(state: State, lead: Lead, out: Out) -> None:
 
 def look(state: State, lead: Lead, out: Out) -> None:
     """Say it when there begins to be little room, and when there is room again. After each step."""
+    lead.room_left = 0
     if not state.config.max_data_bytes:
         return
     if lead.room is Room.AMPLE:

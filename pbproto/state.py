@@ -222,6 +222,8 @@ class Lead:
     """Per origin the highest low-water mark seen in this ballot."""
     room: Room = Room.AMPLE
     """What was said last of how much more data there may be."""
+    room_left: int = 0
+    """Bytes that certainly have room, within a step; 0 where that has to be found out."""
     superseded: Ballot = NO_BALLOT
     """A higher ballot that a backup said it has promised."""
     verify: int = 0

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from pbproto import Config, Kind, Note, Reject, Result
+from pbproto import Config, Kind, Note, Put, Reject, Result
 from pbproto.config import MILLISECOND
 from pbproto.messages import Forward, Forwarded, Replicated, VerdictCode
 from pbproto.state import Room
@@ -370,3 +370,21 @@ def test_what_is_under_way_is_in_the_words() -> None:
     answer = cluster.asked[token].answer
     assert isinstance(answer, Reject)
     assert answer.detail.endswith(f"it has 0 here, and up to {ENTRY + 100} are under way")
+
+
+def test_many_in_one_step_do_not_pass_the_bound() -> None:
+    """Goal: what is left of the room is not given twice. Method: a batch of ten, where there is room for two;
+    then another one when one of these is gone.
+    """
+    cluster = active(0, 1, max_data_bytes=2 * ENTRY)
+    tokens = cluster.ask_together(0, *(Put(number, b"%d" % number, b"") for number in range(10)))
+    cluster.run()
+    assert [isinstance(cluster.asked[token].answer, Reject) for token in tokens] == [False] * 2 + [True] * 8
+    cluster.delete(0, b"0")
+    cluster.run()
+    tokens = cluster.ask_together(
+        0, *(Put(20 + number, b"abc"[number : number + 1], b"") for number in range(3))
+    )
+    cluster.run()
+    assert [isinstance(cluster.asked[token].answer, Reject) for token in tokens] == [False, True, True]
+    assert cluster.state(0).store.data_bytes == 2 * ENTRY

@@ -20,6 +20,12 @@ QUOTA: tuple[Bug, ...] = (
         ),
     ),
     bug(
+        "room_given_twice",
+        "what got its place has taken of the room that is left in the step",
+        ("ordering.py", "    lead.room_left -= room\n", ""),
+        explored=False,
+    ),
+    bug(
         "size_of_what_was_overwritten",
         "a value that is overwritten counts no more",
         (
@@ -50,7 +56,9 @@ QUOTA: tuple[Bug, ...] = (
             "ordering.py",
             "    if operation.idempotency_key and _repeats(state, lead, operation, out):\n"
             "        return\n"
-            "    if quota.refuses(state, lead, operation):\n",
+            "    room = operation.size + quota.EXTRA\n"
+            "    if room > lead.room_left and quota.refuses(state, lead, operation):\n",
+            "    room = operation.size + quota.EXTRA\n"
             "    full = quota.refuses(state, lead, operation)\n"
             "    if not full and operation.idempotency_key and _repeats(state, lead, operation, out):\n"
             "        return\n"

@@ -234,8 +234,9 @@ def forgotten(seed: int) -> Plan:
 
 
 def full_store() -> Plan:
-    """The store has room for two keys. Clients write three at once, shorter and longer values, make room, and
-    repeat by its key what filled the store; then the next primary has no room either.
+    """The store has room for two keys. Clients write three at once, which are looked at in the step in which
+    the view becomes active; then shorter and longer values; they make room, and repeat by its key what filled
+    the store. The next primary has no room either.
     """
 
     def ask(at: int, node: int, key: str, value: str, name: str = "", client: int = 0) -> Ask:
@@ -247,8 +248,7 @@ def full_store() -> Plan:
     return plan(
         replace(CALM, keys=("a", "b", "c"), config=replace(CALM.config, max_data_bytes=560)),
         view(0, (0, 1, 2)),
-        fault("hold_one_way", 290, 400, 1, 0),
-        *(ask(300, 0, key, f"at once {key}", client=number) for number, key in enumerate("abc", 1)),
+        *(ask(2, 0, key, f"at once {key}", client=number) for number, key in enumerate("abc", 1)),
         *(ask(500 + 10 * number, number, "d", f"full {number}") for number in range(3)),
         gone(600, 0, "a"),
         ask(700, 1, "b", "longer, and no room for more " + "." * 300),
