@@ -6,8 +6,8 @@ A frontend asks ``plan`` what a request is, reads a body of at most ``plan.body_
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from pbproto import (
     CodecError,
@@ -30,6 +30,8 @@ from .budget import SHORT, Budget
 from .listing import to_json
 from .logs import LOGGER, logfmt
 from .node import Answer, Node
+from .origins import SHARED, shared
+from .pages import answer as page
 from .responses import (
     JSON,
     Headers,
@@ -44,7 +46,8 @@ from .responses import (
     too_many,
     too_many_clients,
 )
-from .routes import Plan, Route, plan
+from .routes import Plan, Route, path_of, plan
+from .status_page import of_status, of_view, of_why, since
 
 
 class Api:
@@ -55,18 +58,22 @@ class Api:
         self._settings = node.settings
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
+        self._started = time.monotonic()
 
     @property
     def node_id(self) -> int:
         """The id of the node."""
         return self._node.id
 
-    def plan(self, method: str, target: bytes, headers: Mapping[str, str]) -> Plan | Response:  # noqa: ARG002
+    def plan(self, method: str, target: bytes, headers: Mapping[str, str]) -> Plan | Response:
         """What a request is, before its body is read; or the answer, where nothing more has to be known.
 
         ``headers`` are those of ``wanted.WANTED`` that it has, by lower-case name.
         """
-        return plan(method, target, self._settings)
+        found = plan(method, target, self._settings)
+        if isinstance(found, Response) and path_of(target) in SHARED:
+            return shared(found, method, headers.get("origin"), self._node.told())
+        return found
 
     def start(
         self, request: Plan, headers: Mapping[str, str], body: bytes, done: Callable[[Response], None]
@@ -80,9 +87,11 @@ class Api:
                 make, method = self._operation(request, headers, body), request.method
                 self._node.request(make, lambda answer: done(head(method, self._written_out(answer))))
                 return
-            response = self._now(request, body)
+            response = self._now(request, headers, body)
         except RefusedError as error:
             response = refused(error)
+        if request.route in _SHARED:
+            response = shared(response, request.method, headers.get("origin"), self._node.told())
         done(head(request.method, response))
 
     def _written_out(self, answer: Answer) -> Response:
@@ -136,18 +145,25 @@ class Api:
         """The answer to a body above ``request.body_limit``."""
         return problem(413, "body_too_large", f"the body may have {request.body_limit} bytes")
 
-    def _now(self, request: Plan, body: bytes) -> Response:
+    def _now(self, request: Plan, headers: Mapping[str, str], body: bytes) -> Response:
         if request.route is Route.PING:
             return success(200, {"status": "ok", "id": self._node.id})
         if request.route is Route.READY:
             return self._ready()
         if request.route is Route.PEER:
             return self._mail(body)
+        if request.route is Route.STATUS:
+            sight = self._node.look(since(request.query))
+            return success(200, of_status(sight, self._settings, self._started, None))
+        if request.route is Route.WHY:
+            return success(200, of_why(self._node.why()))
+        if request.route is Route.PAGE:
+            return page(request.path, headers.get("if-none-match"))
         if request.method == "PUT":
             answer = self._node.tell_view(*parse_view(body))
             if isinstance(answer, ViewRefused):
                 raise RefusedError(409, answer.reason.value, answer.detail)
-        return success(200, self._describe())
+        return success(200, of_view(self._node.status()))
 
     def _ready(self) -> Response:
         status = self._node.status()
@@ -168,38 +184,6 @@ class Api:
             raise RefusedError(400, "bad_mail", str(error)) from error
         return Response(200, (("content-type", MEDIA_TYPE),), answers)
 
-    def _describe(self) -> dict[str, Any]:
-        status = self._node.status()
-        synced = status.synced
-        return {
-            "id": status.id,
-            "incarnation": f"{status.incarnation:016x}",
-            "view": [
-                {"address": member.address, "id": member.id}
-                for member in (status.view.members if status.view is not None else ())
-            ],
-            "epoch": status.epoch,
-            "primary": status.primary,
-            "status": status.status,
-            "role": status.role,
-            "reads": status.reads,
-            "waiting_for": [
-                {"id": wait.id, "address": wait.address, "reason": wait.reason} for wait in status.waiting_for
-            ],
-            "blocked": status.blocked or None,
-            "dropped": [{"id": loss.id, "from": loss.first, "to": loss.end} for loss in status.dropped],
-            "synced": None
-            if synced is None
-            else {
-                "epoch": synced.epoch,
-                "attempt": synced.attempt,
-                "primary": synced.primary,
-                "incarnation": f"{synced.incarnation:016x}",
-            },
-            "commit": status.commit,
-            "log_end": status.log_end,
-        }
-
     def _operation(
         self, request: Plan, headers: Mapping[str, str], body: bytes
     ) -> Callable[[int], CoreRequest]:
@@ -215,6 +199,7 @@ class Api:
         return lambda token: Put(token, key, value, name)
 
 
+_SHARED = (Route.STATUS, Route.WHY, Route.VIEW)
 _STATUS = {Kind.CREATED: 201, Kind.UPDATED: 200, Kind.DELETED: 200, Kind.MISSING: 404}
 
 

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import count
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from zlib import crc32
 
 from pbproto import (
@@ -40,8 +40,11 @@ from pbproto import (
     encode,
 )
 from pbproto.events import Request
+from pbproto.inside import Inside
+from pbproto.why import Why
 
 from . import clock, recorder
+from .history import Events, History
 from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
 from .outbox import QUEUE_BYTES, Outboxes, size_of
@@ -49,6 +52,16 @@ from .settings import Settings
 
 Answer = Reply | Reject
 _ANSWER = (Reply, Reject)
+
+
+class Sight(NamedTuple):
+    """What is to be seen of a node at one moment."""
+
+    status: Status
+    inside: Inside
+    events: Events
+    mail: dict[str, int]
+    """Bytes that wait to be carried, by address."""
 
 
 class _Work:
@@ -115,6 +128,8 @@ class Node:
         self._outboxes = Outboxes()
         self._addresses: dict[int, str] = {}
         self._log = NoteLog(settings.id)
+        self.history = History(incarnation)
+        """What has happened at this node; touched under its lock only."""
         self.listings = Listings(settings.max_listings)
         """The long answers of this node to ``GET /data``."""
 
@@ -205,6 +220,26 @@ class Node:
         with self._lock:
             return self._replica.status(self.clock())
 
+    def look(self, since: int = 0) -> Sight:
+        """What this node can say about itself and what goes on in it, with the events after ``since``."""
+        with self._lock:
+            now = self.clock()
+            return Sight(
+                self._replica.status(now),
+                self._replica.look(now),
+                self.history.since(since),
+                self._outboxes.sizes(),
+            )
+
+    def why(self) -> Why:
+        """What the clients of this node wait for."""
+        with self._lock:
+            return self._replica.why(self.clock())
+
+    def told(self) -> View | None:
+        """The told view. Takes no lock: a view never changes."""
+        return self._replica.state.told
+
     def take_mail(self, address: str) -> bytes:
         """The next body to post to ``address``; empty if there is nothing for it."""
         with self._lock:
@@ -250,6 +285,7 @@ class Node:
                 work.finished.append((self._waiters.pop(effect.token), effect))
             elif isinstance(effect, Note):
                 work.notes.append(effect)
+                self.history.add(effect)
             else:
                 work.verdicts.append(effect)
         work.deadline = self._replica.deadline

@@ -257,7 +257,7 @@ def start(settings: Settings, incarnation: int) -> Recorder | None:
     redact = settings.record_redact
     redactor = None if redact == "none" else Redactor(secrets.token_bytes(32), keys=redact == "all")
     about = (
-        ("pbproto", _version()),
+        ("pbproto", version()),
         ("code", code_digest()),
         ("python", platform.python_version()),
         ("started", datetime.now(UTC).isoformat(timespec="milliseconds")),
@@ -274,7 +274,8 @@ def start(settings: Settings, incarnation: int) -> Recorder | None:
     return recorder
 
 
-def _version() -> str:
+def version() -> str:
+    """Which release of the package runs."""
     try:
         return metadata.version("pbproto")
     except metadata.PackageNotFoundError:

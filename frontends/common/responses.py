@@ -79,7 +79,7 @@ def head(method: str, response: Response) -> Response:
     if method != "HEAD":
         return response
     length: Headers = ()
-    if isinstance(response.body, bytes):
+    if isinstance(response.body, bytes) and response.status != 304:
         length = (("content-length", str(len(response.body))),)
     return Response(response.status, (*response.headers, *length), b"")
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from pbproto.values import MAX_KEY_BYTES
 
+from . import pages
 from .responses import RefusedError, Response, head, problem, refused, success
 from .settings import MAX_MAIL_BYTES, Settings
 
@@ -28,6 +29,9 @@ class Route(Enum):
     DATA = "data"
     KEY = "key"
     PEER = "peer"
+    STATUS = "status"
+    WHY = "why"
+    PAGE = "page"
 
 
 class _Resource(NamedTuple):
@@ -49,6 +53,9 @@ _RESOURCES = {
     b"/view": _resource(Route.VIEW, "GET", "HEAD", "OPTIONS", "PUT"),
     b"/data": _resource(Route.DATA, "GET", "HEAD", "OPTIONS"),
     PEER: _resource(Route.PEER, "OPTIONS", "POST"),
+    b"/status": _resource(Route.STATUS, "GET", "HEAD", "OPTIONS"),
+    b"/why": _resource(Route.WHY, "GET", "HEAD", "OPTIONS"),
+    **{path: _resource(Route.PAGE, "GET", "HEAD", "OPTIONS") for path in pages.PATHS},
 }
 _A_KEY = _resource(Route.KEY, "DELETE", "GET", "HEAD", "OPTIONS", "PUT")
 _KEY_PREFIX = b"/data/"
@@ -63,6 +70,10 @@ class Plan(NamedTuple):
     key: bytes = b""
     body_limit: int = 0
     """How many bytes of body to read; more is 413. 0: the body is of no interest."""
+    path: bytes = b""
+    """Of a page."""
+    query: bytes = b""
+    """What stands behind the question mark, still encoded; of ``/status`` only."""
 
     @property
     def waits(self) -> bool:
@@ -82,7 +93,7 @@ def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
 
 
 def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
-    path = _path(target)
+    path = path_of(target)
     resource = _A_KEY if path.startswith(_KEY_PREFIX) else _RESOURCES.get(path)
     if resource is None:
         return problem(404, "no_such_resource", "there is nothing at this path")
@@ -95,7 +106,13 @@ def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
         limit = 0
         if method in ("PUT", "POST"):
             limit = MAX_VIEW_BYTES if route is Route.VIEW else MAX_MAIL_BYTES
-        return Plan(route, method, body_limit=limit)
+        return Plan(
+            route,
+            method,
+            body_limit=limit,
+            path=path if route is Route.PAGE else b"",
+            query=_query(target) if route is Route.STATUS else b"",
+        )
     try:
         key = _key(path[len(_KEY_PREFIX) :])
     except RefusedError as error:
@@ -103,7 +120,11 @@ def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
     return Plan(route, method, key, settings.client_body_limit if method == "PUT" else 0)
 
 
-def _path(target: bytes) -> bytes:
+def _query(target: bytes) -> bytes:
+    return target.partition(b"#")[0].partition(b"?")[2]
+
+
+def path_of(target: bytes) -> bytes:
     """The path of a request target in any of its forms, still percent-encoded."""
     path = target.partition(b"?")[0].partition(b"#")[0]
     if not path.startswith(b"/") and b"://" in path:

@@ -11,6 +11,7 @@ WANTED = frozenset(
         "content-length",
         "expect",
         "idempotency-key",
+        "if-none-match",
         "origin",
         "pbproto-mac",
         "pbproto-nonce",

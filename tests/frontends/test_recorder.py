@@ -814,10 +814,10 @@ def test_the_log_says_what_is_recorded(
 def test_the_version_is_known_where_the_package_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recording names the version that made it: pretend that the package is installed."""
     monkeypatch.setattr("importlib.metadata.version", lambda name: f"{name} 1.2")
-    assert recorder_module._version() == "pbproto 1.2"
+    assert recorder_module.version() == "pbproto 1.2"
 
     def missing(_: str) -> str:
         raise PackageNotFoundError
 
     monkeypatch.setattr("importlib.metadata.version", missing)
-    assert recorder_module._version() == "from its sources"
+    assert recorder_module.version() == "from its sources"
