@@ -20,7 +20,7 @@ _WORDS: Mapping[str, str] = {
     Code.BASE_CHOSEN.value: "ballot {ballot} begins with the log of node {source} up to {end}",
     Code.STARTED_EMPTY.value: "no member held any state: ballot {ballot} starts with an empty store",
     Code.BLOCKED.value: "the view cannot be installed without a new word from outside: {reason}",
-    Code.INSTALLED.value: "holds the state of ballot {ballot} as a {role}",
+    Code.INSTALLED.value: "the view is active: serves in ballot {ballot} as a {role}",
     Code.BECAME_PRIMARY.value: "became the primary in ballot {ballot}, with {backups} backups",
     Code.STOPPED_SERVING.value: "stopped serving: {reason}",
     Code.SUSPECTED.value: "node {backup} is suspected: {reason}. New writes wait for it",
@@ -38,4 +38,10 @@ _WORDS: Mapping[str, str] = {
 
 def words(event: Event) -> str:
     """What happened, in one sentence."""
-    return _WORDS[event.name].format_map(dict(event.fields))
+    fields = {name: _spaced(value) for name, value in event.fields}
+    return _WORDS[event.name].format_map(fields)
+
+
+def _spaced(value: str | int) -> str | int:
+    """Lists have no spaces in the log, where each would have to be quoted."""
+    return value.replace(",", ", ").replace(",  ", ", ") if isinstance(value, str) else value
