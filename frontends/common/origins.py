@@ -53,7 +53,8 @@ def _of_origin(origin: str) -> Place:
     """Host and port of ``http(s)://host[:port]``. Raises ``ValueError`` for any other text."""
     parts = urlsplit(origin)
     port = _PORTS.get(parts.scheme)
-    if port is None or parts.hostname is None or origin != f"{parts.scheme}://{parts.netloc}":
+    alone = origin == f"{parts.scheme}://{parts.netloc}" and "@" not in origin
+    if port is None or parts.hostname is None or not alone:
         raise ValueError(f"{origin!r} is not an origin")
     return _canonical(parts.hostname, parts.port or port)
 
