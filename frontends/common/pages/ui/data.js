@@ -14,7 +14,18 @@ const value = byId("value");
 const outcome = byId("outcome");
 const repeat = byId("repeat");
 
-const pathOf = (name) => `data/${encodeURIComponent(name).replace(/^\.{1,2}$/, (dots) => "%2E".repeat(dots.length))}`;
+const pathOf = (name) => `data/${encodeURIComponent(name)}`;
+
+// In a path these mean "here" and "above", also when they are escaped (URL standard, "double-dot path segment").
+const nameless = () => key.value === "." || key.value === "..";
+
+function usable() {
+  if (!byId("key-form").reportValidity()) return false;
+  if (!nameless()) return true;
+  offer(null);
+  say("bad", "A browser cannot name this key. Use another client for it.");
+  return false;
+}
 
 function say(kind, words, more = "") {
   attribute(outcome, "class", `outcome banner ${kind}`);
@@ -109,15 +120,15 @@ const shortened = (words, most) => {
 function setUpKey() {
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    readKey();
+    if (usable()) readKey();
   });
   byId("write").addEventListener("click", () => {
-    if (!byId("key-form").reportValidity()) return;
+    if (!usable()) return;
     const body = JSON.stringify({ value: value.value });
     change({ method: "PUT", key: key.value, body, name: freshName() });
   });
   byId("delete").addEventListener("click", () => {
-    if (!byId("key-form").reportValidity()) return;
+    if (!usable()) return;
     text(byId("confirm-words"), shortened(key.value, 400));
     byId("confirm").showModal();
   });

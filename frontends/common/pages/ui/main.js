@@ -23,6 +23,8 @@ class Cluster {
     const best = this._best();
     this.status = best;
     this.primary = best?.primary ?? null;
+    // Those who know the newest view. A primary that was replaced and not told suspects everybody for ever.
+    this.current = this.speaking.filter((watched) => sameView(watched.status, best));
     const inView = best?.view ?? [];
     const listed = new Map(inView.map((member) => [member.address, { ...member, inView: true }]));
     for (const member of own.status?.view ?? []) {
@@ -52,6 +54,9 @@ class Cluster {
     return member?.own ? own : others.get(address);
   }
 }
+
+const membersOf = (status) => status.view.map((member) => `${member.id} ${member.address}`).join();
+const sameView = (one, other) => one.epoch === other.epoch && membersOf(one) === membersOf(other);
 
 function changed() {
   watchMembers();
@@ -131,7 +136,7 @@ function judge(cluster) {
   if (status.status === "none") return ["warn", "This node has not been told a view: it serves nobody.", more];
   const size = count(status.view.length, "member", "members");
   const epoch = status.epoch === null ? "The told view" : `The view of epoch ${status.epoch}`;
-  for (const each of cluster.speaking) {
+  for (const each of cluster.current) {
     for (const wait of each.status.waiting_for) more.push(`Node ${each.status.id} waits for node ${wait.id}: ${wait.reason}.`);
   }
   const silent = cluster.members.filter((member) => member.inView && !cluster.watchedAt(member.address)?.speaks);
@@ -140,13 +145,13 @@ function judge(cluster) {
   if (status.view.length === 0) return ["warn", `${epoch} is empty: nobody serves.`, more];
   if (status.status === "outside") return ["warn", `This node is not in ${epoch.toLowerCase()}, of ${size}.`, more];
   if (status.status !== "active") return ["warn", `${epoch}, of ${size}, is being installed.`, more];
-  const suspected = cluster.speaking.flatMap((each) => each.status.backups.filter((backup) => backup.suspected));
+  const suspected = cluster.current.flatMap((each) => each.status.backups.filter((backup) => backup.suspected));
   if (suspected.length) {
     const whom = suspected.map((backup) => `node ${backup.id}`).join(", ");
     const what = status.reads === "lease" ? "writes" : "writes and reads";
     return ["bad", `${epoch} is active, but ${what} wait for ${whom}.`, more];
   }
-  const deserted = cluster.speaking.some((each) => each.status.waiting_for.some((wait) => wait.id === status.primary));
+  const deserted = cluster.current.some((each) => each.status.waiting_for.some((wait) => wait.id === status.primary));
   if (deserted) return ["bad", `${epoch} is active, but its primary, node ${status.primary}, is silent.`, more];
   if (lost.length) {
     more.push(`This browser cannot hear ${lost.map((member) => `node ${member.id}`).join(", ")}; the table says what others know.`);

@@ -49,7 +49,7 @@ const rows = new Keyed(byId("member-rows"), makeRow);
 
 // What the primary, or whoever else can be heard, says of a member.
 function hearsay(id, cluster) {
-  for (const watched of cluster.speaking) {
+  for (const watched of cluster.current) {
     const backup = watched.status.backups.find((each) => each.id === id);
     if (backup) return { from: watched.status.id, backup };
   }
@@ -65,7 +65,7 @@ function knownOf(id, cluster) {
       ? `It owes node ${from} an answer since ${duration(backup.owes_ms)}.`
       : `Node ${from} hears from it.`;
   }
-  for (const watched of cluster.speaking) {
+  for (const watched of cluster.current) {
     const wait = watched.status.waiting_for.find((each) => each.id === id);
     if (wait) return `Node ${watched.status.id} waits for it: ${wait.reason}.`;
     if (watched.status.primary === id && watched.status.heard_ms !== null) {
@@ -74,6 +74,9 @@ function knownOf(id, cluster) {
   }
   return "Nobody who can be heard says anything of it.";
 }
+
+const viewOf = (status) =>
+  status.status === "none" ? "that it was told no view" : `the view of epoch ${status.epoch ?? "?"}`;
 
 const LABELS = { active: "active", installing: "installing", none: "no view", outside: "outside" };
 
@@ -84,7 +87,9 @@ function stateOf(member, watched, cluster) {
     return ["bad", "not heard", `From this browser: ${watched.problem}. ${known}`];
   }
   const status = watched.status;
-  if (!member.inView) return ["wait", "not in the view", LABELS[status.status] ?? status.status];
+  const stale = cluster.current.includes(watched) ? "" : `It knows only ${viewOf(status)}.`;
+  if (!member.inView) return ["wait", "not in the view", stale];
+  if (stale) return ["warn", "not told", stale];
   const whom = status.waiting_for.map((wait) => `node ${wait.id}: ${wait.reason}`).join("; ");
   if (status.blocked) return ["bad", "blocked", status.blocked];
   const found = hearsay(member.id, cluster);
