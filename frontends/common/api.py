@@ -25,8 +25,10 @@ from pbproto import (
 from pbproto.codec import MEDIA_TYPE
 from pbproto.events import Request as CoreRequest
 
+from . import door, proof
 from .bodies import idempotency_key, parse_value, parse_view
 from .budget import SHORT, Budget
+from .door import NOBODY, Caller
 from .listing import to_json
 from .logs import LOGGER, logfmt
 from .node import Answer, Node
@@ -56,6 +58,7 @@ class Api:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._settings = node.settings
+        self._door = door.of(node)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
         self._started = time.monotonic()
@@ -65,12 +68,22 @@ class Api:
         """The id of the node."""
         return self._node.id
 
-    def plan(self, method: str, target: bytes, headers: Mapping[str, str]) -> Plan | Response:
+    @property
+    def guarded(self) -> bool:
+        """Whether it matters who sends a request."""
+        return self._door is not None
+
+    def plan(
+        self, method: str, target: bytes, headers: Mapping[str, str], caller: Caller = NOBODY
+    ) -> Plan | Response:
         """What a request is, before its body is read; or the answer, where nothing more has to be known.
 
-        ``headers`` are those of ``wanted.WANTED`` that it has, by lower-case name.
+        ``headers`` are those of ``wanted.WANTED`` that it has, by lower-case name; ``caller`` is what the
+        connection says about whoever sends it.
         """
         found = plan(method, target, self._settings)
+        if self._door is not None and isinstance(found, Plan):
+            found = self._door.pass_(found, headers, caller)
         if isinstance(found, Response) and path_of(target) in SHARED:
             return shared(found, method, headers.get("origin"), self._node.told())
         return found
@@ -151,7 +164,7 @@ class Api:
         if request.route is Route.READY:
             return self._ready()
         if request.route is Route.PEER:
-            return self._mail(body)
+            return self._mail(request, headers, body)
         if request.route is Route.STATUS:
             sight = self._node.look(since(request.query))
             return success(200, of_status(sight, self._settings, self._started, None))
@@ -175,14 +188,17 @@ class Api:
             detail += f" ({status.blocked or whom})"
         return problem(503, "not_ready", detail)
 
-    def _mail(self, body: bytes) -> Response:
+    def _mail(self, request: Plan, headers: Mapping[str, str], body: bytes) -> Response:
+        if request.secret:
+            proof.check_body(headers, body)
         try:
             answers = self._node.receive(body)
         except VersionError as error:
             raise RefusedError(400, "other_version", str(error)) from error
         except CodecError as error:
             raise RefusedError(400, "bad_mail", str(error)) from error
-        return Response(200, (("content-type", MEDIA_TYPE),), answers)
+        proved = proof.answer(request.secret, headers, answers) if request.secret else ()
+        return Response(200, (("content-type", MEDIA_TYPE), *proved), answers)
 
     def _operation(
         self, request: Plan, headers: Mapping[str, str], body: bytes

@@ -39,11 +39,12 @@ from pbproto import (
     decode,
     encode,
 )
+from pbproto.config import SECOND
 from pbproto.events import Request
 from pbproto.inside import Inside
 from pbproto.why import Why
 
-from . import clock, recorder
+from . import access, clock, recorder, tls
 from .history import Events, History
 from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
@@ -100,6 +101,9 @@ class Node:
     called when a client has arrived and has to bring about a call of ``admit`` soon: whoever arrives until
     then goes on in the same step, and what they write in the same message to each backup. Without it
     whoever brings a client admits it, together with all that arrived while another had the lock.
+
+    Where time, chance and the log are not the machine's, as in virtual time, they are given: ``now`` is a
+    clock in nanoseconds, ``incarnation`` names this life, ``noted`` gets the notes.
     """
 
     def __init__(
@@ -108,11 +112,19 @@ class Node:
         wake_peer: Callable[[str], None],
         wake_timer: Callable[[int | None], None],
         gather: Callable[[], None] | None = None,
+        *,
+        now: Callable[[], int] | None = None,
+        incarnation: int = 0,
+        noted: Callable[[Note], None] | None = None,
     ) -> None:
         self.settings = settings
         self.id = settings.id
-        self.clock = clock.of(settings)
-        incarnation = secrets.randbits(64) or 1
+        self.access = access.of(settings)
+        """Who may do what, or ``None`` where everybody may do everything."""
+        self.tls = tls.of(settings)
+        """How it speaks HTTPS, or ``None`` where it speaks HTTP."""
+        self.clock = now or clock.of(settings)
+        incarnation = incarnation or secrets.randbits(64) or 1
         self._recorder = recorder.start(settings, incarnation)
         if self._recorder is not None:
             recorder.at_exit(self.end_recording)
@@ -127,7 +139,8 @@ class Node:
         self._arrivals: deque[Request] = deque()
         self._outboxes = Outboxes()
         self._addresses: dict[int, str] = {}
-        self._log = NoteLog(settings.id)
+        self._receivers: dict[str, int] = {}
+        self._noted = noted or NoteLog(settings.id).write
         self.history = History(incarnation)
         """What has happened at this node; touched under its lock only."""
         self.listings = Listings(settings.max_listings)
@@ -240,6 +253,10 @@ class Node:
         """The told view. Takes no lock: a view never changes."""
         return self._replica.state.told
 
+    def receiver_at(self, address: str) -> int:
+        """The id of the node that the last mail for this address was meant for."""
+        return self._receivers.get(address, -1)
+
     def take_mail(self, address: str) -> bytes:
         """The next body to post to ``address``; empty if there is nothing for it."""
         with self._lock:
@@ -303,12 +320,13 @@ class Node:
                 # One client's trouble must not cost another its answer.
                 LOGGER.exception("%s", logfmt(self.id, "answer_failed"))
         for note in work.notes:
-            self._log.write(note)
+            self._noted(note)
         self.listings.expire()
 
     def _post(self, effect: Send, mail: dict[str, None]) -> None:
         address = effect.address
         self._addresses[effect.envelope.receiver] = address
+        self._receivers[address] = effect.envelope.receiver
         self._outboxes.put(address, effect.envelope, effect.message)
         mail[address] = None
 
@@ -316,6 +334,24 @@ class Node:
         """A conclusion of the replica is false: no answer of this process can be trusted any more."""
         LOGGER.critical("%s", logfmt(self.id, "broken_invariant", rule=error), exc_info=error)
         os._exit(70)  # EX_SOFTWARE; not sys.exit, which a server would catch and turn into one failed request
+
+
+class Complaints:
+    """What is wrong with the peer at one address, once a minute in the log: mail is sent again and again."""
+
+    EVERY = 60 * SECOND
+
+    def __init__(self, node: Node, address: str) -> None:
+        self._node = node
+        self._address = address
+        self._next = 0
+
+    def unproved(self, status: int) -> None:
+        """It answered, and not as a node that knows the secret does: it was sent nothing, or no more."""
+        now = self._node.clock()
+        if now >= self._next:
+            self._next = now + self.EVERY
+            LOGGER.error("%s", logfmt(self._node.id, "peer_not_proved", address=self._address, status=status))
 
 
 def bad_mail(node: Node, address: str, error: CodecError) -> None:

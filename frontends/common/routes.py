@@ -74,6 +74,8 @@ class Plan(NamedTuple):
     """Of a page."""
     query: bytes = b""
     """What stands behind the question mark, still encoded; of ``/status`` only."""
+    secret: bytes = b""
+    """By which a peer's mail has proved itself, where it has to."""
 
     @property
     def waits(self) -> bool:
