@@ -19,6 +19,7 @@ _FILES = {
         for name, media_type in (
             ("style.css", _CSS),
             ("icon.svg", _SVG),
+            ("cluster.js", _JS),
             ("data.js", _JS),
             ("dom.js", _JS),
             ("events.js", _JS),
@@ -28,6 +29,8 @@ _FILES = {
             ("net.js", _JS),
             ("poll.js", _JS),
             ("rates.js", _JS),
+            ("settings.js", _JS),
+            ("state.js", _JS),
             ("waiting.js", _JS),
         )
     },

@@ -13,10 +13,13 @@ from urllib.parse import quote
 import pytest
 
 from frontends.common import pages, routes
+from frontends.common.api import Api
+from frontends.common.node import Node
 from frontends.common.responses import Response
 from frontends.common.settings import Settings
 from frontends.quart_app import create_app as quart_app
 from frontends.wsgi_app import create_app as wsgi_app
+from pbproto import View
 
 PATHS = [path.decode() for path in pages.PATHS]
 MEMBER = "127.0.0.1:8081"
@@ -214,3 +217,24 @@ def test_nothing_else_is_read_across_origins(ask: Ask, path: str) -> None:
     for method in ("GET", "OPTIONS"):
         got = ask(method, path, origin=f"http://{MEMBER}")
         assert not [name for name in got.headers if name.startswith("access-control-")]
+
+
+@pytest.mark.parametrize("target", [b"/status?since=0", b"/why", b"/view"])
+def test_a_page_of_a_member_learns_that_a_token_is_needed(target: bytes) -> None:
+    """Goal: it can ask for the token, since a browser shows it the 401 and not only a failure. Method: a node
+    with tokens; the page itself is for everybody, and a preflight carries no token."""
+    settings = Settings(id=1, named_tokens=(("read", "r" * 16), ("peer", "p" * 16)))
+    node = Node(settings, wake_peer=lambda _: None, wake_timer=lambda _: None)
+    node.tell_view(View.of([(1, MEMBER)]))
+    mapping, origin = Api(node), {"origin": f"http://{MEMBER}"}
+    refused = mapping.plan("GET", target, origin)
+    assert isinstance(refused, Response)
+    assert (refused.status, dict(refused.headers)["access-control-allow-origin"]) == (401, origin["origin"])
+    assert isinstance(mapping.plan("GET", target, {"authorization": f"Bearer {'r' * 16}"}), routes.Plan)
+    preflight = mapping.plan("OPTIONS", target, origin)
+    assert isinstance(preflight, Response)
+    assert (preflight.status, dict(preflight.headers)["access-control-allow-headers"]) == (
+        200,
+        "authorization",
+    )
+    assert isinstance(mapping.plan("GET", b"/ui", {}), routes.Plan)

@@ -45,7 +45,11 @@ function offer(request) {
   repeat.hidden = request === null;
 }
 
-const DONE = { 200: { PUT: "Updated", DELETE: "Deleted" }, 201: { PUT: "Created" }, 404: { DELETE: "There was no such key" } };
+const DONE = {
+  200: { PUT: "Updated", DELETE: "Deleted" },
+  201: { PUT: "Created" },
+  404: { DELETE: "There was no such key" },
+};
 
 async function change(request) {
   offer(null);
@@ -59,21 +63,37 @@ async function change(request) {
       patience: PATIENCE,
     });
   } catch (error) {
-    say("warn", `Unknown: ${error.message}.`, "It may have taken effect, or may yet. To repeat it is safe: it takes effect once.");
+    say(
+      "warn",
+      `Unknown: ${error.message}.`,
+      "It may have taken effect, or may yet. To repeat it is safe: it takes effect once.",
+    );
     offer(request);
     return;
   }
   const done = DONE[response.status]?.[request.method];
   if (done) {
-    say(response.ok ? "ok" : "warn", `${done}. Msg-Num ${response.headers.get("msg-num")}.`, `Key: ${shortened(request.key, PREVIEW)}`);
+    say(
+      response.ok ? "ok" : "warn",
+      `${done}. Msg-Num ${response.headers.get("msg-num")}.`,
+      `Key: ${shortened(request.key, PREVIEW)}`,
+    );
     return;
   }
   const problem = await problemOf(response);
   if (problem.outcome === "unknown") {
-    say("warn", `Unknown: ${problem.detail}.`, "It may take effect, once. To repeat it is safe: you get the first answer.");
+    say(
+      "warn",
+      `Unknown: ${problem.detail}.`,
+      "It may take effect, once. To repeat it is safe: you get the first answer.",
+    );
     offer(request);
   } else if (problem.outcome === "not_applied" && response.status === 503) {
-    say("warn", `Not applied: ${problem.detail}.`, "It did not take effect and will not, unless it is sent again.");
+    say(
+      "warn",
+      `Not applied: ${problem.detail}.`,
+      "It did not take effect and will not, unless it is sent again.",
+    );
     offer(request);
   } else {
     say("bad", `Refused (${response.status}): ${problem.detail}.`);

@@ -6,13 +6,15 @@ const SVG = "http://www.w3.org/2000/svg";
 
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+    if (value !== null && value !== undefined && value !== false)
+      element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children);
   return element;
 }
 
-export const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
+export const h = (tag, attributes = {}, ...children) =>
+  fill(document.createElement(tag), attributes, children);
 export const svg = (tag, attributes = {}, ...children) =>
   fill(document.createElementNS(SVG, tag), attributes, children);
 
@@ -97,7 +99,8 @@ export function duration(milliseconds) {
 }
 
 // Whole seconds, for what is told each second.
-export const ago = (milliseconds) => duration(Math.max(1, Math.round(milliseconds / 1000)) * 1000).replace(".0", "");
+export const ago = (milliseconds) =>
+  duration(Math.max(1, Math.round(milliseconds / 1000)) * 1000).replace(".0", "");
 
 const NUMBER = new Intl.NumberFormat("en");
 export const number = (value) => (typeof value === "number" ? NUMBER.format(value) : String(value));

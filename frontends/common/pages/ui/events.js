@@ -28,7 +28,10 @@ const views = new Keyed(byId("view-list"), (view) => {
     element,
     update({ ballot, primary, members, time, newest, dropped }) {
       const [epoch, attempt] = ballot.split("@")[0].split(".");
-      text(title, `Epoch ${epoch}${attempt === "0" ? "" : `, installed again (${attempt})`}: node ${primary} leads`);
+      text(
+        title,
+        `Epoch ${epoch}${attempt === "0" ? "" : `, installed again (${attempt})`}: node ${primary} leads`,
+      );
       text(when, clock(time));
       const who = members ? `Members ${members.replaceAll(",", ", ")}.` : "";
       text(words, `${who}${dropped ? ` ${dropped}` : ""}`);
@@ -59,11 +62,16 @@ function viewsOf(events) {
       found.set(ballot, { ballot, primary: ballot.split("@")[1], time: event.time });
     }
   }
-  return [...found.values()].reverse().slice(0, VIEWS).map((view, place) => {
-    const lost = [...(losses.get(view.ballot)?.values() ?? [])].reduce((sum, size) => sum + size, 0);
-    const dropped = lost ? `${count(lost, "operation", "operations")} of another history were lost in this join.` : "";
-    return [view.ballot, { ...view, members: members.get(view.ballot), newest: place === 0, dropped }];
-  });
+  return [...found.values()]
+    .reverse()
+    .slice(0, VIEWS)
+    .map((view, place) => {
+      const lost = [...(losses.get(view.ballot)?.values() ?? [])].reduce((sum, size) => sum + size, 0);
+      const dropped = lost
+        ? `${count(lost, "operation", "operations")} of another history were lost in this join.`
+        : "";
+      return [view.ballot, { ...view, members: members.get(view.ballot), newest: place === 0, dropped }];
+    });
 }
 
 let known = null;
@@ -81,11 +89,18 @@ function tell(events) {
 export function render(cluster) {
   const events = cluster.all.flatMap((watched) => watched.events);
   for (const event of events) event.key ??= `${event.node} ${event.life} ${event.number}`;
-  events.sort((one, other) => (one.time < other.time ? -1 : one.time > other.time ? 1 : one.number - other.number));
+  events.sort((one, other) =>
+    one.time < other.time ? -1 : one.time > other.time ? 1 : one.number - other.number,
+  );
   tell(events);
   const list = viewsOf(events);
   views.update(list);
   byId("views-none").hidden = list.length > 0;
   const wanted = byId("serious").checked ? events.filter((event) => event.level !== "info") : events;
-  rows.update(wanted.slice(-SHOWN).reverse().map((event) => [event.key, event]));
+  rows.update(
+    wanted
+      .slice(-SHOWN)
+      .reverse()
+      .map((event) => [event.key, event]),
+  );
 }

@@ -60,7 +60,8 @@ function knownOf(id, cluster) {
   const found = hearsay(id, cluster);
   if (found) {
     const { from, backup } = found;
-    if (backup.suspected) return `Node ${from} suspects it: ${backup.suspected}, for ${duration(backup.suspected_ms)}.`;
+    if (backup.suspected)
+      return `Node ${from} suspects it: ${backup.suspected}, for ${duration(backup.suspected_ms)}.`;
     return backup.owes_ms !== null && backup.owes_ms > 500
       ? `It owes node ${from} an answer since ${duration(backup.owes_ms)}.`
       : `Node ${from} hears from it.`;
@@ -75,26 +76,42 @@ function knownOf(id, cluster) {
   return "Nobody who can be heard says anything of it.";
 }
 
-const viewOf = (status) =>
-  status.status === "none" ? "that it was told no view" : `the view of epoch ${status.epoch ?? "?"}`;
+function otherView(status) {
+  if (status.status === "none") return "It was told no view since it started.";
+  if (status.epoch !== null) return `It knows only the view of epoch ${status.epoch}.`;
+  const whom = status.waiting_for.map((wait) => `node ${wait.id}: ${wait.reason}`).join("; ");
+  return `It was told another view${whom ? `, and waits for ${whom}` : ""}.`;
+}
 
 const LABELS = { active: "active", installing: "installing", none: "no view", outside: "outside" };
 
 function stateOf(member, watched, cluster) {
-  if (watched === undefined || (watched.status === null && watched.problem === "")) return ["wait", "asking", ""];
+  if (watched === undefined || (watched.status === null && watched.problem === ""))
+    return ["wait", "asking", ""];
+  if (!watched.speaks && !member.inView)
+    return ["wait", "not in the view", `From this browser: ${watched.problem}.`];
   if (!watched.speaks) {
     const known = knownOf(member.id, cluster);
     return ["bad", "not heard", `From this browser: ${watched.problem}. ${known}`];
   }
   const status = watched.status;
-  const stale = cluster.current.includes(watched) ? "" : `It knows only ${viewOf(status)}.`;
+  const stale = cluster.current.includes(watched) ? "" : otherView(status);
   if (!member.inView) return ["wait", "not in the view", stale];
-  if (stale) return ["warn", "not told", stale];
+  if (stale)
+    return [
+      "warn",
+      status.status === "active" ? "not told" : (LABELS[status.status] ?? status.status),
+      stale,
+    ];
   const whom = status.waiting_for.map((wait) => `node ${wait.id}: ${wait.reason}`).join("; ");
   if (status.blocked) return ["bad", "blocked", status.blocked];
   const found = hearsay(member.id, cluster);
   if (found?.backup.suspected) {
-    return ["bad", "suspected", `Node ${found.from} says: ${found.backup.suspected}, for ${duration(found.backup.suspected_ms)}.`];
+    return [
+      "bad",
+      "suspected",
+      `Node ${found.from} says: ${found.backup.suspected}, for ${duration(found.backup.suspected_ms)}.`,
+    ];
   }
   if (status.status !== "active") return ["warn", LABELS[status.status] ?? status.status, whom];
   return whom ? ["warn", "waits", whom] : ["ok", "active", leaseWords(status)];
@@ -102,7 +119,10 @@ function stateOf(member, watched, cluster) {
 
 function leaseWords(status) {
   if (status.reads !== "lease") return "";
-  if (status.lease_ms !== null) return status.lease_ms > 0 ? `Reads alone for ${duration(status.lease_ms)} more.` : "Reads take a round: no lease.";
+  if (status.lease_ms !== null)
+    return status.lease_ms > 0
+      ? `Reads alone for ${duration(status.lease_ms)} more.`
+      : "Reads take a round: no lease.";
   return status.stands_by_ms > 0 ? `Stands by its primary for ${duration(status.stands_by_ms)} more.` : "";
 }
 
@@ -129,7 +149,10 @@ function describe(member, cluster) {
     words,
     applied: status === null ? (found ? `≤ ${number(found.backup.acked)}` : "–") : number(status.commit),
     behind: behind || "–",
-    waiting: current === null ? "–" : number(current.waiting.requests + (current.role === "primary" ? current.waiting.parked : 0)),
+    waiting:
+      current === null
+        ? "–"
+        : number(current.waiting.requests + (current.role === "primary" ? current.waiting.parked : 0)),
     stale: current === null,
     samples: watched?.samples ?? [],
     heard,

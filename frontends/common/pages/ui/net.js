@@ -48,7 +48,9 @@ export const parse = (words) => JSON.parse(words, exact);
 
 // The browser does not say which it was.
 const deaf = (url) =>
-  url.includes("//") ? "it cannot be reached, or takes no questions from pages of this node" : "it cannot be reached";
+  url.includes("//")
+    ? "it cannot be reached, or takes no questions from pages of this node"
+    : "it cannot be reached";
 
 // The response, whatever its status. Throws a Failure where there is none in time.
 export async function send(url, { method = "GET", body, headers = {}, patience = PATIENCE, signal } = {}) {
@@ -87,6 +89,7 @@ export async function read(url, options) {
   } catch {
     throw new Failure(`its answer (${response.status}) cannot be read`);
   }
-  if (!response.ok) throw new Failure(`${response.status}: ${document_?.detail ?? response.statusText}`, document_);
+  if (!response.ok)
+    throw new Failure(`${response.status}: ${document_?.detail ?? response.statusText}`, document_);
   return document_;
 }

@@ -5,6 +5,8 @@ import { Keyed, attribute, byId, bytes, h, number, row, svg, text } from "./dom.
 const WIDTH = 120;
 const HEIGHT = 28;
 const SECONDS = 60;
+// Below it, it is what is sent in a moment.
+const MUCH_MAIL = 65_536;
 
 // The rate between each two samples that follow each other, by what `value` finds in them.
 export function ratesOf(samples, value = (sample) => sample.applied) {
@@ -14,7 +16,8 @@ export function ratesOf(samples, value = (sample) => sample.applied) {
     const after = value(samples[at]);
     const seconds = (samples[at].at - samples[at - 1].at) / 1000;
     // A node that joins another history may count less than before.
-    const rate = before === null || after === null || seconds <= 0 ? 0 : Math.max(0, after - before) / seconds;
+    const rate =
+      before === null || after === null || seconds <= 0 ? 0 : Math.max(0, after - before) / seconds;
     rates.push({ at: samples[at].at, rate });
   }
   return rates;
@@ -28,7 +31,13 @@ export function spark(title, value) {
   const area = svg("polygon", { class: "spark-area" });
   const picture = svg(
     "svg",
-    { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", focusable: "false" },
+    {
+      class: "spark",
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      preserveAspectRatio: "none",
+      role: "img",
+      focusable: "false",
+    },
     svg("line", { class: "spark-base", x1: 0, y1: HEIGHT - 0.5, x2: WIDTH, y2: HEIGHT - 0.5 }),
     area,
     line,
@@ -42,15 +51,26 @@ export function spark(title, value) {
       const now = performance.now();
       const most = Math.max(1, ...rates.map((each) => each.rate));
       const points = rates
-        .map(({ at, rate }) => [WIDTH * (1 - (now - at) / 1000 / SECONDS), HEIGHT - 2 - (rate / most) * (HEIGHT - 4)])
+        .map(({ at, rate }) => [
+          WIDTH * (1 - (now - at) / 1000 / SECONDS),
+          HEIGHT - 2 - (rate / most) * (HEIGHT - 4),
+        ])
         .filter(([x]) => x >= 0);
       const path = points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ");
       attribute(line, "points", path);
       const [first, last] = [points[0], points.at(-1)];
-      attribute(area, "points", first ? `${first[0].toFixed(1)},${HEIGHT} ${path} ${last[0].toFixed(1)},${HEIGHT}` : "");
+      attribute(
+        area,
+        "points",
+        first ? `${first[0].toFixed(1)},${HEIGHT} ${path} ${last[0].toFixed(1)},${HEIGHT}` : "",
+      );
       const current = rates.at(-1)?.rate ?? 0;
       text(words, rates.length && !stale ? rounded(current) : "–");
-      attribute(picture, "aria-label", `${title} in the last minute: now ${rounded(current)}, at most ${rounded(rates.length ? most : 0)}`);
+      attribute(
+        picture,
+        "aria-label",
+        `${title} in the last minute: now ${rounded(current)}, at most ${rounded(rates.length ? most : 0)}`,
+      );
     },
   };
 }
@@ -107,7 +127,12 @@ function rejections(cluster) {
     const before = watched.samples[0]?.totals?.rejected ?? {};
     for (const [reason, total] of Object.entries(now)) {
       if (total === 0) continue;
-      const item = { reason: reason.replaceAll("_", " "), node: watched.status.id, total, recent: total - (before[reason] ?? 0) };
+      const item = {
+        reason: reason.replaceAll("_", " "),
+        node: watched.status.id,
+        total,
+        recent: total - (before[reason] ?? 0),
+      };
       items.push([`${watched.status.id} ${reason}`, item]);
     }
   }
@@ -128,7 +153,10 @@ export function render(cluster) {
     const { id, totals } = watched.status;
     const value = (sample) => requestsIn(sample.totals);
     const words = `${number(requestsIn(totals))} answered, ${number(rejectedIn(totals))} of them turned away`;
-    items.push([`node ${id}`, { title: `Requests per second at node ${id}`, samples: watched.samples, value, words }]);
+    items.push([
+      `node ${id}`,
+      { title: `Requests per second at node ${id}`, samples: watched.samples, value, words },
+    ]);
   }
   tiles.update(items);
   const rejected = rejections(cluster);
@@ -138,10 +166,12 @@ export function render(cluster) {
   text(byId("rejections-none"), counts ? "None since the nodes started." : "These nodes do not count them.");
   byId("rejections-none").hidden = rejected.length > 0;
   const mail = cluster.speaking.flatMap((watched) =>
-    watched.status.mail.map((each) => [
-      `${watched.status.id} ${each.address}`,
-      `${bytes(each.bytes)} at node ${watched.status.id} for ${each.address}`,
-    ]),
+    watched.status.mail
+      .filter((each) => each.bytes >= MUCH_MAIL)
+      .map((each) => [
+        `${watched.status.id} ${each.address}`,
+        `${bytes(each.bytes)} at node ${watched.status.id} for ${each.address}`,
+      ]),
   );
   mailRows.update(mail);
   byId("mail-none").hidden = mail.length > 0;

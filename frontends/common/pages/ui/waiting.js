@@ -1,6 +1,6 @@
 // Requests that wait, at every node that can be heard, and what each waits for.
 
-import { Keyed, byId, count, duration, h, number, row, text } from "./dom.js";
+import { Keyed, byId, duration, h, number, row, text } from "./dom.js";
 
 // What is answered within a moment is no news.
 const LONG = 250;
@@ -27,7 +27,10 @@ const rows = new Keyed(byId("waiting-rows"), () => {
       text(cells[2], `${wait.words[0].toUpperCase()}${wait.words.slice(1)}.`);
       text(cells[3], duration(wait.since_ms));
       text(cells[4], duration(wait.deadline_in_ms));
-      text(cells[5], wait.at_timeout === "unknown" ? "unknown: it may take effect" : "not applied, for certain");
+      text(
+        cells[5],
+        wait.at_timeout === "unknown" ? "unknown: it may take effect" : "not applied, for certain",
+      );
     },
   };
 });
@@ -41,7 +44,6 @@ function summaryOf(watched) {
   const { id } = watched.status;
   const oldest = watched.why?.waiting[0];
   if (oldest && oldest.since_ms >= LONG) return `Node ${id}: ${watched.why.summary}.`;
-  if (oldest) return `Node ${id}: ${count(watched.why.waiting.length + watched.why.left_out, "request is", "requests are")} under way, none for longer than ${LONG} ms.`;
   const others = watched.why?.at_primary;
   if (others && others.parked > 0) return `Node ${id}: ${watched.why.summary}.`;
   return null;
@@ -61,7 +63,10 @@ export function render(cluster) {
     }
   }
   const heard = cluster.speaking.length > 0;
-  const silent = heard ? "Nothing waits at the nodes that can be heard." : "No node can be heard.";
+  const silent = heard
+    ? `Nothing has waited for longer than ${LONG} ms at the nodes that can be heard.`
+    : "No node can be heard.";
+  lines.sort((one, other) => Number(one[0]) - Number(other[0]));
   summaries.update(lines.length ? lines : [["", silent]]);
   waits.sort((one, other) => other.wait.since_ms - one.wait.since_ms);
   more += Math.max(0, waits.length - SHOWN);
