@@ -105,20 +105,31 @@ const mailRows = new Keyed(byId("mail-list"), () => {
   return { element, update: (words) => text(element, words) };
 });
 
-// What a node has counted, under names that this page knows; null where the node does not count.
-export function requestsIn(totals) {
+const OF_CLIENTS = ["put", "get", "delete", "list"];
+
+// How many requests of clients a node has answered, and in how many seconds all in all; null if it does not count.
+function answeredIn(totals) {
   if (!totals) return null;
-  let sum = 0;
-  for (const outcomes of Object.values(totals.requests ?? {})) {
-    for (const times of Object.values(outcomes)) sum += times;
+  const sum = { count: 0, seconds: 0 };
+  for (const operation of OF_CLIENTS) {
+    for (const { count, seconds } of Object.values(totals.requests[operation] ?? {})) {
+      sum.count += count;
+      sum.seconds += seconds;
+    }
   }
   return sum;
 }
 
-const rejectedIn = (totals) => {
-  const counted = Object.values(totals?.rejected ?? {});
-  return totals ? counted.reduce((sum, times) => sum + times, 0) : null;
-};
+// How long requests took on average in the last minute.
+function meanOf(samples) {
+  const before = answeredIn(samples[0]?.totals);
+  const after = answeredIn(samples.at(-1)?.totals);
+  if (!before || !after || after.count <= before.count) return "";
+  const milliseconds = (1000 * (after.seconds - before.seconds)) / (after.count - before.count);
+  return `, ${milliseconds < 10 ? milliseconds.toFixed(1) : number(Math.round(milliseconds))} ms on average`;
+}
+
+const rejectedIn = (totals) => Object.values(totals.rejected).reduce((sum, times) => sum + times, 0);
 
 function rejections(cluster) {
   const items = [];
@@ -151,8 +162,9 @@ export function render(cluster) {
   for (const watched of cluster.speaking) {
     if (!watched.status.totals) continue;
     const { id, totals } = watched.status;
-    const value = (sample) => requestsIn(sample.totals);
-    const words = `${number(requestsIn(totals))} answered, ${number(rejectedIn(totals))} of them turned away`;
+    const value = (sample) => answeredIn(sample.totals)?.count ?? null;
+    const answered = `${number(answeredIn(totals).count)} answered${meanOf(watched.samples)}`;
+    const words = `${answered}; ${number(rejectedIn(totals))} turned away`;
     items.push([
       `node ${id}`,
       { title: `Requests per second at node ${id}`, samples: watched.samples, value, words },
