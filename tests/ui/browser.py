@@ -57,7 +57,7 @@ class Seen:
 def opened(context: BrowserContext, url: str) -> tuple[Page, Seen]:
     """A page at ``url``, and what it says."""
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(30_000)
     seen = Seen(page)
     page.goto(url)
     return page, seen

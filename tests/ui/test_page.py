@@ -28,6 +28,8 @@ pytestmark = [
     pytest.mark.xdist_group("ui"),
 ]
 ENV = {"PBPROTO_SUSPECT_AFTER": "0.4", "PBPROTO_REQUEST_TIMEOUT": "20"}
+PATIENCE = 30_000
+"""Milliseconds: other tests may run beside these."""
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 
 Open = Callable[..., tuple[Page, Seen]]
@@ -46,6 +48,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
     with started() as browser:
         yield browser
 
@@ -117,6 +120,24 @@ def test_a_failover_appears_without_reload(cluster: Cluster, open_page: Open) ->
     cluster.install([1, 2, 3])
     expect(page.locator("#banner-words")).to_contain_text("node 1 leads 3 members.")
     assert page.evaluate("window.mark") == "same"
+
+
+def test_a_page_at_no_members_address_says_where_to_open_it(cluster: Cluster, open_page: Open) -> None:
+    """Goal: who opened the page under another name knows why the others are silent. Method: the same node by
+    another name of the loopback; it hears itself, and offers the members' addresses."""
+    page, seen = open_page(1)
+    port = cluster.node(1).address.rpartition(":")[2]
+    page.goto(f"http://localhost:{port}/ui")
+    hint = page.locator("#origin-hint")
+    expect(hint).to_contain_text(f"localhost:{port} is no member's address")
+    expect(hint.get_by_role("link")).to_have_text([node.address for node in cluster.nodes.values()])
+    expect(row(page, 1)).to_contain_text("active")
+    expect(row(page, 2)).to_contain_text("Node 1 hears from it.")
+    seen.hosts.remove(f"localhost:{port}")
+    seen.errors[:] = [error for error in seen.errors if "blocked by CORS policy" not in error]
+    hint.get_by_role("link").first.click()
+    expect(row(page, 2)).to_contain_text("active")
+    expect(hint).to_be_hidden()
 
 
 def test_a_silent_backup_shows_in_what_waits_for_it(cluster: Cluster, open_page: Open) -> None:

@@ -77,7 +77,6 @@ function knownOf(id, cluster) {
 }
 
 function otherView(status) {
-  if (status.status === "none") return "It was told no view since it started.";
   if (status.epoch !== null) return `It knows only the view of epoch ${status.epoch}.`;
   const whom = status.waiting_for.map((wait) => `node ${wait.id}: ${wait.reason}`).join("; ");
   return `It was told another view${whom ? `, and waits for ${whom}` : ""}.`;
@@ -95,14 +94,10 @@ function stateOf(member, watched, cluster) {
     return ["bad", "not heard", `From this browser: ${watched.problem}. ${known}`];
   }
   const status = watched.status;
+  if (status.status === "none") return ["warn", LABELS.none, "It was told no view since it started."];
   const stale = cluster.current.includes(watched) ? "" : otherView(status);
   if (!member.inView) return ["wait", "not in the view", stale];
-  if (stale)
-    return [
-      "warn",
-      status.status === "active" ? "not told" : (LABELS[status.status] ?? status.status),
-      stale,
-    ];
+  if (stale) return ["warn", status.status === "active" ? "not told" : LABELS[status.status], stale];
   const whom = status.waiting_for.map((wait) => `node ${wait.id}: ${wait.reason}`).join("; ");
   if (status.blocked) return ["bad", "blocked", status.blocked];
   const found = hearsay(member.id, cluster);
@@ -113,7 +108,7 @@ function stateOf(member, watched, cluster) {
       `Node ${found.from} says: ${found.backup.suspected}, for ${duration(found.backup.suspected_ms)}.`,
     ];
   }
-  if (status.status !== "active") return ["warn", LABELS[status.status] ?? status.status, whom];
+  if (status.status !== "active") return ["warn", LABELS[status.status], whom];
   return whom ? ["warn", "waits", whom] : ["ok", "active", leaseWords(status)];
 }
 

@@ -1,7 +1,7 @@
 // Requests to nodes: with the token of this tab, with an end, and with errors that say what was the matter.
 
 const TOKEN = "pbproto-token";
-const PATIENCE = 3000;
+const PATIENCE = 2000;
 
 // A page may be shown where storage is forbidden: then the token lives as long as the page.
 let token = "";

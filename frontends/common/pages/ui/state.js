@@ -19,7 +19,12 @@ function judge(cluster) {
   if (status.view.length === 0) return ["warn", `${view} is empty: nobody serves.`, more];
   if (status.status === "outside")
     return ["warn", `This node is not in ${view.toLowerCase()}, of ${size}.`, more];
-  if (status.status !== "active") return ["warn", `${view}, of ${size}, is being installed.`, more];
+  if (status.status !== "active") {
+    const meanwhile = cluster.current.some((each) => each.status.ready)
+      ? "; requests are answered meanwhile"
+      : "";
+    return ["warn", `${view}, of ${size}, is being installed${meanwhile}.`, more];
+  }
   const hold = holdsUp(cluster);
   if (hold) return ["bad", `${view} is active, but ${hold}.`, more];
   return [more.length ? "warn" : "ok", `${view} is active: node ${status.primary} leads ${size}.`, more];
@@ -82,19 +87,18 @@ function drawBanner(cluster) {
   if (kind !== "wait") announce(words);
 }
 
-// Members tell their state to pages of members. Who has opened one under another name hears this node alone.
+const doors = new Keyed(byId("origin-doors"), (address) => {
+  const element = h("li", {}, h("a", { href: `${location.protocol}//${address}/ui` }, address));
+  return { element, update() {} };
+});
+
+// Members tell their state to pages of members. A page that was opened at another name hears its own node alone.
 function drawHint({ own, others }) {
-  const hint = byId("origin-hint");
   const addresses = (own.status?.view ?? []).map((member) => member.address);
-  const deaf = [...others.values()].some((watched) => watched.problem && watched.status === null);
-  hint.hidden = addresses.length === 0 || addresses.includes(location.host) || !deaf;
-  if (hint.hidden) return;
-  const where = addresses.slice(0, 3).join(" or ");
-  text(
-    hint,
-    `Members answer pages of members only. This page was opened at ${location.host}, which is no member's address: ` +
-      `open it at ${where}.`,
-  );
+  const deaf = [...others.values()].some((watched) => watched.problem);
+  byId("origin-hint").hidden = addresses.length === 0 || addresses.includes(location.host) || !deaf;
+  text(byId("origin-here"), location.host);
+  doors.update(addresses.map((address) => [address, address]));
 }
 
 const losses = new Keyed(byId("loss-list"), () => {
