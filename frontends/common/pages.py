@@ -23,6 +23,7 @@ _FILES = {
             ("data.js", _JS),
             ("dom.js", _JS),
             ("events.js", _JS),
+            ("find.js", _JS),
             ("listing.js", _JS),
             ("main.js", _JS),
             ("members.js", _JS),

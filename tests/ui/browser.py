@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -18,6 +18,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+"""A key, or a value, that would run a script if it were taken for markup."""
 
 
 def program() -> str | None:
@@ -61,3 +63,7 @@ def opened(context: BrowserContext, url: str) -> tuple[Page, Seen]:
     seen = Seen(page)
     page.goto(url)
     return page, seen
+
+
+Open = Callable[..., tuple[Page, Seen]]
+"""Opens the page at the node with this id: ``open_page`` of the tests."""

@@ -1,75 +1,23 @@
-"""The page at ``/ui`` in Chromium, against a real cluster of both frontends.
-
-All tests share the cluster and the browser. Each leaves the view {1, 2, 3} active, and each page of each test
-must have made no error, and asked nobody but members.
-"""
+"""What the page at ``/ui`` shows of a cluster, in Chromium, against a real one of both frontends."""
 
 from __future__ import annotations
 
-import json
 import re
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page, Route, expect
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from tests.live.harness import Cluster, wait_until
 
-from playwright.sync_api import Browser, Page, Route, expect  # noqa: E402
-
-from tests.live.harness import Cluster, wait_until  # noqa: E402
-
-from .browser import Seen, opened, program, started  # noqa: E402
-from .looking import faults, pale, tab_to, too_wide  # noqa: E402
+from .browser import HOSTILE, Open, program
+from .looking import faults, pale, too_wide
 
 pytestmark = [
     pytest.mark.skipif(program() is None, reason="no Chromium on the PATH"),
     pytest.mark.xdist_group("ui"),
 ]
-ENV = {"PBPROTO_SUSPECT_AFTER": "0.4", "PBPROTO_REQUEST_TIMEOUT": "20"}
-PATIENCE = 30_000
-"""Milliseconds: other tests may run beside these."""
-HOSTILE = "<img src=x onerror=window.hacked=1>"
-
-Open = Callable[..., tuple[Page, Seen]]
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Nodes 1 and 3 run Quart, node 2 runs Flask."""
-    with Cluster(tmp_path_factory.mktemp("ui"), "mixed", env=ENV) as cluster:
-        cluster.start_all()
-        cluster.install([1, 2, 3])
-        yield cluster
-        cluster.end_faults()
-        cluster.assert_none_died()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE)
-    with started() as browser:
-        yield browser
-
-
-@pytest.fixture
-def open_page(cluster: Cluster, browser: Browser) -> Iterator[Open]:
-    """Opens the page at a node, in a context of its own; afterwards looks at its errors and whom it asked."""
-    made: list[tuple[Any, Seen]] = []
-
-    def open_at(node: int, width: int = 1200, **options: Any) -> tuple[Page, Seen]:
-        viewport: Any = {"width": width, "height": 800}
-        context = browser.new_context(viewport=viewport, reduced_motion="reduce", **options)
-        page, seen = opened(context, f"{cluster.node(node).url}/ui")
-        made.append((context, seen))
-        return page, seen
-
-    yield open_at
-    for context, seen in made:
-        context.close()
-        assert seen.errors == []
-        assert seen.hosts <= {node.address for node in cluster.nodes.values()}
 
 
 def banner(page: Page, words: str) -> None:
@@ -181,127 +129,6 @@ def test_a_silent_backup_shows_in_what_waits_for_it(cluster: Cluster, open_page:
     expect(deaf.locator("#heard")).to_contain_text("Live")
     assert "secret" not in page.content()
     assert page.evaluate("window.hacked") is None
-
-
-def test_keys_are_written_read_and_deleted_by_the_keyboard_alone(cluster: Cluster, open_page: Open) -> None:
-    """Goal: no mouse is needed, and the focus is always seen. Method: Tab, typing and Enter; every outcome
-    has its number; what was done is looked for in the store. A key that no browser can
-    name is refused, and nothing else is asked for in its place."""
-    page, _ = open_page(2)
-    outcome = page.locator("#outcome")
-    tab_to(page, "key")
-    page.keyboard.type("../a b/€?#%2F")
-    tab_to(page, "value")
-    page.keyboard.type("by hand")
-    tab_to(page, "write")
-    page.keyboard.press("Enter")
-    expect(outcome).to_contain_text(re.compile(r"Created\. Msg-Num \d+\."))
-    assert cluster.node(1).get("../a b/€?#%2F").json() == {"value": "by hand"}
-    cluster.node(3).put("../a b/€?#%2F", "by another")
-    tab_to(page, "read")
-    page.keyboard.press("Space")
-    expect(page.locator("#value")).to_have_value("by another")
-    expect(outcome).to_contain_text(re.compile(r"Read\. Msg-Num \d+"))
-    tab_to(page, "delete")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog", name="Delete this key?")).to_contain_text("../a b/€?#%2F")
-    page.keyboard.press("Enter")  # the focus is where nothing is lost
-    expect(page.locator("#confirm")).to_be_hidden()
-    assert cluster.node(1).get("../a b/€?#%2F").status_code == 200
-    page.keyboard.press("Enter")
-    tab_to(page, "confirm-yes")
-    page.keyboard.press("Enter")
-    expect(outcome).to_contain_text(re.compile(r"Deleted\. Msg-Num \d+\."))
-    assert cluster.node(1).get("../a b/€?#%2F").status_code == 404
-    page.locator("#key").fill("..")
-    page.locator("#write").click()
-    expect(outcome).to_contain_text("A browser cannot name this key")
-
-
-def test_what_is_found_is_text_whatever_it_is(cluster: Cluster, open_page: Open) -> None:
-    """Goal: keys and values can do nothing. Method: list, open and read an element that would run a script;
-    see that there is no image, and that nothing ran."""
-    cluster.node(1).put(HOSTILE, f"</td>{HOSTILE}")
-    page, _ = open_page(1)
-    page.locator("#find").fill("<img")
-    page.locator("#find").press("Enter")
-    entry = page.get_by_role("row").filter(has=page.get_by_role("button", name=HOSTILE, exact=True))
-    expect(entry).to_contain_text(f"</td>{HOSTILE}")
-    entry.get_by_role("button").click()
-    expect(page.locator("#key")).to_have_value(HOSTILE)
-    page.get_by_role("button", name="Read", exact=True).click()
-    expect(page.locator("#outcome")).to_contain_text("Read.")
-    assert page.locator("img").count() == 0
-    assert page.evaluate("window.hacked") is None
-
-
-def test_an_unknown_write_is_repeated_under_the_same_name(cluster: Cluster, open_page: Open) -> None:
-    """Goal: "repeat safely" is safe. Method: the first attempt reaches the node and its answer is lost, the
-    second is answered with 504; all three carry one Idempotency-Key, and another write another one."""
-    page, _ = open_page(1)
-    names: list[str] = []
-
-    def lossy(route: Route) -> None:
-        names.append(route.request.headers["idempotency-key"])
-        if len(names) == 1:
-            route.fetch()
-            route.abort()
-        elif len(names) == 2:
-            body = '{"detail": "it took too long", "outcome": "unknown"}'
-            route.fulfill(status=504, body=body, content_type="application/problem+json")
-        else:
-            route.continue_()
-
-    page.route("**/data/**", lossy)
-    page.locator("#key").fill("once")
-    page.locator("#value").fill("v")
-    page.locator("#write").click()
-    for words in ("Unknown: it cannot be reached", "Unknown: it took too long"):
-        expect(page.locator("#outcome")).to_contain_text(words)
-        page.get_by_role("button", name="Repeat safely").click()
-    expect(page.locator("#outcome")).to_contain_text("Created.")
-    expect(page.locator("#repeat")).to_be_hidden()
-    page.locator("#write").click()
-    expect(page.locator("#outcome")).to_contain_text("Updated.")
-    assert names[0] == names[1] == names[2] != names[3]
-    assert cluster.node(1).get("once").json() == {"value": "v"}
-
-
-def test_a_huge_store_is_not_loaded_unasked(cluster: Cluster, open_page: Open) -> None:
-    """Goal: a listing of any size is bounded, and what was not looked at is said. Method: six values of a
-    megabyte; find in the beginning of the listing, then have the rest loaded."""
-    for number in range(6):
-        cluster.node(1).put(f"large-{number}", f"{number}" + "€" * (2**20 // 3))
-    page, _ = open_page(1)
-    keys = len(cluster.node(1).data().json())
-    expect(page.locator("#banner-words")).to_contain_text("leads")
-    page.locator("#find").fill("large-")
-    page.locator("#find-go").click()
-    words = page.locator("#find-status")
-    part = re.compile(rf"[345] keys found\. Only the first \d+ of {keys} keys were looked at")
-    expect(words).to_contain_text(part)
-    page.get_by_role("button", name="Load up to 32 MiB").click()
-    expect(words).to_have_text("6 keys found.")
-    expect(page.locator("#found").get_by_role("row")).to_have_count(6)
-    expect(page.locator("#more-bytes")).to_be_hidden()
-    for number in range(6):
-        cluster.node(1).delete(f"large-{number}")
-
-
-def test_many_keys_are_shown_a_hundred_at_a_time(open_page: Open) -> None:
-    """Goal: a long list does not stop the browser. Method: a listing of 1,050 keys in the node's place."""
-    page, _ = open_page(1)
-    items = {f"key-{number:04}": f'"\\{number}€' for number in range(1050)}
-    listing = json.dumps(items, separators=(",", ":"))
-    page.route("**/data", lambda route: route.fulfill(body=listing, content_type="application/json"))
-    page.locator("#find-go").click()
-    expect(page.locator("#find-status")).to_have_text("1,050 keys found, the first 100 are shown.")
-    page.get_by_role("button", name="Show more").click()
-    expect(page.locator("#found").get_by_role("row")).to_have_count(200)
-    expect(page.locator("#found").get_by_role("row").last).to_have_text('key-0199"\\199€')
-    page.locator("#find").fill("key-1")
-    page.locator("#find-go").click()
-    expect(page.locator("#find-status")).to_have_text("50 keys found.")
 
 
 def test_a_token_is_asked_for_and_kept_in_the_tab_only(open_page: Open) -> None:

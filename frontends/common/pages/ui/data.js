@@ -1,11 +1,9 @@
-// Find, read, write and delete keys at the node that served this page.
+// Read, write and delete keys at the node that served this page.
 
-import { Keyed, attribute, byId, bytes, count, h, number, text } from "./dom.js";
-import { Failure, parse, send } from "./net.js";
-import { beginning, pairsOf } from "./listing.js";
+import { attribute, byId, bytes, h, shortened, text } from "./dom.js";
+import * as find from "./find.js";
+import { parse, problemOf, send } from "./net.js";
 
-const FIRST_BYTES = 4 * 2 ** 20;
-const PAGE = 100;
 const PREVIEW = 160;
 const PATIENCE = 30_000;
 
@@ -16,8 +14,24 @@ const repeat = byId("repeat");
 
 const pathOf = (name) => `data/${encodeURIComponent(name)}`;
 
+// A text field changes line ends. What was put there and not edited since is used as it was.
+const exact = new Map();
+
+function show(field, words) {
+  field.value = words;
+  exact.set(field, { shown: field.value, words });
+}
+
+function wordsOf(field) {
+  const known = exact.get(field);
+  return known?.shown === field.value ? known.words : field.value;
+}
+
+const CHANGED = "A text field cannot hold all of its line ends: they are kept as long as you do not edit it.";
+const changedBy = (field) => (wordsOf(field) === field.value ? "" : CHANGED);
+
 // In a path these mean "here" and "above", also when they are escaped (URL standard, "double-dot path segment").
-const nameless = () => key.value === "." || key.value === "..";
+const nameless = () => wordsOf(key) === "." || wordsOf(key) === "..";
 
 function usable() {
   if (!byId("key-form").reportValidity()) return false;
@@ -100,30 +114,22 @@ async function change(request) {
   }
 }
 
-async function problemOf(response) {
-  try {
-    const problem = parse(await response.text());
-    return { ...problem, detail: problem.detail ?? response.statusText };
-  } catch {
-    return { detail: "the answer cannot be read" };
-  }
-}
-
 async function readKey() {
   offer(null);
   say("wait", "Reading …");
   let response;
   try {
-    response = await send(pathOf(key.value), { patience: PATIENCE });
+    response = await send(pathOf(wordsOf(key)), { patience: PATIENCE });
   } catch (error) {
     say("warn", `No answer: ${error.message}.`);
     return;
   }
   const position = response.headers.get("msg-num");
   if (response.ok) {
-    value.value = parse(await response.text()).value;
-    const size = new TextEncoder().encode(value.value).length;
-    say("ok", `Read. Msg-Num ${position}: the value as of that many writes.`, bytes(size));
+    const words = parse(await response.text()).value;
+    show(value, words);
+    const size = bytes(new TextEncoder().encode(words).length);
+    say("ok", `Read. Msg-Num ${position}: the value as of that many writes.`, `${size}. ${changedBy(value)}`);
   } else if (response.status === 404) {
     say("warn", `There is no such key. Msg-Num ${position}.`);
   } else {
@@ -132,11 +138,6 @@ async function readKey() {
   }
 }
 
-const shortened = (words, most) => {
-  const points = Array.from(words.slice(0, 2 * most));
-  return points.length > most ? `${points.slice(0, most).join("")}…` : words;
-};
-
 function setUpKey() {
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -144,103 +145,30 @@ function setUpKey() {
   });
   byId("write").addEventListener("click", () => {
     if (!usable()) return;
-    const body = JSON.stringify({ value: value.value });
-    change({ method: "PUT", key: key.value, body, name: freshName() });
+    const body = JSON.stringify({ value: wordsOf(value) });
+    change({ method: "PUT", key: wordsOf(key), body, name: freshName() });
   });
   byId("delete").addEventListener("click", () => {
     if (!usable()) return;
-    text(byId("confirm-words"), shortened(key.value, 400));
+    text(byId("confirm-words"), shortened(wordsOf(key), 400));
     byId("confirm").showModal();
   });
   byId("confirm-no").addEventListener("click", () => byId("confirm").close());
   byId("confirm-yes").addEventListener("click", () => {
     byId("confirm").close();
-    change({ method: "DELETE", key: key.value, name: freshName() });
+    change({ method: "DELETE", key: wordsOf(key), name: freshName() });
   });
   repeat.addEventListener("click", () => {
     if (again !== null) change(again);
   });
 }
 
-// The listing.
-
-const found = new Keyed(byId("found"), () => {
-  const open = h("button", { type: "button", class: "link" });
-  const preview = h("td", { role: "cell" });
-  const element = h("tr", { role: "row" }, h("th", { role: "rowheader", scope: "row" }, open), preview);
-  let item = null;
-  open.addEventListener("click", () => {
-    [key.value, value.value] = item;
+export function setUp(keys) {
+  setUpKey();
+  find.setUp(keys, (pair) => {
+    show(key, pair[0]);
+    show(value, pair[1]);
     say("ok", "As it was listed. Read it to see whether it has changed since.");
     key.focus();
-  });
-  return {
-    element,
-    update(pair) {
-      item = pair;
-      text(open, shortened(pair[0], PREVIEW));
-      text(preview, shortened(pair[1], PREVIEW));
-    },
-  };
-});
-
-const search = { pairs: [], shown: PAGE, limit: FIRST_BYTES, size: 0, whole: true };
-let searching = null;
-let keysInAll = () => null;
-
-function matches() {
-  const wanted = byId("find").value;
-  return search.pairs.filter(([name]) => name.includes(wanted));
-}
-
-function showFound() {
-  const all = matches();
-  const part = all.slice(0, search.shown);
-  found.update(part.map((pair) => [pair[0], pair]));
-  byId("find-box").hidden = part.length === 0;
-  byId("more-rows").hidden = all.length <= part.length;
-  byId("more-bytes").hidden = search.whole;
-  const shown = part.length < all.length ? `, the first ${number(part.length)} are shown` : "";
-  let words = `${count(all.length, "key", "keys")} found${shown}.`;
-  if (!search.whole) {
-    const keys = keysInAll();
-    const of = keys === null ? "" : ` of ${number(keys)}`;
-    words += ` Only the first ${number(search.pairs.length)}${of} keys were looked at (${bytes(search.size)}).`;
-    text(byId("more-bytes"), `Load up to ${bytes(search.limit * 8)}`);
-  }
-  text(byId("find-status"), words);
-}
-
-async function load() {
-  searching?.abort();
-  const abort = (searching = new AbortController());
-  text(byId("find-status"), "Loading …");
-  try {
-    const response = await send("data", { patience: PATIENCE, signal: abort.signal });
-    if (!response.ok) throw new Failure((await problemOf(response)).detail);
-    const { words, size, whole } = await beginning(response, search.limit);
-    Object.assign(search, { pairs: pairsOf(words), size, whole });
-    search.pairs.sort((one, other) => (one[0] < other[0] ? -1 : 1));
-    showFound();
-  } catch (error) {
-    if (!abort.signal.aborted) text(byId("find-status"), `Not loaded: ${error.message}.`);
-  }
-}
-
-export function setUp(keys) {
-  keysInAll = keys;
-  setUpKey();
-  byId("find-form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    Object.assign(search, { shown: PAGE, limit: FIRST_BYTES });
-    load();
-  });
-  byId("more-rows").addEventListener("click", () => {
-    search.shown += PAGE;
-    showFound();
-  });
-  byId("more-bytes").addEventListener("click", () => {
-    search.limit *= 8;
-    load();
   });
 }

@@ -125,6 +125,12 @@ export function clock(iso) {
 
 export const count = (n, one, many) => `${number(n)} ${n === 1 ? one : many}`;
 
+// Cut between characters, never within one.
+export const shortened = (words, most) => {
+  const points = Array.from(words.slice(0, 2 * most));
+  return points.length > most ? `${points.slice(0, most).join("")}…` : words;
+};
+
 let said = "";
 let saidAt = -Infinity;
 

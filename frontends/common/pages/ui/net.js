@@ -93,3 +93,13 @@ export async function read(url, options) {
     throw new Failure(`${response.status}: ${document_?.detail ?? response.statusText}`, document_);
   return document_;
 }
+
+// What a node says of a request that it did not carry out.
+export async function problemOf(response) {
+  try {
+    const problem = parse(await response.text());
+    return { ...problem, detail: problem.detail ?? response.statusText };
+  } catch {
+    return { detail: "the answer cannot be read" };
+  }
+}

@@ -28,7 +28,7 @@ export class Watched {
   start() {
     if (this._running) return;
     this._running = true;
-    this._round();
+    if (!this._asking) this._round(); // else the round that is under way goes on
   }
 
   stop() {
