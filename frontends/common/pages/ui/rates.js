@@ -157,7 +157,7 @@ export function render(cluster) {
   if (counted) {
     const { id, commit, keys } = counted.status;
     const words = `Applied at node ${id}: ${number(commit)}; keys: ${number(keys)}`;
-    items.push(["writes", { title: "Writes per second", samples: counted.samples, words }]);
+    items.push(["writes", { title: "Writes/s", samples: counted.samples, words }]);
   }
   for (const watched of cluster.speaking) {
     if (!watched.status.totals) continue;
@@ -167,7 +167,7 @@ export function render(cluster) {
     const words = `${answered}; ${number(rejectedIn(totals))} turned away`;
     items.push([
       `node ${id}`,
-      { title: `Requests per second at node ${id}`, samples: watched.samples, value, words },
+      { title: `Requests/s, node ${id}`, samples: watched.samples, value, words },
     ]);
   }
   tiles.update(items);
