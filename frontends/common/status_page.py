@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pbproto import Status
+from pbproto import Status, __version__
 from pbproto.config import MILLISECOND
 from pbproto.inside import Inside
 from pbproto.values import Ballot, View
@@ -16,7 +16,6 @@ from pbproto.why import Wait, Why
 
 from .history import Events
 from .node import Sight
-from .recorder import version
 from .responses import RefusedError
 from .settings import Settings
 from .told import words
@@ -103,7 +102,7 @@ def of_status(
         **of_view(status),
         "now": stamp(time.time()),
         "uptime_s": round(time.monotonic() - started, 3),
-        "version": version(),
+        "version": __version__,
         "ready": status.ready,
         "promised": _ballot(status.promised),
         "keys": status.keys,
