@@ -48,7 +48,7 @@ FREE = (Route.PING, Route.READY, Route.PAGE)
 _READING: Mapping[Route, frozenset[Role]] = {
     Route.VIEW: _LOOK,
     Route.STATUS: _LOOK,
-    Route.WHY: _LOOK,
+    Route.WHY: _DATA,  # it shows keys
     Route.DATA: _DATA,
     Route.KEY: _DATA,
 }

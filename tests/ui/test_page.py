@@ -167,6 +167,25 @@ def test_a_token_is_asked_for_and_kept_in_the_tab_only(open_page: Open) -> None:
     assert page.evaluate("Object.values(sessionStorage)") == []
 
 
+def test_a_token_that_shows_no_keys_shows_the_rest(cluster: Cluster, open_page: Open) -> None:
+    """Goal: whoever may see how a node is, and no data, is told so and sees the rest. Method: /why is
+    answered by 403 in the node's place, while a write waits for a stopped backup."""
+    page, _ = open_page(1)
+    body = '{"status": 403, "detail": "this takes a token of the role read or write"}'
+    page.route("**/why", lambda route: route.fulfill(status=403, body=body))
+    expect(row(page, 3)).to_contain_text("active")
+    cluster.node(3).pause()
+    writer = threading.Thread(target=cluster.node(1).put, args=("k", "v"))
+    try:
+        writer.start()
+        expect(page.locator("#waiting-summary")).to_contain_text("this token does not show which")
+        expect(page.locator("#heard")).to_contain_text("Live")
+        expect(page.locator("#token-form")).to_be_hidden()
+    finally:
+        cluster.node(3).resume()
+        writer.join()
+
+
 def test_colours_can_be_read_light_and_dark_wide_and_narrow(open_page: Open) -> None:
     """Goal: contrast of level AA in both schemes, by the system's wish and by the switch, and nothing to
     scroll sideways on a small telephone. Method: computed colours, and the width of the page."""

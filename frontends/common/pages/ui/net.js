@@ -53,7 +53,10 @@ const deaf = (url) =>
     : "it cannot be reached";
 
 // The response, whatever its status. Throws a Failure where there is none in time.
-export async function send(url, { method = "GET", body, headers = {}, patience = PATIENCE, signal } = {}) {
+export async function send(
+  url,
+  { method = "GET", body, headers = {}, patience = PATIENCE, signal, quiet = false } = {},
+) {
   const ends = [AbortSignal.timeout(patience)];
   if (signal) ends.push(signal);
   const all = { ...headers };
@@ -76,7 +79,7 @@ export async function send(url, { method = "GET", body, headers = {}, patience =
     const slow = error.name === "TimeoutError" || error.name === "AbortError";
     throw new Failure(slow ? `no answer within ${Math.round(patience / 1000)} s` : deaf(url));
   }
-  if (response.status === 401 || response.status === 403) whenAsked(response.status);
+  if (response.status === 401 || (response.status === 403 && !quiet)) whenAsked(response.status);
   return response;
 }
 

@@ -13,6 +13,7 @@ export class Watched {
     this.base = base;
     this.status = null;
     this.why = null;
+    this.hidden = false; // whether what waits is shown to others only
     this.events = [];
     this.samples = [];
     this.heardAt = null;
@@ -79,8 +80,20 @@ export class Watched {
     }
     this._take(status);
     const waiting = status.waiting;
-    if (waiting.requests + waiting.parked + waiting.uncommitted > 0) this.why = await read(`${this.base}why`);
+    this.hidden = false;
+    if (waiting.requests + waiting.parked + waiting.uncommitted > 0) await this._askWhy();
     else this.why = null;
+  }
+
+  async _askWhy() {
+    try {
+      this.why = await read(`${this.base}why`, { quiet: true });
+    } catch (error) {
+      // A token that is good for how the node is need not be good for keys.
+      if (error.answer?.status !== 403) throw error;
+      this.why = null;
+      this.hidden = true;
+    }
   }
 
   _take(status) {

@@ -165,10 +165,7 @@ export function render(cluster) {
     const value = (sample) => answeredIn(sample.totals)?.count ?? null;
     const answered = `${number(answeredIn(totals).count)} answered${meanOf(watched.samples)}`;
     const words = `${answered}; ${number(rejectedIn(totals))} turned away`;
-    items.push([
-      `node ${id}`,
-      { title: `Requests/s, node ${id}`, samples: watched.samples, value, words },
-    ]);
+    items.push([`node ${id}`, { title: `Requests/s, node ${id}`, samples: watched.samples, value, words }]);
   }
   tiles.update(items);
   const rejected = rejections(cluster);

@@ -42,6 +42,8 @@ const summaries = new Keyed(byId("waiting-summary"), () => {
 
 function summaryOf(watched) {
   const { id } = watched.status;
+  if (watched.hidden)
+    return `Node ${id}: ${number(watched.status.waiting.requests)} under way; this token does not show which.`;
   const oldest = watched.why?.waiting[0];
   if (oldest && oldest.since_ms >= LONG) return `Node ${id}: ${watched.why.summary}.`;
   const others = watched.why?.at_primary;
