@@ -7,6 +7,7 @@ A frontend asks ``plan`` what a request is, reads a body of at most ``plan.body_
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Any
 
 from pbproto import (
@@ -42,9 +43,10 @@ from .responses import (
     rejection,
     success,
     too_many,
+    too_many_bytes,
     too_many_clients,
 )
-from .routes import Plan, Route, plan
+from .routes import Plan, Route, operation_of, plan
 
 
 class Api:
@@ -53,6 +55,7 @@ class Api:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._settings = node.settings
+        self.meters = node.meters
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
 
@@ -61,12 +64,15 @@ class Api:
         """The id of the node."""
         return self._node.id
 
-    def plan(self, method: str, target: bytes, headers: Mapping[str, str]) -> Plan | Response:  # noqa: ARG002
+    def plan(self, method: str, target: bytes, headers: Mapping[str, str]) -> Plan | Response:
         """What a request is, before its body is read; or the answer, where nothing more has to be known.
 
         ``headers`` are those of ``wanted.WANTED`` that it has, by lower-case name.
         """
-        return plan(method, target, self._settings)
+        found = plan(method, target, self._settings)
+        if isinstance(found, Response):
+            return self._answered(operation_of(method, target), headers, found, perf_counter())
+        return found
 
     def start(
         self, request: Plan, headers: Mapping[str, str], body: bytes, done: Callable[[Response], None]
@@ -75,15 +81,44 @@ class Api:
 
         ``headers`` are looked up by lower-case name. ``done`` may be called from any thread.
         """
+        started = perf_counter()
         try:
             if request.waits:
-                make, method = self._operation(request, headers, body), request.method
-                self._node.request(make, lambda answer: done(head(method, self._written_out(answer))))
+                self._node.request(
+                    self._operation(request, headers, body),
+                    lambda answer: done(self._end(request, headers, self._written_out(answer), started)),
+                )
                 return
             response = self._now(request, body)
         except RefusedError as error:
             response = refused(error)
-        done(head(request.method, response))
+        done(self._end(request, headers, response, started))
+
+    def refuse(self, request: Plan, headers: Mapping[str, str], response: Response) -> Response:
+        """The answer of a frontend that did not ``start`` a request; every request is counted once."""
+        return self._end(request, headers, response, perf_counter())
+
+    def unplanned(self, headers: Mapping[str, str], response: Response) -> Response:
+        """The answer of a frontend to a request that never had a plan."""
+        return self._answered("other", headers, response, perf_counter())
+
+    def failed(self, headers: Mapping[str, str]) -> Response:
+        """The answer to a request at which our own code failed; to be called by the exception's handler."""
+        LOGGER.exception("%s", logfmt(self._node.id, "request_failed"))
+        return self.unplanned(headers, internal_error())
+
+    def _end(self, request: Plan, headers: Mapping[str, str], response: Response, started: float) -> Response:
+        return head(request.method, self._answered(request.operation, headers, response, started))
+
+    def _answered(
+        self,
+        operation: str,
+        headers: Mapping[str, str],  # noqa: ARG002
+        response: Response,
+        started: float,
+    ) -> Response:
+        self.meters.count(operation, response.status, response.reason, perf_counter() - started)
+        return response
 
     def _written_out(self, answer: Answer) -> Response:
         try:
@@ -118,8 +153,8 @@ class Api:
         try:
             self._operation(request, headers, body)
         except RefusedError as error:
-            return head(request.method, refused(error))
-        return head(request.method, too_many_clients())
+            return self.refuse(request, headers, refused(error))
+        return self.refuse(request, headers, too_many_clients())
 
     def has_room(self, size: int) -> bool:
         """Whether a client's body of ``size`` bytes is worth reading: there would be room for it in the node.
@@ -131,6 +166,11 @@ class Api:
             return True
         # Escapes make a body longer than its value, and the longest value finds room in a node that is idle.
         return self._node.has_room(min(size, self._settings.max_value_bytes) + self.bodies.held)
+
+    def withhold(self, response: Response) -> Response:  # noqa: ARG002
+        """What a client gets in place of a long answer, counted already, that finds no room on its way."""
+        self.meters.withheld()
+        return too_many_bytes()
 
     def too_large(self, request: Plan) -> Response:
         """The answer to a body above ``request.body_limit``."""

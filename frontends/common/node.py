@@ -40,10 +40,12 @@ from pbproto import (
     encode,
 )
 from pbproto.events import Request
+from pbproto.messages import Forward
 
 from . import clock, recorder
 from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
+from .meters import Meters
 from .outbox import QUEUE_BYTES, Outboxes, size_of
 from .settings import Settings
 
@@ -115,6 +117,7 @@ class Node:
         self._outboxes = Outboxes()
         self._addresses: dict[int, str] = {}
         self._log = NoteLog(settings.id)
+        self.meters = Meters()
         self.listings = Listings(settings.max_listings)
         """The long answers of this node to ``GET /data``."""
 
@@ -242,6 +245,8 @@ class Node:
             self._recorder.step(event, now, effects, self._replica.state)
         for effect in effects:
             if isinstance(effect, Send):
+                if type(effect.message) is Forward:
+                    self.meters.forwarded()
                 if work.fits is not None and work.fits(effect.envelope):
                     work.answer(effect.envelope, effect.message)
                 elif effect.address:
@@ -267,6 +272,7 @@ class Node:
                 # One client's trouble must not cost another its answer.
                 LOGGER.exception("%s", logfmt(self.id, "answer_failed"))
         for note in work.notes:
+            self.meters.note(note)
             self._log.write(note)
         self.listings.expire()
 

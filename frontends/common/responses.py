@@ -20,6 +20,8 @@ class Response(NamedTuple):
     status: int
     headers: Headers
     body: bytes | Stream
+    reason: str = ""
+    """Of a problem, the machine's word for it."""
 
 
 class RefusedError(Exception):
@@ -45,7 +47,8 @@ def problem(status: int, reason: str, detail: str, headers: Headers = (), outcom
         document["outcome"] = outcome
     if status in (503, 504):
         headers = (*headers, ("retry-after", RETRY_AFTER))
-    return Response(status, (("content-type", "application/problem+json"), *headers), to_json(document))
+    headers = (("content-type", "application/problem+json"), *headers)
+    return Response(status, headers, to_json(document), reason)
 
 
 def refused(error: RefusedError) -> Response:
@@ -81,7 +84,7 @@ def head(method: str, response: Response) -> Response:
     length: Headers = ()
     if isinstance(response.body, bytes):
         length = (("content-length", str(len(response.body))),)
-    return Response(response.status, (*response.headers, *length), b"")
+    return response._replace(headers=(*response.headers, *length), body=b"")
 
 
 def rejection(answer: Reject) -> Response:

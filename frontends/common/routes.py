@@ -52,6 +52,8 @@ _RESOURCES = {
 }
 _A_KEY = _resource(Route.KEY, "DELETE", "GET", "HEAD", "OPTIONS", "PUT")
 _KEY_PREFIX = b"/data/"
+_ON_KEYS = {"PUT": "put", "GET": "get", "HEAD": "get", "DELETE": "delete"}
+_COUNTED = {Route.DATA: "list", Route.VIEW: "view", Route.PEER: "peer"}
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -65,6 +67,13 @@ class Plan(NamedTuple):
     """How many bytes of body to read; more is 413. 0: the body is of no interest."""
 
     @property
+    def operation(self) -> str:
+        """What it is counted as."""
+        if self.route is Route.KEY:
+            return _ON_KEYS[self.method]
+        return "peer" if self.route is Route.PEER else _COUNTED.get(self.route, "other")
+
+    @property
     def waits(self) -> bool:
         """Whether the answer may take as long as the request timeout."""
         return self.route is Route.KEY or self.route is Route.DATA
@@ -73,6 +82,15 @@ class Plan(NamedTuple):
 def is_lean(target: bytes) -> bool:
     """Whether a request with this raw target needs no web framework: nearly all requests do not."""
     return target.startswith(_KEY_PREFIX) or target == PEER
+
+
+def operation_of(method: str, target: bytes) -> str:
+    """What a request is counted as that did not get as far as a plan."""
+    path = _path(target)
+    if path.startswith(_KEY_PREFIX):
+        return _ON_KEYS.get(method, "other")
+    resource = _RESOURCES.get(path)
+    return "other" if resource is None else _COUNTED.get(resource.route, "other")
 
 
 def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:

@@ -14,7 +14,6 @@ from typing import Any
 
 from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import Share
-from frontends.common.logs import LOGGER, logfmt
 
 BODY_TIMEOUT = 60.0
 """Seconds that a body may take; what Quart is set to as well."""
@@ -58,13 +57,12 @@ class Lean:
         except _GoneError:
             return
         except Exception:
-            LOGGER.exception("%s", logfmt(mapping.node_id, "request_failed"))
-            response = responses.internal_error()
+            response = mapping.failed(wanted.of_pairs(scope["headers"]))
         share = Share(mapping.bodies)
         try:
             # Mail is not counted: it is what the clients wait for.
             if scope["raw_path"] != routes.PEER and not share.need(length_of(response)):
-                response = responses.too_many_bytes()
+                response = mapping.withhold(response)
             if not body.coming or body.ended:
                 await _send(send, response)
             else:
@@ -130,7 +128,7 @@ async def _answer(mapping: api.Api, scope: Scope, body: _Body) -> responses.Resp
         body.coming = "expect" not in headers
         refusal = await _take_in(mapping, plan, headers, body, done)
         if refusal is not None:
-            return refusal
+            return mapping.refuse(plan, headers, refusal)
     else:
         mapping.start(plan, headers, b"", done)
     return await answer

@@ -34,17 +34,12 @@ class Answering:
         self._seats = threading.BoundedSemaphore(settings.threads - reserved)
         self._readers = threading.BoundedSemaphore(reserved // 2)
 
-    @property
-    def node_id(self) -> int:
-        """The id of the node."""
-        return self._api.node_id
-
     def respond(self, environ: Environ) -> responses.Response:
         """The answer to the request of ``environ``."""
+        headers = wanted.of_environ(environ)
         if os.getpid() != self._pid:
             detail = "this worker is a forked copy of a node (preloading?); one process is one node"
-            return responses.problem(503, "forked_copy", detail)
-        headers = wanted.of_environ(environ)
+            return self._api.unplanned(headers, responses.problem(503, "forked_copy", detail))
         plan = self._api.plan(environ["REQUEST_METHOD"], target_of(environ), headers)
         if isinstance(plan, responses.Response):
             return plan
@@ -62,7 +57,15 @@ class Answering:
                 return self._serve(plan, environ, headers, self._api.overloaded)
             finally:
                 self._readers.release()
-        return responses.head(plan.method, responses.too_many_clients())
+        return self._api.refuse(plan, headers, responses.too_many_clients())
+
+    def unplanned(self, environ: Environ, response: responses.Response) -> responses.Response:
+        """What the framework answers by itself to the request of ``environ``."""
+        return self._api.unplanned(wanted.of_environ(environ), response)
+
+    def failed(self, environ: Environ) -> responses.Response:
+        """The answer where ``respond`` raised; to be called by the exception's handler."""
+        return self._api.failed(wanted.of_environ(environ))
 
     def _serve(
         self, plan: routes.Plan, environ: Environ, headers: dict[str, str], answer: Answer
@@ -71,7 +74,7 @@ class Answering:
         try:
             body = self._body(share, plan, environ) if plan.body_limit else b""
             if isinstance(body, responses.Response):
-                return body
+                return self._api.refuse(plan, headers, body)
             return answer(plan, headers, body)
         finally:
             share.end()

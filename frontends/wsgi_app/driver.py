@@ -7,6 +7,7 @@ import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from time import perf_counter
 
 from frontends.common.logs import LOGGER, logfmt
 from frontends.common.node import Node, bad_mail
@@ -86,7 +87,9 @@ class Driver:
 
     def _exchange(self, carrier: _Carrier) -> None:
         while mail := self.node.take_mail(carrier.address):
+            posted = perf_counter()
             answers = carrier.post(mail)
+            self.node.meters.mail(carrier.address, perf_counter() - posted, answered=bool(answers))
             if answers:
                 try:
                     self.node.receive_answers(answers)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from frontends.common.budget import SHORT
+from frontends.common.meters import Meters
 from frontends.common.node import Answer
 from frontends.common.settings import Settings
 from pbproto import Kind, Put, Reply, Result, Value, Written
@@ -24,6 +25,7 @@ class Node:
         self.asked: list[tuple[Any, Callable[[Answer], None]]] = []
         self.value = b"value"
         self.waits = False
+        self.meters = Meters()
         self.full = False
 
     def has_room(self, size: int) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from frontends.common import api, bodies, responses, routes
 from frontends.common.listing import Listings
+from frontends.common.meters import Meters
 from frontends.common.node import Answer, Node
 from frontends.common.settings import Settings
 from pbproto import Listing, Reason, Reject, Reply, Value, View
@@ -188,6 +189,7 @@ class FakeNode:
         self.id = 1
         self.requests: list[object] = []
         self.listings = Listings(1)
+        self.meters = Meters()
         self._answer = answer
 
     def request(self, make: Callable[[int], object], done: Callable[[Answer], None]) -> None:

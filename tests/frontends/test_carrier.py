@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from frontends.common.meters import Meters
 from frontends.common.settings import Settings
 from frontends.quart_app import carrier
 from frontends.quart_app.carrier import Carrier
@@ -27,6 +28,7 @@ class Node:
         self.heard = asyncio.Event()
         self.asked_for = 0
         self.wrong: Exception | None = None
+        self.meters = Meters()
 
     def take_mail(self, _: str) -> bytes:
         self.asked_for += 1
