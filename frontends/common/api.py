@@ -30,6 +30,7 @@ from .bodies import idempotency_key, parse_value, parse_view
 from .budget import SHORT, Budget
 from .listing import to_json
 from .logs import LOGGER, logfmt
+from .metrics import Exposition
 from .node import Answer, Node
 from .responses import (
     JSON,
@@ -56,6 +57,7 @@ class Api:
         self._node = node
         self._settings = node.settings
         self.meters = node.meters
+        self._exposition = Exposition(node)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
 
@@ -89,7 +91,10 @@ class Api:
                     lambda answer: done(self._end(request, headers, self._written_out(answer), started)),
                 )
                 return
-            response = self._now(request, body)
+            if request.route is Route.METRICS:
+                response = self._metrics(headers.get("accept", ""))
+            else:
+                response = self._now(request, body)
         except RefusedError as error:
             response = refused(error)
         done(self._end(request, headers, response, started))
@@ -198,6 +203,10 @@ class Api:
         if status.blocked or whom:
             detail += f" ({status.blocked or whom})"
         return problem(503, "not_ready", detail)
+
+    def _metrics(self, accept: str) -> Response:
+        body, media_type = self._exposition.render(accept)
+        return Response(200, (("content-type", media_type),), body)
 
     def _mail(self, body: bytes) -> Response:
         try:

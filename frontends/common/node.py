@@ -21,6 +21,7 @@ from pbproto import (
     CodecError,
     Envelope,
     Event,
+    Gauges,
     Message,
     Note,
     Receive,
@@ -207,6 +208,16 @@ class Node:
         """What this node can say about itself."""
         with self._lock:
             return self._replica.status(self.clock())
+
+    def gauges(self) -> Gauges:
+        """The figures of this node as of now."""
+        with self._lock:
+            return self._replica.gauges(self.clock())
+
+    def queued(self) -> dict[str, int]:
+        """Bytes that wait to be carried, by address."""
+        with self._lock:
+            return self._outboxes.sizes()
 
     def take_mail(self, address: str) -> bytes:
         """The next body to post to ``address``; empty if there is nothing for it."""

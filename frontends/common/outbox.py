@@ -110,6 +110,10 @@ class Outboxes:
         """In all; a node has few peers."""
         return sum([box.bytes for box in self._boxes.values()])
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes by address."""
+        return {address: box.bytes for address, box in self._boxes.items()}
+
     def put(self, address: str, envelope: Envelope, message: Message) -> None:
         """The newest for this address."""
         box = self._boxes.get(address)

@@ -28,6 +28,7 @@ class Route(Enum):
     DATA = "data"
     KEY = "key"
     PEER = "peer"
+    METRICS = "metrics"
 
 
 class _Resource(NamedTuple):
@@ -47,6 +48,7 @@ _RESOURCES = {
     b"/ping": _resource(Route.PING, "GET", "HEAD", "OPTIONS"),
     b"/ready": _resource(Route.READY, "GET", "HEAD", "OPTIONS"),
     b"/view": _resource(Route.VIEW, "GET", "HEAD", "OPTIONS", "PUT"),
+    b"/metrics": _resource(Route.METRICS, "GET", "HEAD", "OPTIONS"),
     b"/data": _resource(Route.DATA, "GET", "HEAD", "OPTIONS"),
     PEER: _resource(Route.PEER, "OPTIONS", "POST"),
 }
