@@ -28,8 +28,8 @@ from pbproto.events import Request as CoreRequest
 
 from .bodies import idempotency_key, parse_value, parse_view
 from .budget import SHORT, Budget
+from .ledger import Ledger
 from .listing import to_json
-from .logs import LOGGER, logfmt
 from .metrics import Exposition
 from .node import Answer, Node
 from .responses import (
@@ -47,7 +47,7 @@ from .responses import (
     too_many_bytes,
     too_many_clients,
 )
-from .routes import Plan, Route, operation_of, plan
+from .routes import Plan, Route, plan, refused_plan
 
 
 class Api:
@@ -58,6 +58,7 @@ class Api:
         self._settings = node.settings
         self.meters = node.meters
         self._exposition = Exposition(node)
+        self._ledger = Ledger(node.settings, node.meters)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
 
@@ -73,7 +74,7 @@ class Api:
         """
         found = plan(method, target, self._settings)
         if isinstance(found, Response):
-            return self._answered(operation_of(method, target), headers, found, perf_counter())
+            return self.unplanned(method, target, headers, found)
         return found
 
     def start(
@@ -88,7 +89,7 @@ class Api:
             if request.waits:
                 self._node.request(
                     self._operation(request, headers, body),
-                    lambda answer: done(self._end(request, headers, self._written_out(answer), started)),
+                    lambda answer: done(self._answered(request, headers, answer, started)),
                 )
                 return
             if request.route is Route.METRICS:
@@ -103,35 +104,32 @@ class Api:
         """The answer of a frontend that did not ``start`` a request; every request is counted once."""
         return self._end(request, headers, response, perf_counter())
 
-    def unplanned(self, headers: Mapping[str, str], response: Response) -> Response:
+    def unplanned(
+        self, method: str, target: bytes, headers: Mapping[str, str], response: Response
+    ) -> Response:
         """The answer of a frontend to a request that never had a plan."""
-        return self._answered("other", headers, response, perf_counter())
+        return self._ledger.end(refused_plan(method, target), headers, response, perf_counter())
 
-    def failed(self, headers: Mapping[str, str]) -> Response:
+    def failed(self, method: str, target: bytes, headers: Mapping[str, str]) -> Response:
         """The answer to a request at which our own code failed; to be called by the exception's handler."""
-        LOGGER.exception("%s", logfmt(self._node.id, "request_failed"))
-        return self.unplanned(headers, internal_error())
+        named = self._ledger.named(headers)
+        self._ledger.failure("request_failed", named)
+        return self.unplanned(method, target, named, internal_error())
 
     def _end(self, request: Plan, headers: Mapping[str, str], response: Response, started: float) -> Response:
-        return head(request.method, self._answered(request.operation, headers, response, started))
+        return head(request.method, self._ledger.end(request, headers, response, started))
 
     def _answered(
-        self,
-        operation: str,
-        headers: Mapping[str, str],  # noqa: ARG002
-        response: Response,
-        started: float,
+        self, request: Plan, headers: Mapping[str, str], answer: Answer, started: float
     ) -> Response:
-        self.meters.count(operation, response.status, response.reason, perf_counter() - started)
-        return response
-
-    def _written_out(self, answer: Answer) -> Response:
         try:
-            return self._answer(answer)
+            response = self._answer(answer)
         except Exception:
             # Whatever went wrong here, a client that got no answer at all would wait for ever.
-            LOGGER.exception("%s", logfmt(self._node.id, "answer_failed"))
-            return internal_error()
+            headers = self._ledger.named(headers)
+            self._ledger.failure("answer_failed", headers)
+            response = internal_error()
+        return self._end(request, headers, response, started)
 
     def _answer(self, answer: Answer) -> Response:
         if isinstance(answer, Reject):
@@ -172,10 +170,9 @@ class Api:
         # Escapes make a body longer than its value, and the longest value finds room in a node that is idle.
         return self._node.has_room(min(size, self._settings.max_value_bytes) + self.bodies.held)
 
-    def withhold(self, response: Response) -> Response:  # noqa: ARG002
+    def withhold(self, response: Response) -> Response:
         """What a client gets in place of a long answer, counted already, that finds no room on its way."""
-        self.meters.withheld()
-        return too_many_bytes()
+        return self._ledger.withheld(response, too_many_bytes())
 
     def too_large(self, request: Plan) -> Response:
         """The answer to a body above ``request.body_limit``."""

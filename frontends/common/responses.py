@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pbproto import Reason, Reject
 
 from .listing import Stream, to_json
+from .request_ids import HEADER as REQUEST_ID
 
 RETRY_AFTER = "1"
 
@@ -70,6 +71,14 @@ def framework_error(status: int | None, description: str | None) -> Response:
 
 JSON = ("content-type", "application/json")
 _NOTHING = to_json({})
+
+
+def with_request_id(response: Response, request_id: str) -> Response:
+    """The same with the id of its request: in a header, and in the problem document of a 5xx."""
+    body = response.body
+    if response.status >= 500 and isinstance(body, bytes) and body.endswith(b"}"):
+        body = b'%b,"request_id":%b}' % (body[:-1], to_json(request_id))
+    return response._replace(headers=(*response.headers, (REQUEST_ID, request_id)), body=body)
 
 
 def success(status: int, document: object, headers: Headers = ()) -> Response:

@@ -29,6 +29,8 @@ class Route(Enum):
     KEY = "key"
     PEER = "peer"
     METRICS = "metrics"
+    NOTHING = "nothing"
+    """There is nothing at its path."""
 
 
 class _Resource(NamedTuple):
@@ -52,6 +54,8 @@ _RESOURCES = {
     b"/data": _resource(Route.DATA, "GET", "HEAD", "OPTIONS"),
     PEER: _resource(Route.PEER, "OPTIONS", "POST"),
 }
+_TEMPLATES = {resource.route: path.decode() for path, resource in _RESOURCES.items()}
+_TEMPLATES[Route.KEY] = "/data/{key}"
 _A_KEY = _resource(Route.KEY, "DELETE", "GET", "HEAD", "OPTIONS", "PUT")
 _KEY_PREFIX = b"/data/"
 _ON_KEYS = {"PUT": "put", "GET": "get", "HEAD": "get", "DELETE": "delete"}
@@ -72,8 +76,13 @@ class Plan(NamedTuple):
     def operation(self) -> str:
         """What it is counted as."""
         if self.route is Route.KEY:
-            return _ON_KEYS[self.method]
+            return _ON_KEYS.get(self.method, "other")
         return "peer" if self.route is Route.PEER else _COUNTED.get(self.route, "other")
+
+    @property
+    def template(self) -> str:
+        """Its path with the key left out, for logs and traces; empty for a path at which there is nothing."""
+        return _TEMPLATES.get(self.route, "")
 
     @property
     def waits(self) -> bool:
@@ -86,13 +95,13 @@ def is_lean(target: bytes) -> bool:
     return target.startswith(_KEY_PREFIX) or target == PEER
 
 
-def operation_of(method: str, target: bytes) -> str:
-    """What a request is counted as that did not get as far as a plan."""
+def refused_plan(method: str, target: bytes) -> Plan:
+    """What a request was about that is not carried out: to be counted and logged by, and for nothing else."""
     path = _path(target)
     if path.startswith(_KEY_PREFIX):
-        return _ON_KEYS.get(method, "other")
+        return Plan(Route.KEY, method)
     resource = _RESOURCES.get(path)
-    return "other" if resource is None else _COUNTED.get(resource.route, "other")
+    return Plan(Route.NOTHING if resource is None else resource.route, method)
 
 
 def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:

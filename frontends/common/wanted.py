@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 WANTED = frozenset(
@@ -28,9 +28,19 @@ _WAITRESS = {name.upper().replace("-", "_"): name for name in WANTED}
 _ENVIRON = {f"HTTP_{name}": wanted for name, wanted in _WAITRESS.items()}
 
 
-def of_pairs(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """From pairs with lower-case names, as ASGI has them. Of a header that comes twice the last counts."""
-    return {_BYTES[name]: value.decode("latin-1") for name, value in pairs if name in _BYTES}
+def of_pairs(pairs: Collection[tuple[bytes, bytes]]) -> dict[str, str]:
+    """From pairs with lower-case names, as ASGI has them. Of a header that comes twice the last counts.
+
+    But for those of a trace, which are joined: a second ``traceparent`` makes both invalid, and a
+    ``tracestate`` may come in several lines.
+    """
+    found = {_BYTES[name]: value.decode("latin-1") for name, value in pairs if name in _BYTES}
+    if "traceparent" in found:
+        for joined in ("traceparent", "tracestate"):
+            values = [value.decode("latin-1") for name, value in pairs if name == joined.encode()]
+            if len(values) > 1:
+                found[joined] = ",".join(values)
+    return found
 
 
 def of_waitress(headers: Mapping[str, str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ def main() -> None:
     settings = parse_arguments(PROGRAM, list(SERVERS))
     listener = listen(settings, PROGRAM)
     check_or_exit(settings, PROGRAM)
-    logs.set_up(settings.id, settings.log_level)
+    logs.set_up(settings)
     run(create_app(settings, scope=f"bound to {settings.bind}"), listener, settings)
 
 

@@ -75,7 +75,7 @@ class _Frontend:
     async def _handle(self) -> QuartResponse:
         if self._api is None:
             raise RuntimeError("the server does not run the application's lifespan")
-        headers = wanted.of_pairs(request.scope["headers"])
+        headers = wanted.of_pairs(list(request.scope["headers"]))
         plan = self._api.plan(request.method, _target(request.scope), headers)
         if isinstance(plan, responses.Response):
             return _convert(plan)
@@ -124,8 +124,10 @@ class _Frontend:
         return _convert(self._unplanned(responses.internal_error()))
 
     def _unplanned(self, response: responses.Response) -> responses.Response:
-        headers = wanted.of_pairs(request.scope["headers"])
-        return response if self._api is None else self._api.unplanned(headers, response)
+        if self._api is None:
+            return response
+        headers = wanted.of_pairs(list(request.scope["headers"]))
+        return self._api.unplanned(request.method, _target(request.scope), headers, response)
 
 
 def _limited(settings: Settings) -> type[QuartRequest]:

@@ -57,7 +57,8 @@ class Lean:
         except _GoneError:
             return
         except Exception:
-            response = mapping.failed(wanted.of_pairs(scope["headers"]))
+            headers = wanted.of_pairs(scope["headers"])
+            response = mapping.failed(scope["method"], scope["raw_path"], headers)
         share = Share(mapping.bodies)
         try:
             # Mail is not counted: it is what the clients wait for.

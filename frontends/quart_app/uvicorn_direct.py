@@ -118,7 +118,10 @@ class DirectProtocol(BoundedProtocol):
         try:
             self._begin(self._api, cycle, b"".join(pieces))
         except Exception:
-            self._respond(cycle, self._api.failed(wanted.of_pairs(self.headers)))
+            self._respond(cycle, self._failed(self._api))
+
+    def _failed(self, mapping: api.Api) -> responses.Response:
+        return mapping.failed(self.parser.get_method().decode(), self.url, wanted.of_pairs(self.headers))
 
     def _begin(self, mapping: api.Api, cycle: _Cycle, body: bytes) -> None:
         headers = wanted.of_pairs(self.headers)

@@ -36,10 +36,10 @@ class Answering:
 
     def respond(self, environ: Environ) -> responses.Response:
         """The answer to the request of ``environ``."""
-        headers = wanted.of_environ(environ)
         if os.getpid() != self._pid:
             detail = "this worker is a forked copy of a node (preloading?); one process is one node"
-            return self._api.unplanned(headers, responses.problem(503, "forked_copy", detail))
+            return self.unplanned(environ, responses.problem(503, "forked_copy", detail))
+        headers = wanted.of_environ(environ)
         plan = self._api.plan(environ["REQUEST_METHOD"], target_of(environ), headers)
         if isinstance(plan, responses.Response):
             return plan
@@ -61,11 +61,13 @@ class Answering:
 
     def unplanned(self, environ: Environ, response: responses.Response) -> responses.Response:
         """What the framework answers by itself to the request of ``environ``."""
-        return self._api.unplanned(wanted.of_environ(environ), response)
+        headers = wanted.of_environ(environ)
+        return self._api.unplanned(environ["REQUEST_METHOD"], target_of(environ), headers, response)
 
     def failed(self, environ: Environ) -> responses.Response:
         """The answer where ``respond`` raised; to be called by the exception's handler."""
-        return self._api.failed(wanted.of_environ(environ))
+        headers = wanted.of_environ(environ)
+        return self._api.failed(environ["REQUEST_METHOD"], target_of(environ), headers)
 
     def _serve(
         self, plan: routes.Plan, environ: Environ, headers: dict[str, str], answer: Answer

@@ -76,7 +76,8 @@ class Direct:
                 body = request.get_body_stream().read() if plan.body_limit else b""
                 self._mapping.start(plan, headers, body, partial(self._found, channel))
         except Exception:
-            self._found(channel, self._mapping.failed(headers))
+            target = request.request_uri.encode("latin-1")
+            self._found(channel, self._mapping.failed(request.command, target, headers))
 
     def _found(self, channel: DirectChannel, response: responses.Response) -> None:
         """An answer, by whichever thread."""

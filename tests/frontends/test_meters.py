@@ -207,14 +207,14 @@ def test_what_frontends_refuse_is_counted_as_well() -> None:
     mapping.refuse(plan, {}, mapping.too_large(plan))
     mapping.overloaded(plan, {}, VALUE)
     mapping.overloaded(plan, {}, b"")
-    mapping.unplanned({}, responses.framework_error(400, None))
-    mapping.failed({})
+    mapping.unplanned("GET", b"/data/k", {}, responses.framework_error(400, None))
+    mapping.failed("GET", b"/nothing", {})
     assert mapping.withhold(responses.too_many_clients()).status == 503
     reading = mapping.meters.read()
     assert {name: histogram.count for name, histogram in reading.requests.items()} == {
         ("put", "bad_request"): 2,
         ("put", "not_applied"): 1,
-        ("other", "bad_request"): 1,
+        ("get", "bad_request"): 1,
         ("other", "error"): 1,
     }
     assert reading.withheld == 1

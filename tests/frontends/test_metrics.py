@@ -24,10 +24,10 @@ def scrape(pair: Pair, id_: int, accept: str = "") -> Samples:
     assert isinstance(answer.body, bytes)
     text, media_type = answer.body.decode(), dict(answer.headers)["content-type"]
     if media_type.startswith("application/openmetrics-text"):
-        families = list(openmetrics_parser.text_string_to_metric_families(text))
+        families = list(openmetrics_parser.text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
     else:
         assert media_type.startswith("text/plain; version=0.0.4")
-        families = list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
+        families = list(text_string_to_metric_families(text))
     found: Samples = {}
     for family in families:
         assert family.documentation

@@ -268,7 +268,7 @@ class Transcript:
     def shown(self, standing: str, section: str, row: str) -> object:
         """What must be equal in the answer to a row.
 
-        Addresses and incarnations differ from cluster to cluster, and how much was written before a section
+        Addresses, incarnations and ids of requests differ from cluster to cluster, and how much was written before a section
         depends on which were sent. A backup hears a moment later how far the log is committed.
         """
         answer = self.answers[standing, section][row]
@@ -280,6 +280,7 @@ class Transcript:
             headers["msg-num"] = f"first + {int(number) - self.numbers[standing, section]}"
         body = re.sub(rb"127\.0\.0\.1:[0-9]+", b"ADDRESS", answer.body)
         body = re.sub(rb'"incarnation":"[0-9a-f]{16}"', b'"incarnation":"INCARNATION"', body)
+        body = re.sub(rb'"request_id":"[0-9a-f]{24}"', b'"request_id":"ID"', body)
         body, places = re.subn(rb'"(commit|log_end)":[0-9]+', rb'"\1":PLACE', body)
         if places or (row.startswith("HEAD /view") or row == HEAD_OF_VIEW):
             headers["content-length"] = None  # it depends on the length of those numbers
