@@ -59,6 +59,7 @@ class Api:
         self.meters = node.meters
         self._exposition = Exposition(node)
         self._ledger = Ledger(node.settings, node.meters)
+        self._ledger.watch(node)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
 
@@ -85,6 +86,7 @@ class Api:
         ``headers`` are looked up by lower-case name. ``done`` may be called from any thread.
         """
         started = perf_counter()
+        headers = self._ledger.begin(request, headers)
         try:
             if request.waits:
                 self._node.request(
@@ -112,24 +114,25 @@ class Api:
 
     def failed(self, method: str, target: bytes, headers: Mapping[str, str]) -> Response:
         """The answer to a request at which our own code failed; to be called by the exception's handler."""
-        named = self._ledger.named(headers)
-        self._ledger.failure("request_failed", named)
-        return self.unplanned(method, target, named, internal_error())
+        name = self._ledger.failure("request_failed", headers)
+        return self._ledger.end(refused_plan(method, target), headers, internal_error(), perf_counter(), name)
 
-    def _end(self, request: Plan, headers: Mapping[str, str], response: Response, started: float) -> Response:
-        return head(request.method, self._ledger.end(request, headers, response, started))
+    def _end(
+        self, request: Plan, headers: Mapping[str, str], response: Response, started: float, name: str = ""
+    ) -> Response:
+        return head(request.method, self._ledger.end(request, headers, response, started, name))
 
     def _answered(
         self, request: Plan, headers: Mapping[str, str], answer: Answer, started: float
     ) -> Response:
+        name = ""
         try:
             response = self._answer(answer)
         except Exception:
             # Whatever went wrong here, a client that got no answer at all would wait for ever.
-            headers = self._ledger.named(headers)
-            self._ledger.failure("answer_failed", headers)
+            name = self._ledger.failure("answer_failed", headers)
             response = internal_error()
-        return self._end(request, headers, response, started)
+        return self._end(request, headers, response, started, name)
 
     def _answer(self, answer: Answer) -> Response:
         if isinstance(answer, Reject):

@@ -9,9 +9,11 @@ import logging
 from collections.abc import Mapping
 from time import perf_counter
 
-from . import trace_context
+from . import trace_context, tracing
+from .forwards import ForwardedWrite, Forwards
 from .logs import ACCESS, LOGGER, logfmt
 from .meters import Meters, outcome_of
+from .node import Node
 from .request_ids import HEADER, RequestIds
 from .responses import Response, with_request_id
 from .routes import Plan, Route
@@ -29,25 +31,46 @@ class Ledger:
         # Looked up once: it would be asked for each request, and logs are set up before a node is.
         self._logs = ACCESS.isEnabledFor(self._level)
         self._logs_mail = ACCESS.isEnabledFor(logging.DEBUG)
+        self._tracing = tracing.start(settings)
+        self._quiet = not self._logs and self._tracing is None
 
-    def end(self, request: Plan, headers: Mapping[str, str], response: Response, started: float) -> Response:
-        """The answer as it goes out. ``started`` is when the request was whole, by ``perf_counter``."""
+    def begin(self, request: Plan, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """The headers of a request that begins to be handled: with the context of its span, if it has one."""
+        return headers if self._tracing is None else self._tracing.begin(request, headers)
+
+    def watch(self, node: Node) -> None:
+        """Hear of the writes that backups send on to this node, if anybody wants to."""
+        if not self._quiet:
+            node.forwards = Forwards(self._forwarded)
+
+    def end(
+        self,
+        request: Plan,
+        headers: Mapping[str, str],
+        response: Response,
+        started: float,
+        name: str = "",
+    ) -> Response:
+        """The answer as it goes out. ``started`` is when the request was whole, by ``perf_counter``.
+
+        ``name`` is the id of the request if it has one already.
+        """
         seconds = perf_counter() - started
         self._meters.count(request.operation, response.status, response.reason, seconds)
-        if response.status < 500 and HEADER not in headers and not self._logs:
+        if self._quiet and response.status < 500 and HEADER not in headers:
             return response
-        name = self._ids.of(headers)
+        name = name or self._ids.of(headers)
         if self._logs and (self._logs_mail or request.route is not Route.PEER):
             self._log(request, headers, response, name, seconds)
+        if self._tracing is not None:
+            self._tracing.end(request, headers, response, name)
         return with_request_id(response, name)
 
-    def named(self, headers: Mapping[str, str]) -> Mapping[str, str]:
-        """The same with an id for the request, so that its answer has the one that stands in the log."""
-        return {**headers, HEADER: self._ids.of(headers)}
-
-    def failure(self, event: str, headers: Mapping[str, str]) -> None:
-        """To be called by an exception's handler, with headers that were ``named``."""
-        LOGGER.exception("%s", logfmt(self._node, event, **_names(headers)))
+    def failure(self, event: str, headers: Mapping[str, str]) -> str:
+        """To be called by an exception's handler; the id of the request, as it stands in the log."""
+        name = self._ids.of(headers)
+        LOGGER.exception("%s", logfmt(self._node, event, **_names(headers, name)))
+        return name
 
     def withheld(self, answer: Response, instead: Response) -> Response:
         """What a client gets in place of an answer, which was ended already."""
@@ -67,13 +90,29 @@ class Ledger:
         if response.reason:
             fields["reason"] = response.reason
         level = logging.DEBUG if request.route is Route.PEER else self._level
-        fields |= _names({**headers, HEADER: name})
+        fields |= _names(headers, name)
         ACCESS.log(level, "%s", logfmt(self._node, "request", **fields))
 
+    def _forwarded(self, write: ForwardedWrite) -> None:
+        if self._logs:
+            fields: dict[str, object] = {
+                "method": write.method,
+                "origin": write.origin,
+                "ms": round(write.seconds * 1000, 3),
+                "outcome": write.outcome,
+            }
+            if write.msg_num is not None:
+                fields["msg_num"] = write.msg_num
+            if write.context is not None:
+                fields["trace_id"] = write.context.trace_id
+            ACCESS.log(self._level, "%s", logfmt(self._node, "forwarded", **fields))
+        if self._tracing is not None:
+            self._tracing.forwarded(write)
 
-def _names(headers: Mapping[str, str]) -> dict[str, object]:
+
+def _names(headers: Mapping[str, str], name: str) -> dict[str, object]:
     """By what a request is found again: its id and, if it came with one, the id of its trace."""
-    found: dict[str, object] = {"request_id": headers[HEADER]}
+    found: dict[str, object] = {"request_id": name}
     context = trace_context.parse(headers.get("traceparent"))
     if context is not None:
         found["trace_id"] = context.trace_id

@@ -44,6 +44,7 @@ from pbproto.events import Request
 from pbproto.messages import Forward
 
 from . import clock, recorder
+from .forwards import ForwardedWrite, Forwards
 from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
 from .meters import Meters
@@ -57,7 +58,17 @@ _ANSWER = (Reply, Reject)
 class _Work:
     """What some steps have decided and what is done about it once the lock is free."""
 
-    __slots__ = ("_answers", "_room", "deadline", "finished", "fits", "mail", "notes", "verdicts")
+    __slots__ = (
+        "_answers",
+        "_room",
+        "deadline",
+        "finished",
+        "fits",
+        "forwarded",
+        "mail",
+        "notes",
+        "verdicts",
+    )
 
     def __init__(
         self,
@@ -70,6 +81,7 @@ class _Work:
         self._room = QUEUE_BYTES
         self.finished: list[tuple[Callable[[Answer], None], Answer]] = []
         self.notes: list[Note] = []
+        self.forwarded: list[ForwardedWrite] = []
         self.mail: dict[str, None] = {}
         self.verdicts: list[ViewAccepted | ViewRefused] = []
         self.deadline: int | None = None
@@ -119,6 +131,8 @@ class Node:
         self._addresses: dict[int, str] = {}
         self._log = NoteLog(settings.id)
         self.meters = Meters()
+        self.forwards: Forwards | None = None
+        """Whoever looks on at the writes that backups send on to this node."""
         self.listings = Listings(settings.max_listings)
         """The long answers of this node to ``GET /data``."""
 
@@ -254,6 +268,8 @@ class Node:
             self._stop_rather_than_lie(error)
         if self._recorder is not None:
             self._recorder.step(event, now, effects, self._replica.state)
+        if self.forwards is not None:
+            work.forwarded += self.forwards.look(event, effects)
         for effect in effects:
             if isinstance(effect, Send):
                 if type(effect.message) is Forward:
@@ -282,6 +298,9 @@ class Node:
             except Exception:
                 # One client's trouble must not cost another its answer.
                 LOGGER.exception("%s", logfmt(self.id, "answer_failed"))
+        if self.forwards is not None:
+            for write in work.forwarded:
+                self.forwards.ended(write)
         for note in work.notes:
             self.meters.note(note)
             self._log.write(note)

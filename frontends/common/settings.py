@@ -141,6 +141,13 @@ class Settings:
         "whether every request of a client is a line in the log; at log level debug it is one in any case",
         ("on", "off"),
     )
+    tracing: str = _text(
+        "off",
+        "on|off",
+        "on or off",
+        "whether requests are traced by OpenTelemetry, which the standard variables OTEL_... set up",
+        ("on", "off"),
+    )
     record: str = _text(
         "",
         "FILE",

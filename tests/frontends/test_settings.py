@@ -40,6 +40,7 @@ def test_every_setting_has_a_flag_and_a_variable() -> None:
         "record": "some/where",
         "record_redact": "all",
         "reads": "lease",
+        "tracing": "on",
         "max_waiting_bytes": "9000000",  # at least the largest value
     }
     for spec in TUNABLE:

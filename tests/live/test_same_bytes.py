@@ -268,8 +268,8 @@ class Transcript:
     def shown(self, standing: str, section: str, row: str) -> object:
         """What must be equal in the answer to a row.
 
-        Addresses, incarnations and ids of requests differ from cluster to cluster, and how much was written before a section
-        depends on which were sent. A backup hears a moment later how far the log is committed.
+        Addresses, incarnations and ids of requests differ from cluster to cluster, and how much was written
+        before a section depends on which were sent. A backup hears later how far the log is committed.
         """
         answer = self.answers[standing, section][row]
         if answer is None:
