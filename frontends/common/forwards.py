@@ -17,7 +17,7 @@ from . import trace_context
 from .trace_context import Context
 
 MAX_PENDING = 10_000
-"""Beyond it the oldest is forgotten: its view ended before there was a verdict, or its backup was restarted."""
+"""Beyond it the oldest is forgotten: its view ended before there was a verdict, or its backup did."""
 
 _OUTCOMES = {VerdictCode.OVERLOADED: "not_applied"}
 
