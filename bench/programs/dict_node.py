@@ -15,6 +15,7 @@ class DictNode:
     def __init__(self, settings: Settings, data: dict[str, str]) -> None:
         self.id = settings.id
         self.settings = settings
+        self.access = None
         self._data = {key.encode(): value.encode() for key, value in data.items()}
         self._written = len(data)
 

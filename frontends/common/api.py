@@ -26,8 +26,10 @@ from pbproto import (
 from pbproto.codec import MEDIA_TYPE
 from pbproto.events import Request as CoreRequest
 
+from . import door, proof
 from .bodies import idempotency_key, parse_value, parse_view
 from .budget import SHORT, Budget
+from .door import NOBODY, Caller
 from .ledger import Ledger
 from .listing import to_json
 from .metrics import Exposition
@@ -60,6 +62,7 @@ class Api:
         self._exposition = Exposition(node)
         self._ledger = Ledger(node.settings, node.meters)
         self._ledger.watch(node)
+        self._door = door.of(node)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
 
@@ -68,12 +71,22 @@ class Api:
         """The id of the node."""
         return self._node.id
 
-    def plan(self, method: str, target: bytes, headers: Mapping[str, str]) -> Plan | Response:
+    @property
+    def guarded(self) -> bool:
+        """Whether it matters who sends a request."""
+        return self._door is not None
+
+    def plan(
+        self, method: str, target: bytes, headers: Mapping[str, str], caller: Caller = NOBODY
+    ) -> Plan | Response:
         """What a request is, before its body is read; or the answer, where nothing more has to be known.
 
-        ``headers`` are those of ``wanted.WANTED`` that it has, by lower-case name.
+        ``headers`` are those of ``wanted.WANTED`` that it has, by lower-case name; ``caller`` is what the
+        connection says about whoever sends it.
         """
         found = plan(method, target, self._settings)
+        if self._door is not None and isinstance(found, Plan):
+            found = self._door.pass_(found, headers, caller)
         if isinstance(found, Response):
             return self.unplanned(method, target, headers, found)
         return found
@@ -97,7 +110,7 @@ class Api:
             if request.route is Route.METRICS:
                 response = self._metrics(headers.get("accept", ""))
             else:
-                response = self._now(request, body)
+                response = self._now(request, headers, body)
         except RefusedError as error:
             response = refused(error)
         done(self._end(request, headers, response, started))
@@ -181,13 +194,13 @@ class Api:
         """The answer to a body above ``request.body_limit``."""
         return problem(413, "body_too_large", f"the body may have {request.body_limit} bytes")
 
-    def _now(self, request: Plan, body: bytes) -> Response:
+    def _now(self, request: Plan, headers: Mapping[str, str], body: bytes) -> Response:
         if request.route is Route.PING:
             return success(200, {"status": "ok", "id": self._node.id})
         if request.route is Route.READY:
             return self._ready()
         if request.route is Route.PEER:
-            return self._mail(body)
+            return self._mail(request, headers, body)
         if request.method == "PUT":
             answer = self._node.tell_view(*parse_view(body))
             if isinstance(answer, ViewRefused):
@@ -208,14 +221,17 @@ class Api:
         body, media_type = self._exposition.render(accept)
         return Response(200, (("content-type", media_type),), body)
 
-    def _mail(self, body: bytes) -> Response:
+    def _mail(self, request: Plan, headers: Mapping[str, str], body: bytes) -> Response:
+        if request.secret:
+            proof.check_body(headers, body)
         try:
             answers = self._node.receive(body)
         except VersionError as error:
             raise RefusedError(400, "other_version", str(error)) from error
         except CodecError as error:
             raise RefusedError(400, "bad_mail", str(error)) from error
-        return Response(200, (("content-type", MEDIA_TYPE),), answers)
+        proved = proof.answer(request.secret, headers, answers) if request.secret else ()
+        return Response(200, (("content-type", MEDIA_TYPE), *proved), answers)
 
     def _describe(self) -> dict[str, Any]:
         status = self._node.status()

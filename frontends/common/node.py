@@ -40,10 +40,11 @@ from pbproto import (
     decode,
     encode,
 )
+from pbproto.config import SECOND
 from pbproto.events import Request
 from pbproto.messages import Forward
 
-from . import clock, recorder
+from . import access, clock, recorder, tls
 from .forwards import ForwardedWrite, Forwards
 from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
@@ -113,6 +114,10 @@ class Node:
     ) -> None:
         self.settings = settings
         self.id = settings.id
+        self.access = access.of(settings)
+        """Who may do what, or ``None`` where everybody may do everything."""
+        self.tls = tls.of(settings)
+        """How it speaks HTTPS, or ``None`` where it speaks HTTP."""
         self.clock = clock.of(settings)
         incarnation = secrets.randbits(64) or 1
         self._recorder = recorder.start(settings, incarnation)
@@ -129,6 +134,7 @@ class Node:
         self._arrivals: deque[Request] = deque()
         self._outboxes = Outboxes()
         self._addresses: dict[int, str] = {}
+        self._receivers: dict[str, int] = {}
         self._log = NoteLog(settings.id)
         self.meters = Meters()
         self.forwards: Forwards | None = None
@@ -233,6 +239,10 @@ class Node:
         with self._lock:
             return self._outboxes.sizes()
 
+    def receiver_at(self, address: str) -> int:
+        """The id of the node that the last mail for this address was meant for."""
+        return self._receivers.get(address, -1)
+
     def take_mail(self, address: str) -> bytes:
         """The next body to post to ``address``; empty if there is nothing for it."""
         with self._lock:
@@ -309,6 +319,7 @@ class Node:
     def _post(self, effect: Send, mail: dict[str, None]) -> None:
         address = effect.address
         self._addresses[effect.envelope.receiver] = address
+        self._receivers[address] = effect.envelope.receiver
         self._outboxes.put(address, effect.envelope, effect.message)
         mail[address] = None
 
@@ -316,6 +327,24 @@ class Node:
         """A conclusion of the replica is false: no answer of this process can be trusted any more."""
         LOGGER.critical("%s", logfmt(self.id, "broken_invariant", rule=error), exc_info=error)
         os._exit(70)  # EX_SOFTWARE; not sys.exit, which a server would catch and turn into one failed request
+
+
+class Complaints:
+    """What is wrong with the peer at one address, once a minute in the log: mail is sent again and again."""
+
+    EVERY = 60 * SECOND
+
+    def __init__(self, node: Node, address: str) -> None:
+        self._node = node
+        self._address = address
+        self._next = 0
+
+    def unproved(self, status: int) -> None:
+        """It answered, and not as a node that knows the secret does: it was sent nothing, or no more."""
+        now = self._node.clock()
+        if now >= self._next:
+            self._next = now + self.EVERY
+            LOGGER.error("%s", logfmt(self._node.id, "peer_not_proved", address=self._address, status=status))
 
 
 def bad_mail(node: Node, address: str, error: CodecError) -> None:

@@ -71,6 +71,8 @@ class Plan(NamedTuple):
     key: bytes = b""
     body_limit: int = 0
     """How many bytes of body to read; more is 413. 0: the body is of no interest."""
+    secret: bytes = b""
+    """By which a peer's mail has proved itself, where it has to."""
 
     @property
     def operation(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import math
 import os
 import re
@@ -21,6 +22,7 @@ MAX_VALUE_BYTES_LIMIT = 64 * MIB
 """No setting lets a value be larger: what one node accepts, the mail between any two has to carry."""
 MAX_MAIL_BYTES = 256 * MIB
 """The largest body of peer mail, far above one value and one batch, whatever their settings."""
+ROLES = ("read", "write", "admin", "peer")
 LEVELS = ("debug", "info", "warning", "error")
 _ADDRESS = re.compile(
     r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII
@@ -40,6 +42,29 @@ def _text(default: str, placeholder: str, unit: str, help_: str, words: tuple[st
     """A setting that is text: one of these words, or anything if there are none."""
     metadata = {"unit": unit, "help": help_, "words": words, "placeholder": placeholder}
     return field(default=default, metadata=metadata)
+
+
+def _path(help_: str) -> Any:
+    """A setting that names a file, or nothing."""
+    return _text("", "FILE", "a path", help_)
+
+
+def _switch(help_: str) -> Any:
+    """A setting that is off unless it is named."""
+    metadata = {"unit": "on or off", "help": help_, "words": (), "placeholder": "on|off"}
+    return field(default=False, metadata=metadata)
+
+
+_SWITCH = {
+    "on": True,
+    "1": True,
+    "true": True,
+    "yes": True,
+    "off": False,
+    "0": False,
+    "false": False,
+    "no": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +190,25 @@ class Settings:
         ("none", "values", "all"),
     )
 
+    tokens: str = _path("who may do what: lines of `role[,role…] token`, read again when they change")
+    tls_cert: str = _path(
+        "the certificate of this node (PEM, with its chain): serve HTTPS, speak it to peers"
+    )
+    tls_key: str = _path("the private key to it (PEM)")
+    tls_ca: str = _path(
+        "the authority that signs peers' certificates and no others (PEM); peers have to show one"
+    )
+    insecure: bool = _switch("listen to others than this machine without tokens: anybody may do anything")
+    named_tokens: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Roles and tokens from the environment: ``PBPROTO_TOKEN_READ`` … No flags: others could see them."""
+    place_known: bool = True
+    """Whether ``bind`` is where the node listens: a server that somebody else started listens elsewhere."""
+
+    @property
+    def guarded(self) -> bool:
+        """Whether it takes a token to do anything."""
+        return bool(self.tokens or self.named_tokens)
+
     @property
     def core(self) -> Config:
         """The settings of the replica."""
@@ -213,6 +257,10 @@ def _parse_id(text: str) -> int:
 def _parse(name: str, text: str) -> Any:
     """The value of a tunable setting. Raises ``SettingError``."""
     spec = next(each for each in TUNABLE if each.name == name)
+    if isinstance(spec.default, bool):
+        if text.lower() not in _SWITCH:
+            raise SettingError(f"{name} has to be on or off, not {text[:40]!r}")
+        return _SWITCH[text.lower()]
     if isinstance(spec.default, str):
         words = spec.metadata["words"]
         if not words:
@@ -243,7 +291,7 @@ def _parse_path(name: str, text: str) -> str:
 def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings for ``create_app()`` under a server that somebody else starts. Raises ``SettingError``."""
     environ = os.environ if environ is None else environ
-    return _build({}, environ)
+    return replace(_build({}, environ), place_known=False)
 
 
 def _build(given: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
@@ -259,6 +307,11 @@ def _build(given: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
         text = given.get(spec.name, environ.get(PREFIX + spec.name.upper()))
         if text is not None:
             values[spec.name] = _parse(spec.name, text)
+    values["named_tokens"] = tuple(
+        (role, environ[variable])
+        for role in ROLES
+        if environ.get(variable := f"{PREFIX}TOKEN_{role.upper()}")
+    )
     settings = Settings(**values)
     if settings.max_waiting_bytes < settings.max_value_bytes + 2 * MAX_KEY_BYTES:
         raise SettingError("max_waiting_bytes has to be larger than max_value_bytes")
@@ -267,12 +320,38 @@ def _build(given: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def is_loopback(host: str) -> bool:
+    """Whether what listens there, or comes from there, is this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name may mean anything, and something else tomorrow
+
+
+def check_open(settings: Settings) -> None:
+    """Raises ``SettingError`` for a node that would let anybody do anything without having been told to."""
+    host, _ = split_address(settings.bind)
+    if not (is_loopback(host) or settings.guarded or settings.insecure):
+        raise SettingError(
+            f"{settings.bind} is open to others than this machine, and without tokens anybody may do anything"
+            " there: give --tokens, or say --insecure"
+        )
+
+
 def _check_leases(settings: Settings) -> None:
     core = settings.core
     if counted(core.lease, core.clock_drift) <= core.heartbeat:
         raise SettingError("lease has to be longer than heartbeat, or leases lapse between two signs of life")
     if sys.platform != "linux":
         raise SettingError("reads=lease needs a clock that goes on while the machine sleeps, as on Linux")
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return str(default or "none")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -297,15 +376,18 @@ def parse_arguments(program: str, servers: Sequence[str], arguments: Sequence[st
     )
     for spec in TUNABLE:
         variable = PREFIX + spec.name.upper()
+        alone: dict[str, Any] = {"nargs": "?", "const": "on"} if isinstance(spec.default, bool) else {}
         parser.add_argument(
             f"--{spec.name.replace('_', '-')}",
+            **alone,
             metavar=spec.metadata["placeholder"],
             help=f"{spec.metadata['help']} "
-            f"(env {variable}; in {spec.metadata['unit']}; default {spec.default or 'none'})",
+            f"(env {variable}; in {spec.metadata['unit']}; default {_shown(spec.default)})",
         )
     given = {name: text for name, text in vars(parser.parse_args(arguments)).items() if text is not None}
     try:
         settings = _build(given, os.environ)
+        check_open(settings)
     except SettingError as error:
         parser.error(str(error))
     if settings.server and settings.server not in servers:

@@ -13,11 +13,13 @@ WANTED = frozenset(
         "expect",
         "idempotency-key",
         "origin",
+        "pbproto-digest",
         "pbproto-mac",
         "pbproto-nonce",
         "pbproto-wire",
         "traceparent",
         "tracestate",
+        "transfer-encoding",
         "x-request-id",
     )
 )

@@ -17,12 +17,13 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from frontends.common import api, logs, responses, routes, wanted
 from frontends.common.budget import Share
 from frontends.common.collector import settle
+from frontends.common.door import NOBODY
 from frontends.common.guard import Guard, stock_scope
 from frontends.common.listing import Stream
 from frontends.common.settings import Settings
 
 from .driver import Driver
-from .lean import Lean
+from .lean import Lean, caller_of
 
 
 def create_app(settings: Settings | None = None, scope: str | None = None) -> Quart:
@@ -76,7 +77,8 @@ class _Frontend:
         if self._api is None:
             raise RuntimeError("the server does not run the application's lifespan")
         headers = wanted.of_pairs(list(request.scope["headers"]))
-        plan = self._api.plan(request.method, _target(request.scope), headers)
+        caller = caller_of(dict(request.scope)) if self._api.guarded else NOBODY
+        plan = self._api.plan(request.method, _target(request.scope), headers, caller)
         if isinstance(plan, responses.Response):
             return _convert(plan)
         loop = asyncio.get_running_loop()

@@ -15,9 +15,10 @@ from typing import cast
 
 import httptools
 
+from frontends.common import proof
 from frontends.common.listen import MAX_HEAD
 from frontends.common.logs import LOGGER, logfmt
-from frontends.common.node import Node, bad_mail
+from frontends.common.node import Complaints, Node, bad_mail
 from frontends.common.settings import MAX_MAIL_BYTES, Settings, split_address
 from pbproto import CodecError
 from pbproto.codec import MEDIA_TYPE
@@ -39,9 +40,11 @@ class Carrier:
         self._address = address
         self._gone = gone
         self._loop = asyncio.get_running_loop()
-        self._head = (
-            f"POST /peer HTTP/1.1\r\nhost: {address}\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: "
-        ).encode()
+        self._head = f"POST /peer HTTP/1.1\r\nhost: {address}\r\ncontent-type: {MEDIA_TYPE}\r\n".encode()
+        self._held = b""
+        """Mail that goes out when the peer has proved to be one."""
+        self._nonce = ""
+        self._complaints = Complaints(node, address)
         self._connection: _Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._busy = False
@@ -63,9 +66,7 @@ class Carrier:
         self._timer.cancel()
         if self._connecting is not None:
             self._connecting.cancel()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._hang_up()
 
     def _go_on(self) -> None:
         """Post what there is, if there is anything."""
@@ -82,7 +83,19 @@ class Carrier:
         if self._connection is None:
             self._connecting = self._loop.create_task(self._connect(mail))
         else:
-            self._connection.post(self._head, mail)
+            self._post(self._connection, mail)
+
+    def _post(self, connection: _Connection, mail: bytes) -> None:
+        access = self._node.access
+        lines = b""
+        if access is not None:
+            receiver = self._node.receiver_at(self._address)
+            if connection.proved != receiver:
+                self._held, mail = mail, proof.NOTHING
+            asked = proof.ask(access, receiver, mail)
+            self._nonce = asked.nonce
+            lines = "".join([f"{name}: {value}\r\n" for name, value in asked.headers]).encode()
+        connection.post(self._head + lines, mail)
 
     async def _connect(self, mail: bytes) -> None:
         connection = None
@@ -90,14 +103,17 @@ class Carrier:
             host, port = split_address(self._address)
             async with asyncio.timeout(self._patience):
                 _, connection = await self._loop.create_connection(
-                    lambda: _Connection(self._ended), host, port
+                    lambda: _Connection(self._ended),
+                    host,
+                    port,
+                    ssl=self._node.tls.client if self._node.tls is not None else None,
                 )
         self._connecting = None
         if connection is None:
             self._take_in(b"")  # this mail is lost; what came meanwhile may be newer
         else:
             self._connection = connection
-            connection.post(self._head, mail)
+            self._post(connection, mail)
 
     def _ended(self, connection: _Connection, answer: bytes) -> None:
         """A POST ended, or the connection did: with the peer's answer, if a usable one came."""
@@ -105,8 +121,27 @@ class Carrier:
             return  # closed by us
         if connection.closed:
             self._connection = None
-        if self._busy:
+        if not self._busy:
+            return
+        held, self._held = self._held, b""
+        access = self._node.access
+        if access is not None and not (
+            answer and proof.is_answer(access, self._nonce, connection.mac, answer)
+        ):
+            if connection.status:
+                self._complaints.unproved(connection.status)
+                self._hang_up()
+            self._take_in(b"")
+        elif held and not connection.closed:
+            connection.proved = int(self._nonce.partition("-")[0])
+            self._post(connection, held)
+        else:
             self._take_in(answer)
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _take_in(self, answer: bytes) -> None:
         self._node.meters.mail(self._address, perf_counter() - self._posted, answered=bool(answer))
@@ -128,8 +163,8 @@ class Carrier:
                 self._gone()
                 return
             if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+                self._hang_up()
+                self._held = b""
                 self._take_in(b"")
         self._timer = self._loop.call_at(max(self._until, self._loop.time() + 0.01), self._look)
 
@@ -147,6 +182,12 @@ class _Connection(asyncio.Protocol):
         self._answer = bytearray()
         self._head = 0
         """Bytes of the answer so far while its head is not complete; then -1."""
+        self.proved = -1
+        """The node that the peer has proved to be; -1 while it has not."""
+        self.mac = ""
+        """By which the answer claims to be from a node."""
+        self.status = 0
+        """Of the answer; 0 while there is none."""
 
     @property
     def closed(self) -> bool:
@@ -159,7 +200,8 @@ class _Connection(asyncio.Protocol):
         self._answer = bytearray()
         self._head = 0
         self._parser = httptools.HttpResponseParser(self)
-        self._transport.write(head + b"%d\r\n\r\n" % len(mail) + mail)
+        self.mac, self.status = "", 0
+        self._transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(mail), mail))
 
     def close(self) -> None:
         """End at once."""
@@ -192,6 +234,10 @@ class _Connection(asyncio.Protocol):
         if len(self._answer) > MAX_MAIL_BYTES or self._head > MAX_HEAD:
             self._fail()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"pbproto-mac":
+            self.mac = value.decode("latin-1")
+
     def on_headers_complete(self) -> None:
         self._head = -1
 
@@ -202,7 +248,8 @@ class _Connection(asyncio.Protocol):
         parser, self._parser = self._parser, None
         if parser is None:
             return
-        good = parser.get_status_code() == 200 and len(self._answer) <= MAX_MAIL_BYTES
+        self.status = parser.get_status_code()
+        good = self.status == 200 and len(self._answer) <= MAX_MAIL_BYTES
         if not (good and parser.should_keep_alive()):
             self.close()
         self._ended(self, bytes(self._answer) if good else b"")

@@ -14,6 +14,7 @@ from typing import Any
 
 from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import Share
+from frontends.common.door import NOBODY, Caller
 
 BODY_TIMEOUT = 60.0
 """Seconds that a body may take; what Quart is set to as well."""
@@ -114,10 +115,26 @@ class _Body:
         return piece
 
 
+CERTIFIED = "pbproto_certified"
+"""Where a connection's state says that the client has shown a certificate of the peers' authority."""
+
+
+def caller_of(scope: Scope) -> Caller:
+    """What the connection says about whoever sends a request."""
+    client, state = scope.get("client"), scope.get("state") or {}
+    return Caller(client[0] if client else "", state.get(CERTIFIED, False))
+
+
+_BODY = ("content-length", "transfer-encoding")
+
+
 async def _answer(mapping: api.Api, scope: Scope, body: _Body) -> responses.Response:
     headers = wanted.of_pairs(scope["headers"])
-    plan = mapping.plan(scope["method"], scope["raw_path"], headers)
+    caller = caller_of(scope) if mapping.guarded else NOBODY
+    plan = mapping.plan(scope["method"], scope["raw_path"], headers, caller)
     if isinstance(plan, responses.Response):
+        # Whoever is turned away by the head alone sends the body all the same, and then looks for the answer.
+        body.coming = "expect" not in headers and not headers.keys().isdisjoint(_BODY)
         return plan
     answer: asyncio.Future[responses.Response] = asyncio.get_running_loop().create_future()
 

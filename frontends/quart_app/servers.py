@@ -12,27 +12,57 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from quart import Quart
 
+from frontends.common import tls
 from frontends.common.listen import BACKLOG, KEEP_ALIVE, MAX_HEAD
 from frontends.common.recorder import finish_all
 from frontends.common.settings import Settings, split_address
 
+from .lean import CERTIFIED
+
+HANDSHAKE_TIMEOUT = 10.0
+"""Seconds that a client may take for TLS to begin."""
 GRACE = 1.0
 """Seconds that requests in flight get to end after they were answered."""
 
 Runner = Callable[[Quart, socket.socket, Settings, asyncio.Event], Coroutine[Any, Any, None]]
 
 
-async def _hypercorn(app: Quart, listener: socket.socket, _: Settings, stopped: asyncio.Event) -> None:
-    from hypercorn.asyncio import serve
+async def _hypercorn(app: Quart, listener: socket.socket, settings: Settings, stopped: asyncio.Event) -> None:
+    from hypercorn.asyncio import run, serve
+    from hypercorn.asyncio.tcp_server import TCPServer
     from hypercorn.config import Config
 
-    config = Config()
+    contexts = tls.of(settings)
+
+    class Secure(Config):
+        def create_ssl_context(self) -> ssl.SSLContext | None:
+            return contexts.server if contexts is not None else None
+
+    class Connection(TCPServer):
+        """Tells the application what hypercorn tells nobody: if the client has shown a certificate."""
+
+        def __init__(
+            self, app: Any, loop: Any, config: Any, context: Any, state: Any, reader: Any, writer: Any
+        ) -> None:
+            state = {**state, CERTIFIED: bool(writer.get_extra_info("peercert"))}
+            super().__init__(app, loop, config, context, state, reader, writer)
+
+        async def _close(self) -> None:
+            # A client that hangs up without TLS's own farewell is no news.
+            with contextlib.suppress(OSError):
+                await super()._close()
+
+    vars(run)["TCPServer"] = Connection
+    config = Secure()
+    config.certfile, config.keyfile = settings.tls_cert or None, settings.tls_key or None
+    config.ssl_handshake_timeout = HANDSHAKE_TIMEOUT
     config.bind = [f"fd://{listener.detach()}"]
     config.accesslog = None
     config.loglevel = "WARNING"
@@ -64,9 +94,11 @@ async def _uvicorn(app: Quart, listener: socket.socket, settings: Settings, stop
         def capture_signals(self) -> Iterator[None]:
             yield  # the signals are ours
 
+    contexts = tls.of(settings)
     server = Server(
         uvicorn.Config(
             app,
+            ssl_context_factory=None if contexts is None else lambda *_: contexts.server,
             lifespan="on",
             log_level="warning",
             log_config=None,

@@ -17,9 +17,10 @@ from typing import Any
 
 from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import SHORT, Share
+from frontends.common.door import NOBODY, Caller
 from frontends.common.settings import Settings
 
-from .lean import length_of
+from .lean import CERTIFIED, length_of
 from .uvicorn_http import BoundedProtocol, written_out
 
 Mapping = Callable[[], api.Api | None]
@@ -125,7 +126,8 @@ class DirectProtocol(BoundedProtocol):
 
     def _begin(self, mapping: api.Api, cycle: _Cycle, body: bytes) -> None:
         headers = wanted.of_pairs(self.headers)
-        plan = mapping.plan(self.parser.get_method().decode(), self.url, headers)
+        caller = self._caller() if mapping.guarded else NOBODY
+        plan = mapping.plan(self.parser.get_method().decode(), self.url, headers, caller)
         if isinstance(plan, responses.Response):
             self._respond(cycle, plan)
         elif len(body) > plan.body_limit > 0:
@@ -134,6 +136,9 @@ class DirectProtocol(BoundedProtocol):
             # Mail is not counted: it is what the clients wait for.
             counted = mapping if plan.waits else None
             mapping.start(plan, headers, body, lambda response: self._respond(cycle, response, counted))
+
+    def _caller(self) -> Caller:
+        return Caller(self.client[0] if self.client else "", CERTIFIED in self.app_state)
 
     def _respond(self, cycle: _Cycle, response: responses.Response, counted: api.Api | None = None) -> None:
         if cycle.disconnected or cycle.response_complete:

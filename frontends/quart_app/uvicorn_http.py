@@ -6,6 +6,7 @@ turns methods that it has not heard of away as malformed.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -16,6 +17,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from frontends.common import responses, routes
 from frontends.common.listen import MAX_HEAD
 from frontends.common.settings import Settings
+
+from .lean import CERTIFIED
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -39,6 +42,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._data = data
         super().data_received(data)
         self._data = b""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if transport.get_extra_info("peercert"):
+            # Its own copy: the parent's is the state of the application, for every connection.
+            self.app_state = {**self.app_state, CERTIFIED: True}
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,6 +13,7 @@ from werkzeug.wsgi import get_content_length
 
 from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import Share
+from frontends.common.door import NOBODY, Caller
 from frontends.common.settings import Settings
 
 PIECE = 262_144
@@ -19,6 +21,8 @@ BODY_TIMEOUT = 10.0
 """Seconds that a client may pause within a body."""
 
 Environ = dict[str, Any]
+CERTIFIED = "pbproto.certified"
+"""Where an environment says that the client has shown a certificate of the peers' authority."""
 Answer = Callable[[routes.Plan, dict[str, str], bytes], responses.Response]
 
 
@@ -40,7 +44,8 @@ class Answering:
             detail = "this worker is a forked copy of a node (preloading?); one process is one node"
             return self.unplanned(environ, responses.problem(503, "forked_copy", detail))
         headers = wanted.of_environ(environ)
-        plan = self._api.plan(environ["REQUEST_METHOD"], target_of(environ), headers)
+        caller = _caller(environ) if self._api.guarded else NOBODY
+        plan = self._api.plan(environ["REQUEST_METHOD"], target_of(environ), headers, caller)
         if isinstance(plan, responses.Response):
             return plan
         if not plan.waits:
@@ -104,6 +109,12 @@ class Answering:
         answer: Future[responses.Response] = Future()
         self._api.start(plan, headers, body, answer.set_result)
         return answer.result()
+
+
+def _caller(environ: Environ) -> Caller:
+    connection = environ.get("gunicorn.socket")
+    certified = isinstance(connection, ssl.SSLSocket) and bool(connection.getpeercert())
+    return Caller(environ.get("REMOTE_ADDR", ""), certified or environ.get(CERTIFIED, False))
 
 
 def target_of(environ: Environ) -> bytes:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import http.client
 import select
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import perf_counter
 
+from frontends.common import proof
+from frontends.common.access import Access
 from frontends.common.logs import LOGGER, logfmt
-from frontends.common.node import Node, bad_mail
+from frontends.common.node import Complaints, Node, bad_mail
 from frontends.common.settings import MAX_MAIL_BYTES, Settings, split_address
 from pbproto import CodecError
 from pbproto.codec import MEDIA_TYPE
@@ -63,7 +67,7 @@ class Driver:
                 return
             carrier = self._carriers.get(address)
             if carrier is None:
-                carrier = self._carriers[address] = _Carrier(self._settings, address)
+                carrier = self._carriers[address] = _Carrier(self.node, self._settings, address)
                 threading.Thread(
                     target=self._carry, args=(carrier,), name=f"pbproto-peer-{address}", daemon=True
                 ).start()
@@ -100,53 +104,105 @@ class Driver:
 class _Carrier:
     """The connection to one peer, used by one thread: one POST under way, the rest goes in the next."""
 
-    def __init__(self, settings: Settings, address: str) -> None:
+    def __init__(self, node: Node, settings: Settings, address: str) -> None:
         self.address = address
+        self._node = node
+        self._complaints = Complaints(node, address)
+        self._proved = -1
+        """The node that the peer on this connection has proved to be; -1 while it has not."""
         self.wake = threading.Event()
         self._timeout = settings.peer_timeout
         self._connection: http.client.HTTPConnection | None = None
 
     def post(self, mail: bytes) -> bytes:
         """Post once, and never again by itself; the answers, or nothing if they did not come."""
+        access = self._node.access
         timeout = self._timeout + len(mail) / MIB
         try:
             connection = self._connect(timeout)
-            connection.request("POST", "/peer", mail, {"content-type": MEDIA_TYPE})
-            response = connection.getresponse()
-            answers = response.read(MAX_MAIL_BYTES + 1)
+            if access is None:
+                return self._exchange(connection, mail, {})[0]
+            receiver = self._node.receiver_at(self.address)
+            if self._proved != receiver:
+                if not self._prove(access, connection, receiver, proof.NOTHING):
+                    return b""
+                self._proved = receiver
+            return self._prove(access, connection, receiver, mail)
         except (OSError, http.client.HTTPException, ValueError):
             self.close()
             return b""
-        if response.status != 200 or len(answers) > MAX_MAIL_BYTES:
+
+    def _prove(
+        self, access: Access, connection: http.client.HTTPConnection, receiver: int, mail: bytes
+    ) -> bytes:
+        """Post with a proof; the answers if they come with one, too, or nothing."""
+        if connection.sock is None:
+            return b""  # the peer has closed it after the last answer
+        asked = proof.ask(access, receiver, mail)
+        answers, response = self._exchange(connection, mail, dict(asked.headers))
+        mac = response.getheader("pbproto-mac", "")
+        if answers and proof.is_answer(access, asked.nonce, mac, answers):
+            return answers
+        self._complaints.unproved(response.status)
+        self.close()
+        return b""
+
+    def _exchange(
+        self, connection: http.client.HTTPConnection, mail: bytes, headers: dict[str, str]
+    ) -> tuple[bytes, http.client.HTTPResponse]:
+        connection.request("POST", "/peer", mail, {"content-type": MEDIA_TYPE, **headers})
+        response = connection.getresponse()
+        answers = response.read(MAX_MAIL_BYTES + 1)
+        good = response.status == 200 and len(answers) <= MAX_MAIL_BYTES
+        if response.will_close or not good:
             self.close()
-            return b""
-        if response.will_close:
-            self.close()
-        return answers
+        return answers if good else b"", response
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
         connection = self._connection
         if connection is not None and connection.sock is not None:
-            # A connection that is readable while nothing was asked has been closed by the peer.
-            # (poll, since select knows no descriptor above 1,023.)
-            watch = select.poll()
-            watch.register(connection.sock, select.POLLIN)
-            if watch.poll(0):
+            if _closed_by_peer(connection.sock):
                 self.close()
             else:
                 connection.sock.settimeout(timeout)
                 return connection
         host, port = split_address(self.address)
-        self._connection = http.client.HTTPConnection(host, port, timeout=self._timeout)
+        tls = self._node.tls
+        self._connection = (
+            http.client.HTTPConnection(host, port, timeout=self._timeout)
+            if tls is None
+            else http.client.HTTPSConnection(host, port, timeout=self._timeout, context=tls.client)
+        )
         self._connection.connect()
         self._connection.sock.settimeout(timeout)
         return self._connection
 
     def close(self) -> None:
+        self._proved = -1
         if self._connection is not None:
             with suppress(OSError):
                 self._connection.close()
             self._connection = None
+
+
+def _closed_by_peer(connection: socket.socket) -> bool:
+    """Whether a connection on which nothing was asked has become of no use."""
+    # Readable would mean closed. (poll, since select knows no descriptor above 1,023.)
+    watch = select.poll()
+    watch.register(connection, select.POLLIN)
+    if not watch.poll(0):
+        return False
+    if not isinstance(connection, ssl.SSLSocket):
+        return True
+    # TLS 1.3 sends tickets after the handshake, which nobody asked for either.
+    connection.settimeout(0)
+    try:
+        connection.recv(1)
+    except ssl.SSLWantReadError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 class _Timer:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from frontends.common import logs
+from frontends.common import logs, tls
 from frontends.common.listen import KEEP_ALIVE, MAX_HEAD
 from frontends.common.recorder import finish_all
 from frontends.common.settings import MAX_MAIL_BYTES, Settings
@@ -22,12 +23,15 @@ from .app import PIECE_TIMEOUT
 GRACE = 1.5
 """Seconds that requests in flight get to end after they were answered."""
 CONNECTIONS = 2000
+HANDSHAKE_TIMEOUT = 10.0
+"""Seconds that a client may take for TLS to begin."""
 
 
 def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     from waitress import create_server, wasyncore
 
     from .waitress_direct import Direct
+    from .waitress_tls import Channel
 
     app = create_app(settings, scope)
     # Waitress says so each time a request waits for a thread, which is not news under load.
@@ -47,6 +51,8 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
         outbuf_high_watermark=1024 * 1024,  # the thread of a long listing then waits for its client
         expose_tracebacks=False,
     )
+    server.tls = app.extensions["pbproto"].tls
+    server.channel_class = Channel
     stopping = False
 
     def stop(*_: object) -> None:
@@ -104,7 +110,7 @@ class _Watch:
 
 
 def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
-    from gunicorn import util
+    from gunicorn import sock, util
     from gunicorn.app.base import BaseApplication
     from gunicorn.workers import gthread
 
@@ -113,6 +119,10 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
     # How long it waits, in the one thread that hands out the work, for a client to hang up as well: with the
     # two seconds it takes by itself, thirty clients that do not would stop the node for a minute.
     util.close_graceful = partial(util.close_graceful, timeout=0.02)
+
+    contexts = tls.of(settings)
+    if contexts is not None:
+        sock.ssl_wrap_socket = partial(_secured, contexts.server)
 
     class Application(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
@@ -130,6 +140,9 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
                 "limit_request_field_size": MAX_HEAD,
                 "loglevel": "warning",
                 "control_socket_disable": True,
+                # Not used (see above), and what makes it speak TLS.
+                "certfile": settings.tls_cert or None,
+                "keyfile": settings.tls_key or None,
             }
             for name, value in options.items():
                 if name in self.cfg.settings:
@@ -140,6 +153,14 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
             return create_app(settings, scope)
 
     Application().run()
+
+
+def _secured(context: ssl.SSLContext, connection: socket.socket, _: object) -> ssl.SSLSocket:
+    # A worker's thread waits for the handshake, and would do so for ever.
+    connection.settimeout(HANDSHAKE_TIMEOUT)
+    secure = context.wrap_socket(connection, server_side=True)
+    secure.settimeout(None)
+    return secure
 
 
 Runner = Callable[[socket.socket, Settings, str], None]

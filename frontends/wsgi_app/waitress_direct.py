@@ -17,13 +17,14 @@ from collections import deque
 from functools import partial
 from typing import Any
 
-from waitress.channel import HTTPChannel
 from waitress.utilities import build_http_date
 
 from frontends.common import responses, routes, wanted
 from frontends.common.budget import SHORT
+from frontends.common.door import NOBODY, Caller
 
 from .lean import LINES, WayIn
+from .waitress_tls import Channel
 
 
 class Direct:
@@ -67,7 +68,8 @@ class Direct:
         request = channel.requests[0]
         headers = wanted.of_waitress(request.headers)
         try:
-            plan = self._mapping.plan(request.command, request.request_uri.encode("latin-1"), headers)
+            caller = Caller(channel.addr[0], channel.certified) if self._mapping.guarded else NOBODY
+            plan = self._mapping.plan(request.command, request.request_uri.encode("latin-1"), headers, caller)
             if isinstance(plan, responses.Response):
                 self._found(channel, plan)
             elif request.content_length > plan.body_limit > 0:
@@ -103,7 +105,7 @@ class Direct:
         return head.encode("latin-1") + body
 
 
-class DirectChannel(HTTPChannel):  # type: ignore[misc]
+class DirectChannel(Channel):
     """One connection."""
 
     requests: list[Any]

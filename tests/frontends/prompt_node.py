@@ -20,6 +20,7 @@ class Node:
 
     id = 1
     settings = SETTINGS
+    access = None
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, Callable[[Answer], None]]] = []

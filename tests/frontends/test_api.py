@@ -186,6 +186,7 @@ class FakeNode:
 
     def __init__(self, answer: Callable[[int], Answer]) -> None:
         self.settings = SETTINGS
+        self.access = None
         self.id = 1
         self.requests: list[object] = []
         self.listings = Listings(1)

@@ -21,6 +21,8 @@ class Node:
     """Has mail that the test puts in, and keeps what comes back."""
 
     id = 1
+    access = None
+    tls = None
 
     def __init__(self) -> None:
         self.mail: list[bytes] = []
@@ -29,6 +31,9 @@ class Node:
         self.asked_for = 0
         self.wrong: Exception | None = None
         self.meters = Meters()
+
+    def clock(self) -> int:
+        return 0
 
     def take_mail(self, _: str) -> bytes:
         self.asked_for += 1

@@ -41,6 +41,11 @@ def test_every_setting_has_a_flag_and_a_variable() -> None:
         "record_redact": "all",
         "reads": "lease",
         "tracing": "on",
+        "tokens": "some/where",
+        "tls_cert": "some/where",
+        "tls_key": "some/where",
+        "tls_ca": "some/where",
+        "insecure": "on",
         "max_waiting_bytes": "9000000",  # at least the largest value
     }
     for spec in TUNABLE:
@@ -115,7 +120,7 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"--{spec.name.replace('_', '-')}" in text
         assert f"PBPROTO_{spec.name.upper()}" in text
         assert f"in {spec.metadata['unit']}" in text
-        assert f"default {spec.default or 'none'}" in text
+        assert f"default {spec.default or ('off' if spec.default is False else 'none')}" in text
 
 
 def test_seconds_become_nanoseconds() -> None:

@@ -199,6 +199,8 @@ class Node:
         self.bind = bind
         self.log = log
         self.env = dict(env or {})
+        self.token = ""
+        """What the requests below are sent with."""
         self.process: subprocess.Popen[bytes] | None = None
         self._prefix = tuple(prefix)
         self._client: httpx.Client | None = None
@@ -209,7 +211,7 @@ class Node:
 
     @property
     def url(self) -> str:
-        return f"http://{self.address}"
+        return f"{'https' if 'PBPROTO_TLS_CERT' in self.env else 'http'}://{self.address}"
 
     @property
     def member(self) -> dict[str, Any]:
@@ -317,6 +319,8 @@ class Node:
                     trust_env=False, verify=False, timeout=90.0, limits=httpx.Limits(keepalive_expiry=1.0)
                 )
             client = self._client
+        if self.token:
+            kwargs["headers"] = {"authorization": f"Bearer {self.token}"} | dict(kwargs.get("headers", {}))
         return client.request(method, self.url, extensions={"target": path.encode()}, **kwargs)
 
     def put(self, key: str | bytes, value: str, **kwargs: Any) -> httpx.Response:

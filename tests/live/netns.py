@@ -197,6 +197,7 @@ class Remote(Node):
         address = f"{network.address(host)}:{PORT}"
         prefix = ("ip", "netns", "exec", network.namespace(host))
         super().__init__(node_id, frontend, address, log, prefix=prefix, **kwargs)
+        self.env["PBPROTO_INSECURE"] = "on"
         self.network = network
         self.host = host
         self._from = CLIENT

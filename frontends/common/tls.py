@@ -1,0 +1,126 @@
+"""HTTPS for clients, and certificates on both sides between peers (RFC 8446).
+
+``--tls-cert`` and ``--tls-key`` make a node serve HTTPS, and speak it to the addresses in its views.
+With ``--tls-ca`` peers have to show each other certificates of that authority, and mail is taken from nobody
+else. Files that change are read again: certificates that are good for a day are normal.
+"""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import time
+from pathlib import Path
+
+from .logs import LOGGER, logfmt
+from .settings import SettingError, Settings
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at whether the files have changed."""
+
+
+class Contexts:
+    """The TLS of a node. Raises ``SettingError`` if the files are of no use when it starts.
+
+    Connections that are there go on with the files that they began with, and new ones have the newest.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stamps = self._look_at_files()
+        self._server, self._client = _made(settings)
+        self._look_at = time.monotonic() + LOOK_EVERY
+        self.server = _server(settings)
+        """For a server's connections. It stays the same one: what it presents is chosen for each of them."""
+        self.server.sni_callback = self._choose
+
+    @property
+    def client(self) -> ssl.SSLContext:
+        """For the next connection to a peer."""
+        self._look()
+        return self._client
+
+    def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        """Called at each handshake, whether or not the client names a server."""
+        self._look()
+        connection.context = self._server
+
+    def _look(self) -> None:
+        """Read the files again if one of them has changed. Files that are wrong by then are logged."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_EVERY
+        stamps = self._look_at_files()
+        if stamps == self._stamps:
+            return
+        try:
+            self._server, self._client = _made(self._settings)
+        except SettingError as error:
+            # Half of a new pair, most likely: the other file is looked for again.
+            LOGGER.error("%s", logfmt(self._settings.id, "certificates_not_read", reason=error))
+            return
+        self._stamps = stamps
+        LOGGER.info("%s", logfmt(self._settings.id, "certificates_read"))
+
+    def _look_at_files(self) -> list[tuple[int, int, int] | None]:
+        settings = self._settings
+        return [_stamp(name) for name in (settings.tls_cert, settings.tls_key, settings.tls_ca) if name]
+
+
+def _stamp(name: str) -> tuple[int, int, int] | None:
+    try:
+        status = Path(name).stat()
+    except OSError:
+        return None
+    return (status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def _made(settings: Settings) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    try:
+        return _server(settings), _client(settings)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        names = ", ".join(filter(None, (settings.tls_cert, settings.tls_key, settings.tls_ca)))
+        raise SettingError(f"cannot use the certificates in {names}: {error}") from None
+
+
+def _server(settings: Settings) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(settings.tls_cert, settings.tls_key, password=_no_password)
+    context.set_alpn_protocols(["http/1.1"])
+    if settings.tls_ca:
+        # Asked of everybody, demanded from peers alone: clients come in by the same port (``door.py``).
+        context.load_verify_locations(settings.tls_ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def _client(settings: Settings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.tls_ca or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(settings.tls_cert, settings.tls_key, password=_no_password)
+    return context
+
+
+def _no_password() -> str:
+    """In place of OpenSSL's prompt, at which a node would wait for ever."""
+    raise ValueError("the private key is encrypted")
+
+
+def of(settings: Settings) -> Contexts | None:
+    """The TLS of a node, or ``None`` without. Raises ``SettingError``."""
+    if bool(settings.tls_cert) != bool(settings.tls_key) or (settings.tls_ca and not settings.tls_cert):
+        raise SettingError("tls_cert and tls_key belong together, and tls_ca needs both")
+    return Contexts(settings) if settings.tls_cert else None
+
+
+def check_or_exit(settings: Settings, program: str) -> None:
+    """End the process with one line and status 2 if the certificates are of no use."""
+    try:
+        if settings.tls_cert and settings.server == "granian":
+            raise SettingError("granian tells nobody who has shown a certificate; hypercorn and uvicorn do")
+        of(settings)
+    except SettingError as error:
+        sys.stderr.write(f"{program}: {error}\n")
+        sys.exit(2)
