@@ -31,6 +31,17 @@ from .node import Node
 
 STATES = ("none", "installing", "active", "outside")
 ROLES = ("none", "primary", "backup")
+EXPECTED = (
+    *(("put", outcome) for outcome in ("not_applied", "unknown", "error")),
+    *(("delete", outcome) for outcome in ("not_applied", "unknown", "error")),
+    *(("get", outcome) for outcome in ("not_applied", "error")),
+    *(("list", outcome) for outcome in ("not_applied", "error")),
+)
+"""Outcomes that are there from the start: to a series that begins with its first event, nothing has happened
+since, and an alert on its increase stays silent."""
+REASONS = ("closing", "no_view", "outside_view", "overloaded", "timeout")
+"""The same, of rejections."""
+_NEVER = Histogram((0,) * (len(BOUNDS) + 1), 0.0)
 _BUCKETS = (*map(floatToGoString, BOUNDS), "+Inf")
 
 
@@ -92,13 +103,14 @@ def _of_requests(reading: Reading, gauges: Gauges) -> Iterator[Metric]:
         "How long requests took from when they were whole to when their answer was there.",
         labels=("operation", "outcome"),
     )
-    for names, histogram in sorted(reading.requests.items()):
+    requests = dict.fromkeys(EXPECTED, _NEVER) | reading.requests
+    for names, histogram in sorted(requests.items()):
         seconds.add_metric(names, _buckets(histogram), histogram.sum)
     yield seconds
     rejected = CounterMetricFamily(
         "pbproto_requests_rejected", "Requests that were answered with a problem.", labels=("reason",)
     )
-    for reason, number in sorted(reading.rejected.items()):
+    for reason, number in sorted((dict.fromkeys(REASONS, 0) | reading.rejected).items()):
         rejected.add_metric((reason,), number)
     yield rejected
     yield _counter(
@@ -108,7 +120,9 @@ def _of_requests(reading: Reading, gauges: Gauges) -> Iterator[Metric]:
     )
     yield _counter("forwarded", "Writes sent on to the primary, repeats included.", reading.forwarded)
     yield _gauge("requests_waiting", "Clients that wait for their answer.", gauges.status.waiting)
-    yield _gauge("requests_waiting_bytes", "Bytes of keys and values they brought.", gauges.waiting_bytes)
+    yield _gauge(
+        "requests_waiting_bytes", "Bytes of keys and values of the clients that wait.", gauges.waiting_bytes
+    )
     yield _gauge(
         "writes_parked", "Writes that wait outside the log because a backup is suspected.", gauges.parked
     )
@@ -149,7 +163,8 @@ def _of_the_view(reading: Reading, gauges: Gauges) -> Iterator[Metric]:
     suspicions = CounterMetricFamily(
         "pbproto_suspicions", "How often a backup began to be suspected here.", labels=("backup",)
     )
-    for id_, number in sorted(reading.suspicions.items()):
+    known = dict.fromkeys([backup.id for backup in gauges.backups], 0)
+    for id_, number in sorted((known | reading.suspicions).items()):
         suspicions.add_metric((str(id_),), number)
     yield suspicions
     yield _gauge(
@@ -162,14 +177,18 @@ def _of_the_store(reading: Reading, gauges: Gauges) -> Iterator[Metric]:
     yield _gauge("commit_position", "Writes that are committed and applied here.", status.commit)
     yield _gauge("log_end_position", "Writes that this node has in its log.", status.log_end)
     yield _gauge("log_operations", "Operations of the log that are kept.", gauges.log_operations)
-    yield _gauge("log_bytes", "Their bytes.", gauges.log_bytes)
+    yield _gauge("log_bytes", "Bytes of the log that are kept.", gauges.log_bytes)
     yield _gauge("keys", "Keys in the store.", status.keys)
     yield _gauge("idempotency_keys", "Idempotency keys that are remembered.", gauges.remembered)
     yield _counter("dropped_operations", "Operations that a join of two histories left out.", reading.dropped)
     yield _gauge(
         "state_transfer_items", "Items that have come of the snapshot under way to here.", gauges.received
     )
-    yield _gauge("state_transfer_expected_items", "Of how many.", gauges.expected)
+    yield _gauge(
+        "state_transfer_expected_items",
+        "Items that the snapshot under way to here has in all.",
+        gauges.expected,
+    )
     transfers = CounterMetricFamily(
         "pbproto_state_transfers",
         "Snapshots, logs and copies that were sent or received whole.",

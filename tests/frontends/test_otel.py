@@ -1,4 +1,4 @@
-"""Spans of requests, by the SDK's exporter in memory: one per request, below the caller's, across two nodes."""
+"""Spans of requests, by the SDK's exporter in memory: one each, below the caller's, across two nodes."""
 
 from __future__ import annotations
 
