@@ -99,7 +99,8 @@ class Api:
         ``headers`` are looked up by lower-case name. ``done`` may be called from any thread.
         """
         started = perf_counter()
-        headers = self._ledger.begin(request, headers)
+        if self._ledger.tracing is not None:
+            headers = self._ledger.tracing.begin(request, headers)
         try:
             if request.waits:
                 self._node.request(
@@ -130,10 +131,8 @@ class Api:
         name = self._ledger.failure("request_failed", headers)
         return self._ledger.end(refused_plan(method, target), headers, internal_error(), perf_counter(), name)
 
-    def _end(
-        self, request: Plan, headers: Mapping[str, str], response: Response, started: float, name: str = ""
-    ) -> Response:
-        return head(request.method, self._ledger.end(request, headers, response, started, name))
+    def _end(self, request: Plan, headers: Mapping[str, str], response: Response, started: float) -> Response:
+        return head(request.method, self._ledger.end(request, headers, response, started))
 
     def _answered(
         self, request: Plan, headers: Mapping[str, str], answer: Answer, started: float
@@ -145,7 +144,7 @@ class Api:
             # Whatever went wrong here, a client that got no answer at all would wait for ever.
             name = self._ledger.failure("answer_failed", headers)
             response = internal_error()
-        return self._end(request, headers, response, started, name)
+        return head(request.method, self._ledger.end(request, headers, response, started, name))
 
     def _answer(self, answer: Answer) -> Response:
         if isinstance(answer, Reject):

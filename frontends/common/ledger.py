@@ -31,12 +31,9 @@ class Ledger:
         # Looked up once: it would be asked for each request, and logs are set up before a node is.
         self._logs = ACCESS.isEnabledFor(self._level)
         self._logs_mail = ACCESS.isEnabledFor(logging.DEBUG)
-        self._tracing = tracing.start(settings)
-        self._quiet = not self._logs and self._tracing is None
-
-    def begin(self, request: Plan, headers: Mapping[str, str]) -> Mapping[str, str]:
-        """The headers of a request that begins to be handled: with the context of its span, if it has one."""
-        return headers if self._tracing is None else self._tracing.begin(request, headers)
+        self.tracing = tracing.start(settings)
+        """Where a request that begins to be handled gets its span, or ``None``."""
+        self._quiet = not self._logs and self.tracing is None
 
     def watch(self, node: Node) -> None:
         """Hear of the writes that backups send on to this node, if anybody wants to."""
@@ -62,8 +59,8 @@ class Ledger:
         name = name or self._ids.of(headers)
         if self._logs and (self._logs_mail or request.route is not Route.PEER):
             self._log(request, headers, response, name, seconds)
-        if self._tracing is not None:
-            self._tracing.end(request, headers, response, name)
+        if self.tracing is not None:
+            self.tracing.end(request, headers, response, name)
         return with_request_id(response, name)
 
     def failure(self, event: str, headers: Mapping[str, str]) -> str:
@@ -106,8 +103,8 @@ class Ledger:
             if write.context is not None:
                 fields["trace_id"] = write.context.trace_id
             ACCESS.log(self._level, "%s", logfmt(self._node, "forwarded", **fields))
-        if self._tracing is not None:
-            self._tracing.forwarded(write)
+        if self.tracing is not None:
+            self.tracing.forwarded(write)
 
 
 def _names(headers: Mapping[str, str], name: str) -> dict[str, object]:
