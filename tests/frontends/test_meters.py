@@ -15,6 +15,7 @@ from frontends.common.meters import BOUNDS, MAX_PEERS, OPERATIONS, OTHER_PEERS, 
 from frontends.common.node import Answer
 from pbproto import Code, Kind, Note, Reason, Reject, Reply, Result, Value, Written
 
+from .pair import Pair
 from .prompt_node import Node
 
 
@@ -218,6 +219,21 @@ def test_what_frontends_refuse_is_counted_as_well() -> None:
         ("other", "error"): 1,
     }
     assert reading.withheld == 1
+
+
+def test_who_is_not_let_in_is_counted() -> None:
+    """Goal: strangers are seen. Method: a node with tokens; a write without one, and with one to read."""
+    tokens = (("read", "a-token-to-read-with"), ("peer", "a-secret-between-peers"))
+    pair = Pair(named_tokens=tokens)
+    assert pair.ask(1, "PUT", b"/data/k", {"value": "v"}).status == 401
+    reader = {"authorization": "Bearer a-token-to-read-with"}
+    assert pair.ask(1, "PUT", b"/data/k", {"value": "v"}, reader).status == 403
+    assert pair.ask(1, "GET", b"/metrics").status == 401
+    assert pair.ask(1, "GET", b"/metrics", headers=reader).status == 200
+    reading = pair.nodes[1].meters.read()
+    counts = {name: histogram.count for name, histogram in reading.requests.items()}
+    assert counts == {("put", "denied"): 2, ("other", "denied"): 1, ("other", "ok"): 1}
+    assert reading.rejected == {"unauthenticated": 2, "forbidden": 1}
 
 
 def test_counting_is_cheap() -> None:
