@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import entry_points
 
 from opentelemetry import trace
 from opentelemetry.context import Context as OtelContext
@@ -28,7 +28,7 @@ from opentelemetry.trace import (
 from . import trace_context
 from .forwards import ForwardedWrite
 from .meters import outcome_of
-from .recorder import at_exit
+from .recorder import at_exit, forget
 from .responses import Response
 from .routes import Plan, Route
 from .settings import SettingError, Settings
@@ -154,15 +154,19 @@ def provider() -> trace.TracerProvider:
     if not isinstance(existing, trace.ProxyTracerProvider):
         return existing
     made = TracerProvider(shutdown_on_exit=False)
-    for found in _named(os.environ):
-        exporter: SpanExporter = found.load()()
-        made.add_span_processor(BatchSpanProcessor(exporter))
-    at_exit(lambda: _flush(made))
+    for make in _named(os.environ):
+        made.add_span_processor(BatchSpanProcessor(make()))
+
+    def finish() -> None:
+        forget(finish)  # once is enough: the process waits for it
+        _flush(made)
+
+    at_exit(finish)
     return made
 
 
-def _named(environ: Mapping[str, str]) -> Iterator[EntryPoint]:
-    """The exporters that the environment names. Raises ``SettingError`` for one that is not installed."""
+def _named(environ: Mapping[str, str]) -> Iterator[Callable[[], SpanExporter]]:
+    """What makes the exporters that the environment names. Raises ``SettingError`` if one is not there."""
     names = environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
     for name in dict.fromkeys(word.strip() for word in names.split(",")):
         if name == "none":
@@ -184,7 +188,10 @@ def _named(environ: Mapping[str, str]) -> Iterator[EntryPoint]:
                 f"tracing=on needs the exporter {wanted!r} (OTEL_TRACES_EXPORTER={names}): {hint}, "
                 "or name another one, or none"
             )
-        yield found
+        try:
+            yield found.load()
+        except ImportError as error:
+            raise SettingError(f"tracing=on: the exporter {wanted!r} is not whole: {error}") from None
 
 
 def check() -> None:
