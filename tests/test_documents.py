@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 HAZARDS = ROOT / "docs" / "hazards.md"
 PROTOCOL = ROOT / "docs" / "protocol.md"
-PLACES = ("pbproto", "frontends", "viewservice", "tests", "bench", "docs")
+PLACES = ("pbproto", "frontends", "viewservice", "pbkv", "tests", "bench", "docs", "examples")
 """Where files of the repository are, apart from its root."""
 COUNT = 61
 GROUPS = {"A": 1, "B": 8, "C": 23, "D": 34, "E": 49}

@@ -29,6 +29,7 @@ from .stores import Store, StoreError
 from .stores.etcd import EtcdStore
 from .stores.sqlite import SqliteStore
 from .table import show
+from .trust import Trust, TrustError, is_local
 
 DEFAULT_BIND = "127.0.0.1:8070"
 DEFAULT_STORE = "viewservice.sqlite"
@@ -86,10 +87,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--bind", default=DEFAULT_BIND, help=f"where it is talked to (default {DEFAULT_BIND})")
     run.add_argument("--preset", choices=sorted(PRESETS), default="default", help="how fast it concludes")
+    run.add_argument("--token-file", default="", metavar="FILE", help="the nodes' token of the role admin")
+    run.add_argument("--tls-ca", default="", metavar="FILE", help="who signs the nodes' certificates (PEM)")
+    run.add_argument("--tls-cert", default="", metavar="FILE", help="serve HTTPS with this certificate (PEM)")
+    run.add_argument("--tls-key", default="", metavar="FILE", help="the private key to it (PEM)")
+    run.add_argument(
+        "--insecure", action="store_true", help="listen to others than this machine without a token"
+    )
     for word, help_ in ORDERS.items():
         command = commands.add_parser(word, help=help_, description=help_)
         command.add_argument("--at", default=DEFAULT_BIND, help=f"an instance (default {DEFAULT_BIND})")
         command.add_argument("--json", action="store_true", help="for programs")
+        command.add_argument("--token-file", default="", metavar="FILE", help="the token of the service")
+        command.add_argument("--tls-ca", default="", metavar="FILE", help="the service speaks HTTPS (PEM)")
         if word in ("plan", "force"):
             command.add_argument("ids", type=_ids, help="ids with commas between them")
         if word in ("switchover", "add", "remove"):
@@ -112,11 +122,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(given)
     if options.command is None:
         parser.error("--nodes says which nodes there are")
-    if options.command != "run":
-        return _order(options, parser)
     try:
-        asyncio.run(_run(options))
-    except (StoreError, OSError) as error:
+        trust = Trust(options.token_file, options.tls_ca)
+        if options.command != "run":
+            return _order(options, parser, trust)
+        _check_open(options)
+        asyncio.run(_run(options, trust))
+    except (StoreError, TrustError, OSError) as error:
         print(f"viewservice: {error}", file=sys.stderr)
         return 1
     return 0
@@ -131,19 +143,30 @@ def _store(text: str) -> Store:
     raise StoreError(f"a store is sqlite:PATH or etcd:URL,URL, not {text!r}")
 
 
-async def _run(options: argparse.Namespace) -> None:
+def _check_open(options: argparse.Namespace) -> None:
+    """Raises ``TrustError`` where anybody could give orders and nobody said so."""
+    if not (is_local(options.bind) or options.token_file or options.insecure):
+        raise TrustError(
+            f"{options.bind} is open to others than this machine: give --token-file, or say --insecure"
+        )
+    if bool(options.tls_cert) != bool(options.tls_key):
+        raise TrustError("--tls-cert and --tls-key belong together")
+
+
+async def _run(options: argparse.Namespace, trust: Trust) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config as ServerConfig
 
     from .web import create_app
 
     _set_up_logs()
-    driver = Driver(Service(PRESETS[options.preset]), _store(options.store))
+    driver = Driver(Service(PRESETS[options.preset]), _store(options.store), trust=trust)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     server = ServerConfig()
     server.bind = [options.bind]
+    server.certfile, server.keyfile = options.tls_cert or None, options.tls_key or None
     server.graceful_timeout = 1.0
     server.loglevel = "WARNING"
     acting = asyncio.create_task(driver.run())
@@ -197,7 +220,7 @@ def _set_up_logs() -> None:
     LOGGER.setLevel(logging.INFO)
 
 
-def _order(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def _order(options: argparse.Namespace, parser: argparse.ArgumentParser, trust: Trust) -> int:
     if options.command == "force" and not options.yes:
         parser.error("force may lose what only other nodes have; look at `plan` first, and say --yes")
     document: dict[str, Any] = {"word": options.command}
@@ -209,7 +232,14 @@ def _order(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         if name in options:
             document[name] = getattr(options, name)
     try:
-        response = httpx.post(f"http://{options.at}/orders", json=document, timeout=15, trust_env=False)
+        response = httpx.post(
+            f"{trust.scheme}://{options.at}/orders",
+            json=document,
+            headers=trust.headers(),
+            verify=trust.verify,
+            timeout=15,
+            trust_env=False,
+        )
         answer = response.json()
     except (httpx.HTTPError, ValueError) as error:
         print(f"viewservice: {options.at} does not answer as a view service does: {error}", file=sys.stderr)

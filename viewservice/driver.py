@@ -19,6 +19,7 @@ from .effects import Answer, Ask, Effect, Level, Note, Say, Write
 from .events import Event, Lead, Order, Said, Saw, Stored, Tick
 from .report import Report, Trouble, parse
 from .stores import Store
+from .trust import Trust
 
 LOGGER = logging.getLogger("viewservice")
 _LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING, Level.ALARM: logging.CRITICAL}
@@ -34,7 +35,14 @@ class Driver:
     ``heard`` gets every note, beside the log.
     """
 
-    def __init__(self, service: Service, store: Store, heard: Callable[[Note], None] | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        store: Store,
+        heard: Callable[[Note], None] | None = None,
+        trust: Trust | None = None,
+    ) -> None:
+        self.trust = trust or Trust()
         self.service = service
         self._store = store
         self._heard = heard
@@ -43,6 +51,7 @@ class Driver:
         self._client = httpx.AsyncClient(
             timeout=self._timeout,
             trust_env=False,
+            verify=self.trust.verify,
             limits=httpx.Limits(max_keepalive_connections=0),
         )
         self._tasks: set[asyncio.Task[None]] = set()
@@ -122,7 +131,9 @@ class Driver:
     async def _look(self, ask: Ask) -> Report | Trouble:
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._client.get(f"http://{ask.address}/view")
+                response = await self._client.get(
+                    f"{self.trust.scheme}://{ask.address}/view", headers=self.trust.headers()
+                )
         except (httpx.HTTPError, TimeoutError, ValueError) as error:
             return Trouble.REFUSED if _refused(error) else Trouble.SILENT
         if response.status_code != 200 or len(response.content) > MAX_REPORT:
@@ -152,7 +163,9 @@ class Driver:
         refusal = ""
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._client.put(f"http://{say.address}/view", json=document)
+                response = await self._client.put(
+                    f"{self.trust.scheme}://{say.address}/view", json=document, headers=self.trust.headers()
+                )
             if response.status_code != 200:
                 refusal = _reason(response)
         except (httpx.HTTPError, TimeoutError, ValueError):

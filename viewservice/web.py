@@ -28,6 +28,13 @@ def create_app(driver: Driver) -> Quart:
             return answer.document, 200
         return answer.document, STATUSES.get(str(answer.document["reason"]), 409)
 
+    @app.before_request
+    async def check() -> tuple[dict[str, Any], int, dict[str, str]] | None:
+        if request.path == "/ping" or driver.trust.admits(request.headers.get("authorization", "")):
+            return None
+        words = {"error": "this takes the token of the service", "reason": "unauthenticated"}
+        return words, 401, {"www-authenticate": "Bearer"}
+
     @app.get("/ping")
     async def ping() -> dict[str, Any]:
         return {"status": "ok", "acts": driver.service.leading}

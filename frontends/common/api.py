@@ -60,8 +60,7 @@ class Api:
         self._settings = node.settings
         self.meters = node.meters
         self._exposition = Exposition(node)
-        self._ledger = Ledger(node.settings, node.meters)
-        self._ledger.watch(node)
+        self._ledger = Ledger(node)
         self._door = door.of(node)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""

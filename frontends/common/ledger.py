@@ -12,21 +12,21 @@ from time import perf_counter
 from . import trace_context, tracing
 from .forwards import ForwardedWrite, Forwards
 from .logs import ACCESS, LOGGER, logfmt
-from .meters import Meters, outcome_of
+from .meters import outcome_of
 from .node import Node
 from .request_ids import HEADER, RequestIds
 from .responses import Response, with_request_id
 from .routes import Plan, Route
-from .settings import Settings
 
 
 class Ledger:
     """What one node keeps of the requests that it answered."""
 
-    def __init__(self, settings: Settings, meters: Meters) -> None:
-        self._node = settings.id
-        self._meters = meters
-        self._ids = RequestIds()
+    def __init__(self, node: Node) -> None:
+        settings = node.settings
+        self._node = node.id
+        self._meters = node.meters
+        self._ids = RequestIds(node.incarnation)
         self._level = logging.INFO if settings.access_log == "on" else logging.DEBUG
         # Looked up once: it would be asked for each request, and logs are set up before a node is.
         self._logs = ACCESS.isEnabledFor(self._level)
@@ -34,9 +34,6 @@ class Ledger:
         self.tracing = tracing.start(settings)
         """Where a request that begins to be handled gets its span, or ``None``."""
         self._quiet = not self._logs and self.tracing is None
-
-    def watch(self, node: Node) -> None:
-        """Hear of the writes that backups send on to this node, if anybody wants to."""
         if not self._quiet:
             node.forwards = Forwards(self._forwarded)
 

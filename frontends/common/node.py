@@ -103,6 +103,9 @@ class Node:
     called when a client has arrived and has to bring about a call of ``admit`` soon: whoever arrives until
     then goes on in the same step, and what they write in the same message to each backup. Without it
     whoever brings a client admits it, together with all that arrived while another had the lock.
+
+    Where time, chance and the log are not the machine's, as in virtual time, they are given: ``now`` is a
+    clock in nanoseconds, ``incarnation`` names this life, ``noted`` gets the notes.
     """
 
     def __init__(
@@ -111,6 +114,10 @@ class Node:
         wake_peer: Callable[[str], None],
         wake_timer: Callable[[int | None], None],
         gather: Callable[[], None] | None = None,
+        *,
+        now: Callable[[], int] | None = None,
+        incarnation: int = 0,
+        noted: Callable[[Note], None] | None = None,
     ) -> None:
         self.settings = settings
         self.id = settings.id
@@ -118,13 +125,14 @@ class Node:
         """Who may do what, or ``None`` where everybody may do everything."""
         self.tls = tls.of(settings)
         """How it speaks HTTPS, or ``None`` where it speaks HTTP."""
-        self.clock = clock.of(settings)
-        incarnation = secrets.randbits(64) or 1
-        self._recorder = recorder.start(settings, incarnation)
+        self.clock = now or clock.of(settings)
+        self.incarnation = incarnation or secrets.randbits(64) or 1
+        """Names this life of the node."""
+        self._recorder = recorder.start(settings, self.incarnation)
         if self._recorder is not None:
             recorder.at_exit(self.end_recording)
         place = crc32 if self._recorder is None else self._recorder.place
-        self._replica = Replica(settings.id, incarnation, settings.core, place)
+        self._replica = Replica(settings.id, self.incarnation, settings.core, place)
         self._wake_peer = wake_peer
         self._wake_timer = wake_timer
         self._gather = gather or self.admit
@@ -135,7 +143,7 @@ class Node:
         self._outboxes = Outboxes()
         self._addresses: dict[int, str] = {}
         self._receivers: dict[str, int] = {}
-        self._log = NoteLog(settings.id)
+        self._noted = noted or NoteLog(settings.id).write
         self.meters = Meters()
         self.forwards: Forwards | None = None
         """Whoever looks on at the writes that backups send on to this node."""
@@ -313,7 +321,7 @@ class Node:
                 self.forwards.ended(write)
         for note in work.notes:
             self.meters.note(note)
-            self._log.write(note)
+            self._noted(note)
         self.listings.expire()
 
     def _post(self, effect: Send, mail: dict[str, None]) -> None:

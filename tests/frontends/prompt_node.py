@@ -19,6 +19,7 @@ class Node:
     """Takes requests, and answers them when the test says so."""
 
     id = 1
+    incarnation = 0xABC
     settings = SETTINGS
     access = None
 

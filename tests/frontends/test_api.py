@@ -190,6 +190,7 @@ class FakeNode:
         self.id = 1
         self.requests: list[object] = []
         self.listings = Listings(1)
+        self.incarnation = 0xABC
         self.meters = Meters()
         self._answer = answer
 

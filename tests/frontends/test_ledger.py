@@ -99,9 +99,10 @@ def test_a_head_says_how_long_the_answer_with_the_id_is() -> None:
 
 def test_ids_are_not_given_twice() -> None:
     """Goal: an id is of one request. Method: many of two nodes."""
-    ones, others = RequestIds(), RequestIds()
+    ones, others = RequestIds(1), RequestIds(2**64 - 1)
     given = [ids.of({}) for ids in (ones, others) for _ in range(1000)]
     assert len(set(given)) == 2000
+    assert {len(name) for name in given} == {24}
 
 
 def test_what_frontends_answer_themselves_has_an_id() -> None:

@@ -7,7 +7,20 @@ import pytest
 from frontends.common.node import Answer, Node
 from frontends.common.outbox import ALL_BYTES, QUEUE_BYTES, Outbox, Outboxes
 from frontends.common.settings import Settings
-from pbproto import Envelope, Get, Put, Reject, Reply, UsageError, View, ViewAccepted, Written, decode
+from pbproto import (
+    Code,
+    Envelope,
+    Get,
+    Note,
+    Put,
+    Reject,
+    Reply,
+    UsageError,
+    View,
+    ViewAccepted,
+    Written,
+    decode,
+)
 from pbproto.messages import Forward, Promise, Propose, Refuse, Replicate, Seek, Told
 from pbproto.values import NO_BALLOT, Operation
 
@@ -49,6 +62,28 @@ def test_two_nodes_become_a_store() -> None:
     assert [type(answer) for answer in answers] == [Reply, Reply]
     assert "two:2" in wired.woken[1]
     assert wired.nodes[2].status().status == "active"
+
+
+def test_time_and_life_and_log_may_be_given() -> None:
+    """A node in virtual time takes them from its caller: compare two whose clocks are an hour apart."""
+    hour = 3600 * 10**9
+    notes: list[Note] = []
+    deadlines: list[int | None] = []
+    for now in (7, 7 + hour):
+        node = Node(
+            Settings(id=1),
+            lambda _: None,
+            deadlines.append,
+            now=lambda now=now: now,  # type: ignore[misc]
+            incarnation=5,
+            noted=notes.append,
+        )
+        node.tell_view(View.of([(1, "one:1"), (2, "two:2")]))
+        assert node.status().incarnation == 5
+    early, late = deadlines
+    assert early is not None
+    assert late == early + hour
+    assert [note.code for note in notes].count(Code.VIEW_TOLD) == 2
 
 
 def test_answers_ride_back() -> None:
