@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from prometheus_client.core import (
@@ -23,7 +22,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from pbproto import Gauges
+from pbproto import Gauges, __version__
 from pbproto.config import SECOND
 
 from .meters import BOUNDS, Histogram, Reading
@@ -90,7 +89,7 @@ class _NodeCollector(Collector):
             "What this node is.",
             {
                 "id": str(self._node.id),
-                "version": _version(),
+                "version": __version__,
                 "python": platform.python_version(),
                 "server": settings.server or "stock",
             },
@@ -252,10 +251,3 @@ def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
         total += number
         buckets.append((bound, total))
     return buckets
-
-
-def _version() -> str:
-    try:
-        return version("pbproto")
-    except PackageNotFoundError:  # run from a checkout
-        return "unknown"

@@ -45,7 +45,7 @@ class _Frontend:
         self._driver: Driver | None = None
         self._api: api.Api | None = None
         self.app = app = Quart("pbproto", static_folder=None)
-        app.config["BODY_TIMEOUT"] = 60
+        app.config["BODY_TIMEOUT"] = settings.client_timeout
         app.config["RESPONSE_TIMEOUT"] = None
         app.request_class = _limited(settings)
         if settings.lean == "on":

@@ -17,8 +17,6 @@ from frontends.common.door import NOBODY, Caller
 from frontends.common.settings import Settings
 
 PIECE = 262_144
-BODY_TIMEOUT = 10.0
-"""Seconds that a client may pause within a body."""
 
 Environ = dict[str, Any]
 CERTIFIED = "pbproto.certified"
@@ -31,6 +29,7 @@ class Answering:
 
     def __init__(self, mapping: api.Api, settings: Settings) -> None:
         self._api = mapping
+        self._patience = settings.client_timeout
         self._pid = os.getpid()
         # Waiting clients take up threads; some threads are for what never waits: peers' mail, which is
         # what the waiting clients wait for, and the routes by which people look in.
@@ -43,6 +42,10 @@ class Answering:
         if os.getpid() != self._pid:
             detail = "this worker is a forked copy of a node (preloading?); one process is one node"
             return self.unplanned(environ, responses.problem(503, "forked_copy", detail))
+        connection = environ.get("gunicorn.socket")
+        if connection is not None:
+            # It reads bodies and writes answers in the worker threads, and would wait for a client for ever.
+            connection.settimeout(self._patience)
         headers = wanted.of_environ(environ)
         caller = _caller(environ) if self._api.guarded else NOBODY
         plan = self._api.plan(environ["REQUEST_METHOD"], target_of(environ), headers, caller)
@@ -135,18 +138,6 @@ def _read(environ: Environ, length: int | None, limit: int) -> bytes:
     stream = environ["wsgi.input"]
     if length is None and not environ.get("wsgi.input_terminated"):
         return b""
-    # gunicorn reads bodies in the worker threads and would wait for them for ever; waitress has them whole.
-    connection = environ.get("gunicorn.socket")
-    if connection is None:
-        return _read_stream(stream, length, limit)
-    connection.settimeout(BODY_TIMEOUT)
-    try:
-        return _read_stream(stream, length, limit)
-    finally:
-        connection.settimeout(None)
-
-
-def _read_stream(stream: Any, length: int | None, limit: int) -> bytes:
     wanted = limit + 1 if length is None else min(length, limit + 1)
     body = bytearray()
     while len(body) < wanted:

@@ -16,16 +16,12 @@ from werkzeug.exceptions import HTTPException
 from frontends.common import api, logs, responses
 from frontends.common.collector import settle
 from frontends.common.guard import Guard, stock_scope
-from frontends.common.listing import Stream
 from frontends.common.recorder import finish_all
 from frontends.common.settings import Settings
 
 from .answering import Answering
 from .driver import Driver
 from .lean import Lean, WayIn
-
-PIECE_TIMEOUT = 30.0
-"""Seconds that a client may take for one piece of a long listing; it takes up a thread."""
 
 
 def create_app(settings: Settings | None = None, scope: str | None = None) -> Flask:
@@ -75,9 +71,6 @@ class _Frontend:
 
 
 def _convert(response: responses.Response) -> FlaskResponse:
-    if isinstance(response.body, Stream) and "gunicorn.socket" in request.environ:
-        # It sends in the worker threads and would wait for ever; for waitress its runner watches.
-        request.environ["gunicorn.socket"].settimeout(PIECE_TIMEOUT)
     answer = FlaskResponse(response.body, response.status)
     del answer.headers["content-type"]
     for name, value in response.headers:
