@@ -102,9 +102,10 @@ class Environment:
 
     A stamp, written last, says what it was made from; without the right stamp it is made from nothing, as
     nobody can tell what an interrupted pip has left behind. What only the tests need is added when they are
-    first run, so that whoever wants to see the store does not wait for it; it has a stamp of its own. Who makes it holds the lock alone, who uses it
-    shares the lock until its end: a second run neither sees half an environment nor pulls one away from
-    under a running cluster.
+    first run, so that whoever wants to see the store does not wait for it; it has a stamp of its own.
+
+    Who makes it holds the lock alone, who uses it shares the lock until its end: a second run neither sees
+    half an environment nor pulls one away from under a running cluster.
     """
 
     root: Path = ROOT

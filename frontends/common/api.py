@@ -34,6 +34,7 @@ from .ledger import Ledger
 from .listing import to_json
 from .metrics import Exposition
 from .node import Answer, Node
+from .openapi.serving import Documents, unless_known
 from .responses import (
     JSON,
     Headers,
@@ -48,6 +49,7 @@ from .responses import (
     too_many,
     too_many_bytes,
     too_many_clients,
+    two_lengths,
 )
 from .routes import Plan, Route, plan, refused_plan
 
@@ -64,6 +66,7 @@ class Api:
         self._door = door.of(node)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
+        self._documents = Documents(self._settings)
 
     @property
     def node_id(self) -> int:
@@ -88,6 +91,8 @@ class Api:
         ``headers`` are those of ``wanted.WANTED`` that it has, by lower-case name; ``caller`` is what the
         connection says about whoever sends it.
         """
+        if "transfer-encoding" in headers and "content-length" in headers:
+            return head(method, self.unplanned(method, target, headers, two_lengths()))
         found = plan(method, target, self._settings)
         if self._door is not None and isinstance(found, Plan):
             found = self._door.pass_(found, headers, caller)
@@ -204,6 +209,9 @@ class Api:
             return self._ready()
         if request.route is Route.PEER:
             return self._mail(request, headers, body)
+        if request.route in (Route.OPENAPI, Route.DOCS):
+            found = self._documents.document if request.route is Route.OPENAPI else self._documents.page
+            return unless_known(found, headers.get("if-none-match"))
         if request.method == "PUT":
             answer = self._node.tell_view(*parse_view(body))
             if isinstance(answer, ViewRefused):

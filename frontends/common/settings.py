@@ -25,8 +25,9 @@ MAX_MAIL_BYTES = 256 * MIB
 ROLES = ("read", "write", "admin", "peer")
 LEVELS = ("debug", "info", "warning", "error")
 _ADDRESS = re.compile(
-    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[1-9][0-9]{0,4})", re.ASCII
 )
+"""No leading zeros in the port: a view is to see that two addresses are one."""
 
 
 class SettingError(ValueError):
@@ -253,7 +254,7 @@ TUNABLE = tuple(each for each in fields(Settings) if each.metadata)
 def split_address(text: str) -> tuple[str, int]:
     """Host and port of ``host:port`` or ``[ipv6]:port``. Raises ``SettingError``."""
     match = _ADDRESS.fullmatch(text)
-    if match is None or not 0 < int(match["port"]) < 65536:
+    if match is None or int(match["port"]) > 65535:
         raise SettingError(f"{text!r} is not host:port")
     return match["six"] or match["host"], int(match["port"])
 

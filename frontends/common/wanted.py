@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 WANTED = frozenset(
@@ -12,6 +12,7 @@ WANTED = frozenset(
         "content-length",
         "expect",
         "idempotency-key",
+        "if-none-match",
         "origin",
         "pbproto-digest",
         "pbproto-mac",
@@ -30,19 +31,18 @@ _WAITRESS = {name.upper().replace("-", "_"): name for name in WANTED}
 _ENVIRON = {f"HTTP_{name}": wanted for name, wanted in _WAITRESS.items()}
 
 
-def of_pairs(pairs: Collection[tuple[bytes, bytes]]) -> dict[str, str]:
-    """From pairs with lower-case names, as ASGI has them. Of a header that comes twice the last counts.
+def of_pairs(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """From pairs with lower-case names, as ASGI has them.
 
-    But for those of a trace, which are joined: a second ``traceparent`` makes both invalid, and a
-    ``tracestate`` may come in several lines.
+    A header that comes twice is a list (RFC 9110, section 5.3), as WSGI's servers have it: two keys are none.
     """
-    found = {_BYTES[name]: value.decode("latin-1") for name, value in pairs if name in _BYTES}
-    if "traceparent" in found:
-        for joined in ("traceparent", "tracestate"):
-            values = [value.decode("latin-1") for name, value in pairs if name == joined.encode()]
-            if len(values) > 1:
-                found[joined] = ",".join(values)
-    return found
+    found = [(_BYTES[name], value.decode("latin-1")) for name, value in pairs if name in _BYTES]
+    headers = dict(found)
+    if len(headers) < len(found):
+        headers = {}
+        for name, value in found:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 def of_waitress(headers: Mapping[str, str]) -> dict[str, str]:

@@ -76,7 +76,7 @@ class _Frontend:
     async def _handle(self) -> QuartResponse:
         if self._api is None:
             raise RuntimeError("the server does not run the application's lifespan")
-        headers = wanted.of_pairs(list(request.scope["headers"]))
+        headers = wanted.of_pairs(request.scope["headers"])
         caller = caller_of(dict(request.scope)) if self._api.guarded else NOBODY
         plan = self._api.plan(request.method, _target(request.scope), headers, caller)
         if isinstance(plan, responses.Response):
@@ -128,7 +128,7 @@ class _Frontend:
     def _unplanned(self, response: responses.Response) -> responses.Response:
         if self._api is None:
             return response
-        headers = wanted.of_pairs(list(request.scope["headers"]))
+        headers = wanted.of_pairs(request.scope["headers"])
         return self._api.unplanned(request.method, _target(request.scope), headers, response)
 
 
@@ -155,6 +155,8 @@ def _convert(response: responses.Response) -> QuartResponse:
     body = response.body if isinstance(response.body, bytes) else _yielding(response.body)
     answer = QuartResponse(body, response.status)
     del answer.headers["content-type"]
+    if response.status == 304:
+        del answer.headers["content-length"]  # Quart says 0; the document has not become empty
     for name, value in response.headers:
         answer.headers[name] = value
     return answer
