@@ -23,10 +23,10 @@ from pbproto import (
     ViewRefused,
     Written,
 )
-from pbproto.codec import MEDIA_TYPE
+from pbproto.codec import MEDIA_TYPE, VERSIONS
 from pbproto.events import Request as CoreRequest
 
-from . import door, proof
+from . import door, proof, trace_context, wire
 from .bodies import idempotency_key, parse_value, parse_view
 from .budget import SHORT, Budget
 from .door import NOBODY, Caller
@@ -52,6 +52,7 @@ from .responses import (
     two_lengths,
 )
 from .routes import Plan, Route, plan, refused_plan
+from .wire import Range
 
 
 class Api:
@@ -63,6 +64,7 @@ class Api:
         self.meters = node.meters
         self._exposition = Exposition(node)
         self._ledger = Ledger(node)
+        self._wire: Headers = ((wire.HEADER, str(Range(VERSIONS[0], node.settings.wire))),)
         self._door = door.of(node)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
@@ -236,13 +238,18 @@ class Api:
         if request.secret:
             proof.check_body(headers, body)
         try:
-            answers = self._node.receive(body)
+            answers = self._node.receive(body, headers.get(wire.HEADER))
         except VersionError as error:
-            raise RefusedError(400, "other_version", str(error)) from error
+            response = problem(400, "other_version", str(error), self._wire)
         except CodecError as error:
-            raise RefusedError(400, "bad_mail", str(error)) from error
-        proved = proof.answer(request.secret, headers, answers) if request.secret else ()
-        return Response(200, (("content-type", MEDIA_TYPE), *proved), answers)
+            response = problem(400, "bad_mail", str(error), self._wire)
+        else:
+            response = Response(200, (("content-type", MEDIA_TYPE), *self._wire), answers)
+        if not request.secret or not isinstance(response.body, bytes):
+            return response
+        # A refusal is proved as well: by it the peer chooses what it speaks.
+        proved = proof.answer(request.secret, headers, response.body)
+        return response._replace(headers=(*response.headers, *proved))
 
     def _describe(self) -> dict[str, Any]:
         status = self._node.status()
@@ -285,10 +292,11 @@ class Api:
         if request.method in ("GET", "HEAD"):
             return lambda token: Get(token, key)
         name = idempotency_key(headers.get("idempotency-key"))
+        trace = trace_context.pack(trace_context.of(headers))
         if request.method == "DELETE":
-            return lambda token: Delete(token, key, name)
+            return lambda token: Delete(token, key, name, trace)
         value = parse_value(body, self._settings.max_value_bytes)
-        return lambda token: Put(token, key, value, name)
+        return lambda token: Put(token, key, value, name, trace)
 
 
 _STATUS = {Kind.CREATED: 201, Kind.UPDATED: 200, Kind.DELETED: 200, Kind.MISSING: 404}

@@ -72,7 +72,7 @@ class Forwards:
         self._pending[name] = ForwardedWrite(
             "DELETE" if operation.value is None else "PUT",
             operation.origin,
-            trace_context.unpack(getattr(message, "trace", b"")),
+            trace_context.unpack(message.trace),
             time.time_ns(),
         )
         if len(self._pending) > MAX_PENDING:

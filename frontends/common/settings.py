@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, NoReturn
 
 from pbproto import Config, __version__
+from pbproto.codec import VERSION, VERSIONS
 from pbproto.config import MIB, SECOND
 from pbproto.leases import counted
 from pbproto.values import MAX_ID, MAX_KEY_BYTES
@@ -110,6 +111,13 @@ class Settings:
         "how long one POST to a peer may take, plus a second for each MiB it carries",
         0.05,
         600,
+    )
+    wire: int = _setting(
+        VERSION,
+        "",
+        "the highest version of the peer protocol that this node speaks, for upgrades node by node",
+        VERSIONS[0],
+        VERSION,
     )
     max_value_bytes: int = _setting(
         8 * MIB, "bytes of UTF-8", "the largest value a client may write", 1, MAX_VALUE_BYTES_LIMIT
@@ -287,9 +295,8 @@ def _parse(name: str, text: str) -> Any:
     low, high = spec.metadata["low"], spec.metadata["high"]
     if not low <= value <= high:  # NaN is never between
         what = "an integer" if kind is int else "a number"
-        raise SettingError(
-            f"{name} has to be {what} from {low:g} to {high:g} {spec.metadata['unit']}, not {text!r}"
-        )
+        bounds = f"from {low:g} to {high:g} {spec.metadata['unit']}".rstrip()
+        raise SettingError(f"{name} has to be {what} {bounds}, not {text!r}")
     return value
 
 
@@ -388,13 +395,13 @@ def parse_arguments(program: str, servers: Sequence[str], arguments: Sequence[st
     )
     for spec in TUNABLE:
         variable = PREFIX + spec.name.upper()
+        unit = f"in {spec.metadata['unit']}; " if spec.metadata["unit"] else ""
         alone: dict[str, Any] = {"nargs": "?", "const": "on"} if isinstance(spec.default, bool) else {}
         parser.add_argument(
             f"--{spec.name.replace('_', '-')}",
             **alone,
             metavar=spec.metadata["placeholder"],
-            help=f"{spec.metadata['help']} "
-            f"(env {variable}; in {spec.metadata['unit']}; default {_shown(spec.default)})",
+            help=f"{spec.metadata['help']} (env {variable}; {unit}default {_shown(spec.default)})",
         )
     given = {name: text for name, text in vars(parser.parse_args(arguments)).items() if text is not None}
     try:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 MAX_MEMBERS = 32
 MAX_STATE = 512
-"""Bytes of ``tracestate`` that are handed on at most, which is what has to be handed on at least."""
+"""Bytes of ``tracestate`` that are handed on at most, which is what has to be handed on at least. With the
+parent before it that is ``values.MAX_TRACE_BYTES``."""
 
 # Lower case only; no version ff; no id of zeros. A later version may say more after another dash.
 _PARENT = re.compile(

@@ -9,6 +9,7 @@ from typing import Any
 from frontends.common import api, responses, routes
 from frontends.common.node import Node
 from frontends.common.settings import Settings
+from frontends.common.wire import HEADER
 
 ADDRESSES = {1: "127.0.0.1:8081", 2: "127.0.0.1:8082"}
 
@@ -43,10 +44,15 @@ class Pair:
             for sender, receiver in ((1, 2), (2, 1)):
                 while mail := self.nodes[sender].take_mail(ADDRESSES[receiver]):
                     moved = True
-                    answer = self.begin(receiver, "POST", b"/peer", mail)[0]
+                    answer = self.begin(receiver, "POST", b"/peer", mail, self._said(sender))[0]
                     assert isinstance(answer.body, bytes)
                     self.nodes[sender].meters.mail(ADDRESSES[receiver], 0.001, answered=True)
-                    self.nodes[sender].receive_answers(answer.body)
+                    self.nodes[sender].receive_answers(
+                        answer.body, ADDRESSES[receiver], dict(answer.headers)[HEADER]
+                    )
+
+    def _said(self, id_: int) -> dict[str, str]:
+        return {HEADER: self.nodes[id_].peers.header}
 
     def begin(
         self,

@@ -38,6 +38,7 @@ def pair(exporter: InMemorySpanExporter) -> Pair:
     """Two nodes that trace, with an active view, and nothing traced yet."""
     pair = Pair(tracing="on")
     pair.install()
+    pair.ask(2, "GET", b"/data/none")  # by which the backup hears that the primary speaks version 2
     exporter.clear()
     return pair
 
@@ -130,7 +131,7 @@ def test_what_was_sent_again_has_one_span(pair: Pair, exporter: InMemorySpanExpo
     mail = pair.nodes[2].take_mail("127.0.0.1:8081")
     for answer in [pair.begin(1, "POST", b"/peer", mail)[0] for _ in range(2)]:
         assert isinstance(answer.body, bytes)
-        pair.nodes[2].receive_answers(answer.body)
+        pair.nodes[2].receive_answers(answer.body, "127.0.0.1:8081", None)
     pair.carry()
     assert [answer.status for answer in waiting] == [201]
     names = [span.name for span in exporter.get_finished_spans()]
