@@ -292,7 +292,7 @@ class Api:
         if request.method in ("GET", "HEAD"):
             return lambda token: Get(token, key)
         name = idempotency_key(headers.get("idempotency-key"))
-        trace = trace_context.pack(trace_context.of(headers))
+        trace = trace_context.pack(trace_context.of(headers)) if "traceparent" in headers else b""
         if request.method == "DELETE":
             return lambda token: Delete(token, key, name, trace)
         value = parse_value(body, self._settings.max_value_bytes)
