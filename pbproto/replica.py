@@ -26,6 +26,7 @@ from .config import Config
 from .effects import Code, Effect, Reason
 from .errors import InvariantError, UsageError
 from .events import Batch, Close, Delete, Event, Get, GetAll, Put, Receive, Request, TellView, Tick
+from .gauges import Gauges, measure
 from .inside import Inside, look
 from .messages import (
     Adopt,
@@ -101,6 +102,10 @@ class Replica:
     def why(self, now: int) -> Why:
         """What the clients of this node wait for at ``now`` (nanoseconds)."""
         return why(self._state, now)
+
+    def gauges(self, now: int) -> Gauges:
+        """Its figures at ``now``, for whoever draws curves."""
+        return measure(self._state, now)
 
     def has_room(self, size: int) -> bool:
         """Whether a client's request of ``size`` bytes would not be turned away as ``OVERLOADED`` now.

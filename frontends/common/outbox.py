@@ -41,7 +41,7 @@ def size_of(message: Message) -> int:
         size += operation.size
     operation = getattr(message, "operation", None)
     if operation is not None:
-        size += operation.size
+        size += operation.size + len(getattr(message, "trace", b""))
     for key, value in getattr(message, "pairs", ()):
         size += len(key) + len(value) + 8
     return size

@@ -180,6 +180,8 @@ ROLES = {
     "headStatus": {"read", "write", "admin"},
     "getWhy": {"read", "write"},
     "headWhy": {"read", "write"},
+    "getMetrics": {"read", "write", "admin"},
+    "headMetrics": {"read", "write", "admin"},
 }
 """Of which one is needed; no other operation needs any."""
 
