@@ -186,6 +186,23 @@ def test_a_token_that_shows_no_keys_shows_the_rest(cluster: Cluster, open_page: 
         writer.join()
 
 
+def test_rejections_are_shown_by_reason(cluster: Cluster, open_page: Open) -> None:
+    """Goal: what was turned away, where, and why, and how much was done. Method: two bad writes and a
+    good one at node 2, while the page is open; what others did before counts as well."""
+    page, _ = open_page(1)
+    expect(row(page, 2)).to_contain_text("active")
+    reasons = page.locator("#rejection-rows")
+    bad = reasons.get_by_role("row").filter(has_text="bad body").filter(has_text="node 2")
+    expect(bad).to_have_count(0)
+    for body in (b"not JSON", b"[]"):
+        assert cluster.node(2).request("PUT", "/data/k", content=body).status_code == 400
+    cluster.node(2).put("k", "v")
+    expect(bad.get_by_role("cell")).to_have_text(["node 2", "2", "2"])
+    tile = page.locator(".tile").filter(has_text="Requests/s, node 2")
+    expect(tile).to_contain_text(re.compile(r"\d+ answered.*; \d+ turned away"))
+    assert cluster.node(2).request("GET", "/status").json()["totals"]["rejected"]["bad_body"] == 2
+
+
 def test_colours_can_be_read_light_and_dark_wide_and_narrow(open_page: Open) -> None:
     """Goal: contrast of level AA in both schemes, by the system's wish and by the switch, and nothing to
     scroll sideways on a small telephone. Method: computed colours, and the width of the page."""
