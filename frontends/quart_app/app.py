@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from types import FrameType
 from typing import Any
 
-from quart import Quart, request
+from quart import Quart, has_request_context, request
 from quart import Response as QuartResponse
 from quart.wrappers import Request as QuartRequest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -126,8 +126,8 @@ class _Frontend:
         return _convert(self._unplanned(responses.internal_error()))
 
     def _unplanned(self, response: responses.Response) -> responses.Response:
-        if self._api is None:
-            return response
+        if self._api is None or not has_request_context():
+            return response  # to what is no request, as a websocket
         headers = wanted.of_pairs(request.scope["headers"])
         return self._api.unplanned(request.method, _target(request.scope), headers, response)
 
