@@ -10,6 +10,7 @@ export class Cluster {
     this.others = others;
     this.all = [own, ...others.values()];
     this.speaking = this.all.filter((watched) => watched.speaks);
+    this.speaking.sort((one, other) => Number(one.status.id) - Number(other.status.id));
     this.status = this._best();
     this.primary = this.status?.primary ?? null;
     // Those who know the newest view. A primary that was replaced and not told suspects everybody for ever.

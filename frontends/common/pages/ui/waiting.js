@@ -68,7 +68,6 @@ export function render(cluster) {
   const silent = heard
     ? `Nothing has waited for longer than ${LONG} ms at the nodes that can be heard.`
     : "No node can be heard.";
-  lines.sort((one, other) => Number(one[0]) - Number(other[0]));
   summaries.update(lines.length ? lines : [["", silent]]);
   waits.sort((one, other) => other.wait.since_ms - one.wait.since_ms);
   more += Math.max(0, waits.length - SHOWN);
