@@ -13,12 +13,14 @@ import hashlib
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
@@ -39,6 +41,7 @@ from devenv_cluster import (
     ending,
     run_cluster,
     say,
+    screen,
 )
 
 ROOT = Path(__file__).resolve().parent
@@ -89,6 +92,30 @@ def install_step(command: Sequence[str], lock: int) -> str:
     lines = (output or b"").decode(errors="replace").split("\n")
     errors = [line for line in lines if line.startswith("ERROR")] or [line for line in lines if line.strip()]
     return errors[-1].strip() if errors else f"exit status {step.returncode}"
+
+
+@contextlib.contextmanager
+def ticking(text: Callable[[], str]) -> Iterator[None]:
+    """At a terminal show each second that a step goes on which says nothing; an empty text shows nothing."""
+    ended = threading.Event()
+    began = time.monotonic()
+
+    def tick() -> None:
+        while not ended.wait(1):
+            if line := text():
+                screen.show(f"  {line}, {time.monotonic() - began:.0f} s")
+
+    if not screen.draws():
+        yield
+        return
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        ticker.join()
+        screen.show("")
 
 
 @dataclass
@@ -175,15 +202,32 @@ class Environment:
                 shutil.rmtree(entry)
             elif entry != Path(lock.name):  # or a run that waits would get the lock of a lost file
                 entry.unlink()
-        if problem := self.step([sys.executable, "-I", "-m", "venv", str(self.folder)], lock.fileno()):
+        with ticking(lambda: "it is being made, with pip"):
+            problem = self.step([sys.executable, "-I", "-m", "venv", str(self.folder)], lock.fileno())
+        if problem:
             raise UserError(f"cannot make {self.folder}: {problem}")
         say("devenv: installing requirements.txt (a minute or so)")
         # -I, because packages found through PYTHONPATH would count as installed already.
         pip = [str(self.python), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-        if problem := self.step([*pip, "-r", str(self.root / "requirements.txt")], lock.fileno()):
+        with ticking(self.installed):
+            problem = self.step([*pip, "-r", str(self.root / "requirements.txt")], lock.fileno())
+        if problem:
             raise UserError(f"pip could not install requirements.txt: {problem} (is the network reachable?)")
         self.stamp.write_text(self.wanted_stamp())
         say(f"devenv: .venv is ready ({time.monotonic() - began:.0f} s)")
+
+    def installed(self) -> str:
+        """Say how many packages pip has installed, once it puts them in place.
+
+        It draws its own progress while it fetches them; while it installs, only pip 25.1 and newer do.
+        """
+        found = [path.name for path in self.folder.glob("lib/python*/site-packages/*.dist-info")]
+        own = re.search(r"\bpip-(\d+)\.(\d+)", " ".join(found))
+        others = sum(not name.startswith(("pip-", "setuptools-")) for name in found)
+        if own is None or (int(own[1]), int(own[2])) >= (25, 1) or not others:
+            return ""
+        lines = (self.root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        return f"{others} of {sum('==' in line for line in lines)} packages are installed"
 
 
 # ---------------------------------------------------------------------------- the tests
