@@ -401,31 +401,30 @@ class Copies:
 
     def look(self, nodes: Sequence[Node]) -> list[str]:
         """Ask these nodes; of each copy say how far it is, and how long it will take."""
-        found, now = dict[str, int](), time.monotonic()
-        lines = []
+        lines = dict[str, str]()
+        found = dict[str, int]()
+        now = time.monotonic()
         for node_id, reply in ask(nodes, "GET", "/view").items():
             for other in reply.body.get("waiting_for", ()):
                 reason = str(other.get("reason"))
                 if (far := self.FAR.search(reason)) is None:
                     continue
-                # A primary that fills a newcomer says so of the newcomer, all others of themselves.
+                # A newcomer says what it fetches; its primary says that too, of the newcomer and more roughly.
                 own = " from it" in reason
-                who, what = (
-                    (node_id, f"is {reason}") if own else (other.get("id"), reason.removeprefix("it "))
-                )
-                what = what.replace(" from it", f" from node {other.get('id')}")
-                copy = f"node {who} {what[: -len(far[0])]}"
-                done, whole = int(far[1]), int(far[2])
+                who = f"node {node_id if own else other.get('id')}"
+                if who in lines and not own:
+                    continue
+                source = f" from node {other.get('id')}"
+                what = f"is {reason.replace(' from it', source)}" if own else reason.removeprefix("it ")
+                copy, done, whole = f"{who} {what[: -len(far[0])]}", int(far[1]), int(far[2])
                 began, start = self.first.setdefault(copy, (now, done))
                 found[copy] = done
-                percent = f", {100 * done // whole} %" if whole else ""
-                rest = (whole - done) * (now - began) / (done - start) if done > start else None
-                lines.append(
-                    f"{copy}{far[0]}{percent}" + (f", {rest:.0f} s left" if rest is not None else "")
-                )
+                lines[who] = f"{copy}{far[0]}" + (f", {100 * done // whole} %" if whole else "")
+                if done > start:
+                    lines[who] += f", {(whole - done) * (now - began) / (done - start):.0f} s left"
         self.moved = any(done > self.last.get(copy, -1) for copy, done in found.items())
         self.last = found
-        return lines
+        return list(lines.values())
 
 
 @dataclass

@@ -25,6 +25,7 @@ REFRESHES = 4
 """How often a second the line is drawn."""
 WIDTH = 20
 """Columns of the bar itself."""
+SECONDS = "s"
 
 
 class Bar:
@@ -63,12 +64,10 @@ class Bar:
 class _Drawn(Bar):
     """A line at a terminal."""
 
-    def __init__(self, progress: Progress, total: float | None, timed: bool) -> None:
+    def __init__(self, progress: Progress, total: float | None, unit: str) -> None:
         super().__init__()
         self._progress = progress
-        self._task = progress.add_task(
-            "", total=total, timed=timed, then=0.0, began=0.0, seconds=0.0, amount=1
-        )
+        self._task = progress.add_task("", total=total, unit=unit, then=0.0, began=0.0, seconds=0.0, amount=1)
 
     def advance(self, amount: float = 1, text: str | None = None) -> None:
         self._update(advance=amount, description=text)
@@ -115,22 +114,22 @@ def shown(stream: IO[str] | None = None) -> bool:
 @contextmanager
 def bar(
     total: float | None,
+    unit: str,
     *,
     said: Callable[[str], None] | None = None,
     still: bool = False,
-    timed: bool = False,
 ) -> Iterator[Bar]:
     """A line that is gone at the end; ``total`` is ``None`` where nobody knows how much there is to do.
 
     ``said``: where no line is drawn, this is told the texts instead. ``still``: the line is drawn when it is
     told something, and by no thread in between, which would take time from what is measured in this process.
-    ``timed``: what is done is counted in seconds, so that it is known how many are left.
+    Where the unit is ``SECONDS`` it is known how many are left.
     """
     if not shown():
         yield Bar(said)
         return
     progress = _columns(still)
-    drawn = _Drawn(progress, total, timed)
+    drawn = _Drawn(progress, total, unit)
     _start(progress)
     try:
         yield drawn
@@ -172,14 +171,15 @@ def _columns(still: bool) -> Progress:
 
         def render(self, task: Task) -> RenderableType:
             now, share = task.elapsed or 0.0, _share(task)
+            unit = task.fields["unit"]
             if task.total is None:
-                return Text(f"{task.completed:,.0f} in {clock(now)}")
-            if task.fields["timed"]:
-                return Text(f"{share:,.0f}/{task.total:,.0f} s, {clock(task.total - share)} left")
+                return Text(f"{task.completed:,.0f} {unit} in {clock(now)} ")
+            if unit == SECONDS:
+                return Text(f"{share:,.0f}/{task.total:,.0f} s, {clock(task.total - share)} left ")
             # What is under way counts up to now, what is done up to when that was said.
             then = now if task.fields["seconds"] else task.fields["then"]
-            text = f"{task.completed:,.0f}/{task.total:,.0f} in {clock(now)}"
-            return Text(f"{text}, {clock(left(share, task.total, then, now))} left")
+            text = f"{task.completed:,.0f}/{task.total:,.0f} {unit} in {clock(now)}"
+            return Text(f"{text}, {clock(left(share, task.total, then, now))} left ")
 
     class Filled(BarColumn):
         """The bar, in which a step that is under way counts in part."""

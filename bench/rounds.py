@@ -127,7 +127,7 @@ def steps(total: float, *, still: bool = False) -> AbstractContextManager[progre
 
     ``still``: what is measured runs in this process, and must not be disturbed by the drawing of a line.
     """
-    return progress.bar(total, said=say, still=still)
+    return progress.bar(total, "steps", said=say, still=still)
 
 
 def say(line: str) -> None:

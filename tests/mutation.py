@@ -61,11 +61,11 @@ def main(arguments: list[str]) -> int:
     status = mutmut(directory, "run", "--max-children", str(options.workers), *options.mutants).returncode
     survivors, imported = surviving(directory)
     # mutmut shows by itself how far it is; what follows takes minutes as well.
-    with progress.bar(len(imported)) as bar, ThreadPoolExecutor(options.workers) as pool:
+    with progress.bar(len(imported), "mutants") as bar, ThreadPoolExecutor(options.workers) as pool:
         tries = pool.map(partial(found_by_codec_tests, directory), imported)
         for name, found in zip(imported, tries, strict=True):
             survivors += [] if found else [name]
-            bar.advance(1, f"mutants tried again, {len(survivors)} survive")
+            bar.advance(1, f"tried again, {len(survivors)} survive")
     print(f"Of those that run during the import, {len(imported)} were tried again.")
     print(*sorted(survivors), f"{len(survivors)} survive.", sep="\n")
     print(f"To look at one of them: cd {directory} && mutmut show NAME")

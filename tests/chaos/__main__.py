@@ -163,7 +163,7 @@ def _open(history: Path | None, files: ExitStack) -> list[IO[str]]:
 def _run(settings: Settings, path: Path, outlets: list[IO[str]], given: argparse.Namespace) -> int:
     """Run, tell, and put everything where it belongs; the exit status."""
     try:
-        with progress.bar(settings.seconds, timed=True) as bar, Ending() as ending:
+        with progress.bar(settings.seconds, progress.SECONDS) as bar, Ending() as ending:
             report = run(settings, path, _Progress(bar), ending)
     finally:
         for source, outlet in zip((path / HISTORY, beside(path / HISTORY)), outlets, strict=False):

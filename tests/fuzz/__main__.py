@@ -90,10 +90,10 @@ def _run(command: list[str], options: argparse.Namespace) -> int:
     if not progress.shown():
         return subprocess.run(command, check=False).returncode
     seconds = 0 if options.runs else options.seconds or 60
-    with progress.bar(options.runs or seconds, timed=not options.runs) as bar:
+    with progress.bar(options.runs or seconds, "inputs" if options.runs else progress.SECONDS) as bar:
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as engine:
             assert engine.stderr is not None
-            with bar.step("inputs", seconds, seconds) if seconds else nullcontext():
+            with bar.step("", seconds, seconds) if seconds else nullcontext():
                 for line in engine.stderr:
                     _show(line, bar, timed=not options.runs)
         return engine.returncode
@@ -110,7 +110,7 @@ def _show(line: str, bar: progress.Bar, *, timed: bool) -> None:
     if timed:
         bar.tell(f"{tried:,} inputs, {what}")
     else:
-        bar.reach(tried, f"inputs, {what}")
+        bar.reach(tried, what)
 
 
 if __name__ == "__main__":

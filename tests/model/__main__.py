@@ -36,7 +36,7 @@ class Watcher:
         place = f" ({self._names.index(name) + 1} of {len(self._names)})" * (len(self._names) > 1)
         self._bar.reach(
             self._before + found.states,
-            f"states, {name}{place}: depth {found.depth}, {found.frontier:,} to follow, {memory():,} MiB",
+            f"{name}{place}: depth {found.depth}, {found.frontier:,} to follow, {memory():,} MiB",
         )
 
     def ended(self, states: int) -> None:
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = FAST if asked.all_fast else asked.scope
     states = [expected(name, asked) for name in names]
     status = 0
-    with progress.bar(None if None in states else sum(filter(None, states))) as bar:
+    with progress.bar(None if None in states else sum(filter(None, states)), "states") as bar:
         watcher = Watcher(bar, names)
         for name, each in zip(names, states, strict=True):
             status = max(status, run(name, asked, bar, watcher))

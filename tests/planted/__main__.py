@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = hints.read()
     wrong: list[str] = []
     print(f"{table.HEADER}\n|---|---|---|---|---|")
-    with progress.bar(len(bugs)) as bar, ThreadPoolExecutor(asked.jobs) as pool:
+    with progress.bar(len(bugs), "faults") as bar, ThreadPoolExecutor(asked.jobs) as pool:
         for bug, found in zip(bugs, pool.map(counted(search, bar), bugs), strict=True):
             known[bug.name].update(found)
             with bar.aside():
@@ -73,12 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def counted(search: Search, bar: progress.Bar) -> Search:
     """The same search, which says at a terminal how many faults were hunted, in whatever order they end."""
     met: list[bool] = []
-    bar.tell("faults")
 
     def hunted(bug: Bug) -> dict[Finder, Found | None]:
         found = search(bug)  # processes of its own
         met.append(any(found.values()))
-        bar.advance(1, f"faults, {sum(met)} found")
+        bar.advance(1, f"{sum(met)} found")
         return found
 
     return hunted

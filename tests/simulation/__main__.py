@@ -132,10 +132,10 @@ def _explain(outcome: Outcome, folder: Path) -> list[Path]:
     """Shrink a failure, which may take as many runs as its budget has, and write it to the folder."""
     from .explain import BUDGET, explain
 
-    with progress.bar(BUDGET) as bar:
+    with progress.bar(BUDGET, "runs") as bar:
 
         def shrinking(done: Progress) -> None:
-            bar.reach(done.runs, f"runs, shrinking, {done.doing}: {done.size}")
+            bar.reach(done.runs, f"shrinking, {done.doing}: {done.size}")
 
         return explain(outcome, folder, progress=shrinking)
 

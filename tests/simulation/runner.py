@@ -115,14 +115,14 @@ def summarize(runs: Iterable[Short], total: int) -> Summary:
     """Add runs up, and say which ones fail."""
     summary = Summary()
     began = time.monotonic()
-    with progress.bar(total) as bar:
+    with progress.bar(total, "runs") as bar:
         try:
             for run in runs:
                 summary.add(run)
                 if run.check:
                     with bar.aside():
                         print(f"seed {run.seed}: {run.check}: {run.detail}", flush=True)
-                bar.advance(1, f"runs, {len(summary.failed)} failed")
+                bar.advance(1, f"{len(summary.failed)} failed")
         except KeyboardInterrupt:
             summary.interrupted = True
     summary.seconds = time.monotonic() - began

@@ -263,9 +263,9 @@ def broken_in(each: Plant | None, first: int, end: int) -> str:
 def main() -> int:
     wanted = sys.argv[1:]
     plants = [each for each in PLANTS if not wanted or each.name in wanted]
-    with progress.bar(len(plants)) as bar:
+    with progress.bar(len(plants), "faults") as bar:
         for each in plants:
-            bar.tell(f"faults, {each.name}")
+            bar.tell(each.name)
             found = broken_in(each, 0, SEEDS)
             with bar.aside():
                 print(f"{each.name}: {found or 'NOT FOUND'}"[:220], flush=True)

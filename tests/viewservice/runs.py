@@ -40,7 +40,7 @@ def main() -> int:
     options = parser.parse_args()
     broken, faults = 0, Counter[str]()
     seeds = range(*options.seeds)
-    with progress.bar(len(seeds)) as bar:
+    with progress.bar(len(seeds), "runs") as bar:
         for seed in seeds:
             outcome = run_seed(seed)
             faults.update(outcome.tally.faults)
@@ -50,7 +50,7 @@ def main() -> int:
                     print(f"seed {seed}: {outcome.violation}", flush=True)
                 if options.stop:
                     break
-            bar.advance(1, f"runs, {broken} broke a rule")
+            bar.advance(1, f"{broken} broke a rule")
     for name, count in sorted(faults.items()):
         if name.startswith("service"):
             print(f"  {name}: {count}")
