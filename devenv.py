@@ -47,6 +47,7 @@ from devenv_cluster import (
 ROOT = Path(__file__).resolve().parent
 PYTHON_VARIABLE = "PBPROTO_DEVENV_PYTHON"
 CLEAN_UP_SECONDS = 15
+TICK_SECONDS = 1.0
 DEFAULT_TEST_ARGUMENTS = ("-n", "4", "--dist", "loadgroup")  # more than cores: most tests wait, not compute
 
 HELP = f"""\
@@ -101,7 +102,7 @@ def ticking(text: Callable[[], str]) -> Iterator[None]:
     began = time.monotonic()
 
     def tick() -> None:
-        while not ended.wait(1):
+        while not ended.wait(TICK_SECONDS):
             if line := text():
                 screen.show(f"  {line}, {time.monotonic() - began:.0f} s")
 

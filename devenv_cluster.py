@@ -409,7 +409,7 @@ class Copies:
                 reason = str(other.get("reason"))
                 if (far := self.FAR.search(reason)) is None:
                     continue
-                # A newcomer says what it fetches; its primary says that too, of the newcomer and more roughly.
+                # A newcomer says what it fetches; its primary says so too, of the newcomer, and more roughly.
                 own = " from it" in reason
                 who = f"node {node_id if own else other.get('id')}"
                 if who in lines and not own:
