@@ -121,7 +121,7 @@ def test_a_view_that_does_not_move_is_not_waited_for() -> None:
 
 
 def test_without_a_terminal_no_line_is_written_over() -> None:
-    """Goal: logs are as they were. Method: the same waiting, typed at a terminal, with its output in a pipe."""
+    """Goal: logs are as they were. Method: the same waiting, typed at a terminal, its output in a pipe."""
     ours, theirs = pty.openpty()
     try:
         os.write(ours, b"go on\n")
