@@ -228,7 +228,8 @@ class Environment:
         if own is None or (int(own[1]), int(own[2])) >= (25, 1) or not others:
             return ""
         lines = (self.root / "requirements.txt").read_text(encoding="utf-8").splitlines()
-        return f"{others} of {sum('==' in line for line in lines)} packages are installed"
+        wanted = sum("==" in line for line in lines)
+        return f"{others} of {wanted} packages are installed" if others < wanted else ""  # pip says so itself
 
 
 # ---------------------------------------------------------------------------- the tests

@@ -194,6 +194,7 @@ def test_a_silent_step_of_the_set_up_is_seen_to_go_on(monkeypatch: pytest.Monkey
     [
         ("23.2.1", 0, ""),  # it still fetches them, and draws
         ("23.2.1", 2, "2 of 3 packages are installed"),
+        ("23.2.1", 3, ""),  # it says that it is done
         ("25.1", 2, ""),  # it draws while it installs, too
         ("26.0", 2, ""),
     ],
