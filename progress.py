@@ -25,6 +25,8 @@ REFRESHES = 4
 """How often a second the line is drawn."""
 WIDTH = 20
 """Columns of the bar itself."""
+ROOM = 3
+"""Columns at the right that stay free: a terminal prints ^C there, and must not begin a new line for it."""
 SECONDS = "s"
 
 
@@ -162,6 +164,7 @@ def clock(seconds: float | None) -> str:
 
 def _columns(still: bool) -> Progress:
     from rich.console import Console, RenderableType
+    from rich.constrain import Constrain
     from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
     from rich.table import Column
     from rich.text import Text
@@ -189,13 +192,19 @@ def _columns(still: bool) -> Progress:
             bar.completed = _share(task)
             return bar
 
+    # What the environment says of colours counts; whether there is a terminal was asked already.
+    console = Console(file=sys.stderr, force_terminal=True)
+
+    class Line(Progress):
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield Constrain(self.make_tasks_table(self.tasks), max(1, console.width - ROOM))
+
     words = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, ratio=1))
-    return Progress(
+    return Line(
         Filled(WIDTH, table_column=Column(no_wrap=True)),
         Figures(Column(no_wrap=True)),
         words,
-        # What the environment says of colours counts; whether there is a terminal was asked already.
-        console=Console(file=sys.stderr, force_terminal=True),
+        console=console,
         auto_refresh=not still,
         refresh_per_second=REFRESHES,
         transient=True,

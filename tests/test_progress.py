@@ -91,14 +91,15 @@ def test_colours_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
             assert bool(re.search(r"\x1b\[(\d+;)*[39][0-8]", terminal.written)) == coloured
 
 
-@pytest.mark.parametrize("columns", [20, 60])
+@pytest.mark.parametrize("columns", [30, 60])
 def test_it_stays_one_line(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     """Goal: a narrow terminal is not filled with pieces. Method: draw a long text in a few columns."""
     with Terminal(monkeypatch, columns) as terminal, progress.bar(4, "runs", still=True) as bar:
         bar.advance(1, "long " * 50)
         assert "━" in terminal.line
         assert "\n" not in terminal.written
-        assert len(terminal.line) <= columns
+        # A terminal that prints ^C behind a full line begins another one, and the first is never taken away.
+        assert len(terminal.line) <= columns - len("^C")
 
 
 def test_nobody_is_shown_anything_without_a_terminal(
