@@ -164,8 +164,8 @@ def clock(seconds: float | None) -> str:
 
 def _columns(still: bool) -> Progress:
     from rich.console import Console, RenderableType
-    from rich.constrain import Constrain
     from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+    from rich.segment import Segments
     from rich.table import Column
     from rich.text import Text
 
@@ -197,7 +197,10 @@ def _columns(still: bool) -> Progress:
 
     class Line(Progress):
         def get_renderables(self) -> Iterator[RenderableType]:
-            yield Constrain(self.make_tasks_table(self.tasks), max(1, console.width - ROOM))
+            # A table whose columns do not fit becomes wider than it may: what is too much is cut off.
+            width = console.options.update_width(max(1, console.width - ROOM))
+            for line in console.render_lines(self.make_tasks_table(self.tasks), width, pad=False):
+                yield Segments(line)
 
     words = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, ratio=1))
     return Line(

@@ -91,7 +91,7 @@ def test_colours_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
             assert bool(re.search(r"\x1b\[(\d+;)*[39][0-8]", terminal.written)) == coloured
 
 
-@pytest.mark.parametrize("columns", [30, 60])
+@pytest.mark.parametrize("columns", [20, 30, 60])
 def test_it_stays_one_line(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     """Goal: a narrow terminal is not filled with pieces. Method: draw a long text in a few columns."""
     with Terminal(monkeypatch, columns) as terminal, progress.bar(4, "runs", still=True) as bar:
