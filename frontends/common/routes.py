@@ -84,7 +84,7 @@ def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
 
 
 def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
-    path = _path(target)
+    path = path_of(target)
     resource = _A_KEY if path.startswith(_KEY_PREFIX) else _RESOURCES.get(path)
     if resource is None:
         return problem(404, "no_such_resource", "there is nothing at this path")
@@ -105,7 +105,7 @@ def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
     return Plan(route, method, key, settings.client_body_limit if method == "PUT" else 0)
 
 
-def _path(target: bytes) -> bytes:
+def path_of(target: bytes) -> bytes:
     """The path of a request target in any of its forms, still percent-encoded."""
     path = target.partition(b"?")[0].partition(b"#")[0]
     if not path.startswith(b"/") and b"://" in path:

@@ -14,11 +14,17 @@ from werkzeug.wsgi import get_content_length
 from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import Share
 from frontends.common.door import NOBODY, Caller
+from frontends.common.guard import SecondProcessError
+from frontends.common.listing import Stream
 from frontends.common.settings import Settings
 
 PIECE = 262_144
 BODY_TIMEOUT = 10.0
 """Seconds that a client may pause within a body."""
+
+PIECE_TIMEOUT = 30.0
+"""Seconds that a client may take for one piece of a long listing; it takes up a thread."""
+FORKED = "this worker is a forked copy of a node (preloading?); one process is one node"
 
 Environ = dict[str, Any]
 CERTIFIED = "pbproto.certified"
@@ -43,24 +49,37 @@ class Answering:
         """The id of the node."""
         return self._api.node_id
 
-    def respond(self, environ: Environ) -> responses.Response:
-        """The answer to the request of ``environ``."""
+    def check_process(self) -> None:
+        """Raises ``SecondProcessError`` in a forked copy of the node's process."""
         if os.getpid() != self._pid:
-            detail = "this worker is a forked copy of a node (preloading?); one process is one node"
-            return responses.problem(503, "forked_copy", detail)
+            raise SecondProcessError(FORKED)
+
+    def take_seat(self) -> bool:
+        """Whether another thread may wait; then it has to ``leave_seat``."""
+        return self._seats.acquire(blocking=False)
+
+    def leave_seat(self) -> None:
+        """It waits no more."""
+        self._seats.release()
+
+    def respond(self, environ: Environ, target: bytes | None = None) -> responses.Response:
+        """The answer to the request of ``environ``; ``target`` if that is not all of its raw target."""
+        if os.getpid() != self._pid:
+            return responses.problem(503, "forked_copy", FORKED)
         headers = wanted.of_environ(environ)
         caller = _caller(environ) if self._api.guarded else NOBODY
-        plan = self._api.plan(environ["REQUEST_METHOD"], target_of(environ), headers, caller)
+        target = target_of(environ) if target is None else target
+        plan = self._api.plan(environ["REQUEST_METHOD"], target, headers, caller)
         if isinstance(plan, responses.Response):
             return plan
         if not plan.waits:
             return self._serve(plan, environ, headers, self._answer)
         # Taken before the body is read: slow senders must not use up the reserved threads either.
-        if self._seats.acquire(blocking=False):
+        if self.take_seat():
             try:
                 return self._serve(plan, environ, headers, self._answer)
             finally:
-                self._seats.release()
+                self.leave_seat()
         # Nobody else can wait; but whether the request is bad is found out first, by a few at a time.
         if self._readers.acquire(blocking=False):
             try:
@@ -110,6 +129,13 @@ def _caller(environ: Environ) -> Caller:
     connection = environ.get("gunicorn.socket")
     certified = isinstance(connection, ssl.SSLSocket) and bool(connection.getpeercert())
     return Caller(environ.get("REMOTE_ADDR", ""), certified or environ.get(CERTIFIED, False))
+
+
+def bound(environ: Environ, response: responses.Response) -> None:
+    """See to it that no client of a long listing holds its thread for ever."""
+    if isinstance(response.body, Stream) and "gunicorn.socket" in environ:
+        # It sends in the worker threads and would wait for ever; for waitress its runner watches.
+        environ["gunicorn.socket"].settimeout(PIECE_TIMEOUT)
 
 
 def target_of(environ: Environ) -> bytes:

@@ -18,7 +18,7 @@ from frontends.common.recorder import finish_all
 from frontends.common.settings import MAX_MAIL_BYTES, Settings
 
 from . import create_app
-from .app import PIECE_TIMEOUT
+from .answering import PIECE_TIMEOUT
 
 GRACE = 1.5
 """Seconds that requests in flight get to end after they were answered."""
@@ -51,7 +51,8 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
         outbuf_high_watermark=1024 * 1024,  # the thread of a long listing then waits for its client
         expose_tracebacks=False,
     )
-    server.tls = app.extensions["pbproto"].tls
+    node = app.extensions["pbproto"].node
+    server.tls = node.tls
     server.channel_class = Channel
     stopping = False
 
@@ -74,7 +75,7 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     while not stopping:
         turn(1.0)
         watch.look(server.active_channels.values(), time.monotonic())
-    app.extensions["pbproto"].close()
+    node.close()
     # Stop accepting, but go on sending: closing the server itself would close its connections' wake-up.
     server.accepting = False
     wasyncore.dispatcher.close(server)

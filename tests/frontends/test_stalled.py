@@ -7,7 +7,7 @@ from flask import Flask
 from frontends.common.listing import Listings
 from frontends.common.responses import Response
 from frontends.wsgi_app import app, servers
-from frontends.wsgi_app.app import PIECE_TIMEOUT
+from frontends.wsgi_app.answering import PIECE_TIMEOUT
 
 
 class Channel:

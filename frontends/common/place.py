@@ -1,0 +1,55 @@
+"""Where a node is within somebody's application: below a prefix, and at ``/peer``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from .routes import PEER, path_of
+from .settings import SettingError
+
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+
+
+class Place:
+    """Tells the requests that are the node's from those of the application around it.
+
+    Peers' mail comes to ``/peer``, whatever the prefix: a view has addresses, which are hosts and ports, so
+    a node cannot know where in another's application its peers are. That way every node understands every
+    other, embedded or not.
+    """
+
+    def __init__(self, prefix: str | None) -> None:
+        """``prefix``: as ``/kv``; ``None`` for no REST interface, only mail. Raises ``SettingError``."""
+        if prefix is not None and not _PREFIX.fullmatch(prefix):
+            raise SettingError(
+                f"url_prefix begins with a slash and does not end with one, as /kv: {prefix!r}"
+            )
+        self._prefix = None if prefix is None else prefix.encode()
+        self._below = b"" if prefix is None else prefix.encode() + b"/"
+
+    def target(self, raw: bytes, root: str = "") -> bytes | None:
+        """What a request for ``raw`` asks the node for; ``None`` if it is the application's.
+
+        ``raw``: a request target, still percent-encoded. A prefix that is written with escapes is not the
+        node's. ``root``: where the application itself is mounted.
+        """
+        path = path_of(raw)
+        if root and path.startswith(mount := root.encode() + b"/"):
+            path = path[len(mount) - 1 :]
+        if path == PEER:
+            return PEER
+        if self._prefix is None:
+            return None
+        if path.startswith(self._below):
+            return path[len(self._prefix) :]
+        return b"/" if path == self._prefix else None
+
+    def shadowed(self, rules: Iterable[str]) -> list[str]:
+        """The rules of the application's own routing that no request can reach."""
+        return [rule for rule in rules if self._hides(*rule.encode().partition(b"<")[:2])]
+
+    def _hides(self, fixed: bytes, variable: bytes) -> bool:
+        if variable:
+            return self._prefix is not None and fixed.startswith(self._below)
+        return self.target(fixed) is not None
