@@ -102,8 +102,8 @@ class Store:
         return await self._run(self._asked().resumed(unknown), timeout)
 
     def status(self) -> Status:
-        """How this node sees itself. Waits for nothing."""
-        return self._asked().status()
+        """How this node sees itself. Waits for nothing; any thread may ask."""
+        return self._running().status()
 
     async def tell_view(
         self,
@@ -119,12 +119,16 @@ class Store:
         """
         return self._asked().tell_view(members, epoch, incarnation)
 
-    def _asked(self) -> Inside:
-        if self._inside is None or self._loop is None:
+    def _running(self) -> Inside:
+        if self._inside is None:
             raise RuntimeError("the node does not run: it lives while the application is served")
+        return self._inside
+
+    def _asked(self) -> Inside:
+        inside = self._running()
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("the node lives on another event loop")
-        return self._inside
+        return inside
 
     async def _run(self, operation: Operation[T], timeout: float | None) -> T:
         calling = self._asked().calling(operation, timeout)
