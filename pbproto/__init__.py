@@ -27,6 +27,8 @@ from .replica import Replica, check_request
 from .status import Status
 from .values import Ballot, Dropped, Kind, Member, Operation, Result, View
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Ballot",
     "Batch",

@@ -13,10 +13,10 @@ import pytest
 from tests.planted.all import ALL
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 HAZARDS = ROOT / "docs" / "hazards.md"
 PROTOCOL = ROOT / "docs" / "protocol.md"
-PLACES = ("pbproto", "frontends", "viewservice", "pbkv", "tests", "bench", "docs", "examples")
+PLACES = ("pbproto", "frontends", "viewservice", "pbkv", "tests", "bench", "docs", "examples", "deploy")
 """Where files of the repository are, apart from its root."""
 COUNT = 61
 GROUPS = {"A": 1, "B": 8, "C": 23, "D": 34, "E": 49}
@@ -95,7 +95,7 @@ def broken_links(text: str, folder: Path) -> list[str]:
     return broken
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_what_a_document_names_is_there(path: Path) -> None:
     """Goal: nobody looks for what is gone. Method: look up every test, file and relative link it names."""
     text = path.read_text(encoding="utf-8")

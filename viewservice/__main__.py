@@ -22,6 +22,8 @@ from typing import Any
 
 import httpx
 
+from pbproto import __version__
+
 from .config import PRESETS
 from .core import Service
 from .driver import LOGGER, Driver
@@ -71,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"pbproto {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="WORD")
     run = commands.add_parser("run", help="an instance of the service (the default)")
     run.add_argument(
@@ -116,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run an instance, or give an order. The exit status is 1 if that did not work."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given and given[0].startswith("--") and given[0] != "--help":
+    if given and given[0].startswith("--") and given[0] not in ("--help", "--version"):
         given.insert(0, "run")
     parser = _parser()
     options = parser.parse_args(given)

@@ -65,6 +65,11 @@ class Api:
         return self._node.id
 
     @property
+    def client_timeout(self) -> float:
+        """Seconds that a client may take for a body."""
+        return self._settings.client_timeout
+
+    @property
     def guarded(self) -> bool:
         """Whether it matters who sends a request."""
         return self._door is not None

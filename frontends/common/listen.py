@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import socket
 import sys
 
@@ -20,10 +22,32 @@ def listen(settings: Settings, program: str) -> socket.socket:
     host, port = split_address(settings.bind)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        # Everywhere is everywhere: Python would take [::] to mean IPv6 alone, where others take both.
+        both = host == "::" and socket.has_dualstack_ipv6()
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
         sys.stderr.write(f"{program}: cannot listen on {settings.bind}: {error.strerror or error}\n")
         sys.exit(2)
+    _make_room(settings)
     # Inherited by the accepted connections: granian sets it on none, and answers then wait 40 ms for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+OTHER_FILES = 256
+"""Descriptors that are no connections: to peers, logs, a recording."""
+
+
+def _make_room(settings: Settings) -> None:
+    """Let the process have as many descriptors as it may have connections: many systems begin with 1,024.
+
+    A server that runs out of them can neither accept nor say so, and asks again at once.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.max_connections + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(
+                resource.RLIMIT_NOFILE,
+                (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard),
+            )

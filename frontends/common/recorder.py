@@ -16,10 +16,9 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 
-from pbproto import Effect, Event, checkpoint
+from pbproto import Effect, Event, __version__, checkpoint
 from pbproto.config import MIB
 from pbproto.recording import BROKE, Writer
 from pbproto.redaction import Redactor
@@ -257,7 +256,7 @@ def start(settings: Settings, incarnation: int) -> Recorder | None:
     redact = settings.record_redact
     redactor = None if redact == "none" else Redactor(secrets.token_bytes(32), keys=redact == "all")
     about = (
-        ("pbproto", _version()),
+        ("pbproto", __version__),
         ("code", code_digest()),
         ("python", platform.python_version()),
         ("started", datetime.now(UTC).isoformat(timespec="milliseconds")),
@@ -272,13 +271,6 @@ def start(settings: Settings, incarnation: int) -> Recorder | None:
     recorder = Recorder(file, writer, settings.id, settings.record_bytes)
     LOGGER.info("%s", logfmt(settings.id, "recording", file=path, bytes=settings.record_bytes, redact=redact))
     return recorder
-
-
-def _version() -> str:
-    try:
-        return metadata.version("pbproto")
-    except metadata.PackageNotFoundError:
-        return "from its sources"
 
 
 _FINISHERS: list[Callable[[], None]] = []

@@ -53,6 +53,11 @@ def refused(error: RefusedError) -> Response:
     return problem(error.status, error.reason, error.detail)
 
 
+def too_slow(detail: str) -> Response:
+    """The answer to a client that did not go on, and the end of its connection: more of it may come still."""
+    return problem(408, "too_slow", detail, (("connection", "close"),))
+
+
 def internal_error() -> Response:
     """The answer where our own code failed: no trace leaves the node."""
     return problem(500, "internal_error", "the node failed to handle this request; its log says more")

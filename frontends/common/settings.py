@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NoReturn
 
-from pbproto import Config
+from pbproto import Config, __version__
 from pbproto.config import MIB, SECOND
 from pbproto.leases import counted
 from pbproto.values import MAX_ID, MAX_KEY_BYTES
@@ -136,6 +136,16 @@ class Settings:
     )
     log_keep_bytes: int = _setting(
         4 * MIB, "bytes", "how much of the committed log is kept for members that were away", 0, 2**40
+    )
+    max_connections: int = _setting(
+        2_000, "connections", "how many connections of clients and peers there may be at once", 10, 10**6
+    )
+    client_timeout: float = _setting(
+        60.0,
+        "seconds",
+        "how long a client may take for the head of a request, for its body, and to take more of an answer",
+        0.05,
+        3600,
     )
     threads: int = _setting(
         128,
@@ -276,6 +286,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
 _NOT_EMBEDDED = {
     "bind": "the application's server decides where it listens",
     "server": "the application's server is started by whoever starts the application",
+    "max_connections": "the application's server takes them",
     "lean": "the routes of an embedded node never go through the framework",
     "log_level": "logging is the application's business; the logger's name is pbproto",
 }
@@ -377,6 +388,7 @@ def parse_arguments(program: str, servers: Sequence[str], arguments: Sequence[st
         description="Run one node of the replicated store. Flags win over environment variables.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"pbproto {__version__}")
     parser.add_argument("--id", metavar="ID", help="this node's id, an int from 0 (env NODE_IDENTIFIER)")
     parser.add_argument(
         "--bind", metavar="HOST:PORT", help=f"where to listen (env {PREFIX}BIND; default 127.0.0.1:8081)"

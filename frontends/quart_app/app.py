@@ -41,7 +41,7 @@ class _Framework:
 
     def __init__(self, app: Quart, node: PbProto, settings: Settings) -> None:
         self._node = node
-        app.config["BODY_TIMEOUT"] = 60
+        app.config["BODY_TIMEOUT"] = settings.client_timeout
         app.config["RESPONSE_TIMEOUT"] = None
         app.request_class = _limited(settings)
         # Before routing: the paths and the methods are the mapping's business, whatever they are.

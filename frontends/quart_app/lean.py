@@ -21,9 +21,6 @@ from frontends.common.door import NOBODY, Caller
 from frontends.common.listing import Stream
 from frontends.common.logs import LOGGER, logfmt
 
-BODY_TIMEOUT = 60.0
-"""Seconds that a body may take; what Quart is set to as well."""
-
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -94,12 +91,12 @@ class Lean:
                 await _send(send, response)
             else:
                 await _send(send, response, last=False)
-                await self._drain(body)
+                await self._drain(mapping, body)
                 await send({"type": "http.response.body", "body": b""})
         finally:
             share.end()
 
-    async def _drain(self, body: _Body) -> None:
+    async def _drain(self, mapping: api.Api, body: _Body) -> None:
         """Read the rest of a body that nobody wants, after its answer; a few at a time.
 
         A server that closes a connection on which more arrives takes the answer away from its client. And a
@@ -109,7 +106,7 @@ class Lean:
         loop = asyncio.get_running_loop()
         turn = None
         with contextlib.suppress(TimeoutError, _GoneError):
-            async with asyncio.timeout(BODY_TIMEOUT):
+            async with asyncio.timeout(mapping.client_timeout):
                 await self._drains.acquire()
                 turn = loop.call_later(DRAIN_TURN, self._drains.release)
                 while not body.ended:
@@ -196,13 +193,13 @@ async def _take_in(
     try:
         if plan.waits and not (mapping.has_room(size) and share.need(size)):
             return responses.too_many_bytes()
-        data = await _read(body, plan, share)
+        data = await _read(body, plan, share, mapping.client_timeout)
         if data is None:
             return mapping.too_large(plan)
         mapping.start(plan, headers, data, done)
     except TimeoutError:
         body.coming = False
-        return responses.framework_error(408, "the body did not come in time")
+        return responses.too_slow("the body did not come in time")
     except _OverloadedError:
         return responses.too_many_bytes()
     finally:
@@ -210,7 +207,7 @@ async def _take_in(
     return None
 
 
-async def _read(body: _Body, plan: routes.Plan, share: Share) -> bytes | None:
+async def _read(body: _Body, plan: routes.Plan, share: Share, patience: float) -> bytes | None:
     """The whole body, or ``None`` if it is too long. Raises ``TimeoutError`` and ``_OverloadedError``."""
     limit = plan.body_limit
     task = asyncio.current_task()
@@ -224,7 +221,7 @@ async def _read(body: _Body, plan: routes.Plan, share: Share) -> bytes | None:
         task.cancel()
 
     # Not asyncio.timeout: that costs more than everything else here, for each request.
-    timer = asyncio.get_running_loop().call_later(BODY_TIMEOUT, give_up)
+    timer = asyncio.get_running_loop().call_later(patience, give_up)
     try:
         pieces = [await body.piece()]
         size = len(pieces[0])

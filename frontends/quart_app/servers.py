@@ -24,8 +24,6 @@ from frontends.common.listen import BACKLOG, KEEP_ALIVE, MAX_HEAD
 from frontends.common.recorder import finish_all
 from frontends.common.settings import Settings, split_address
 
-from .lean import CERTIFIED
-
 HANDSHAKE_TIMEOUT = 10.0
 """Seconds that a client may take for TLS to begin."""
 GRACE = 1.0
@@ -36,8 +34,9 @@ Runner = Callable[[Quart, socket.socket, Settings, asyncio.Event], Coroutine[Any
 
 async def _hypercorn(app: Quart, listener: socket.socket, settings: Settings, stopped: asyncio.Event) -> None:
     from hypercorn.asyncio import run, serve
-    from hypercorn.asyncio.tcp_server import TCPServer
     from hypercorn.config import Config
+
+    from .patience import connection
 
     contexts = tls.of(settings)
 
@@ -45,21 +44,7 @@ async def _hypercorn(app: Quart, listener: socket.socket, settings: Settings, st
         def create_ssl_context(self) -> ssl.SSLContext | None:
             return contexts.server if contexts is not None else None
 
-    class Connection(TCPServer):
-        """Tells the application what hypercorn tells nobody: if the client has shown a certificate."""
-
-        def __init__(
-            self, app: Any, loop: Any, config: Any, context: Any, state: Any, reader: Any, writer: Any
-        ) -> None:
-            state = {**state, CERTIFIED: bool(writer.get_extra_info("peercert"))}
-            super().__init__(app, loop, config, context, state, reader, writer)
-
-        async def _close(self) -> None:
-            # A client that hangs up without TLS's own farewell is no news.
-            with contextlib.suppress(OSError):
-                await super()._close()
-
-    vars(run)["TCPServer"] = Connection
+    vars(run)["TCPServer"] = connection(settings)
     config = Secure()
     config.certfile, config.keyfile = settings.tls_cert or None, settings.tls_key or None
     config.ssl_handshake_timeout = HANDSHAKE_TIMEOUT

@@ -76,7 +76,7 @@ class DirectProtocol(BoundedProtocol):
         self._begin_head()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._end_head()
         if (
             routes.is_lean(self.url)
             and self._is_alone()

@@ -32,6 +32,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head = 0
         """Bytes of the head so far, without the piece in which it began."""
         self._data = b""
+        self._waiting: asyncio.TimerHandle | None = None
+        """For a head that is not complete."""
+        self._taking: asyncio.TimerHandle | None = None
+        """For a client to take more of an answer."""
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
@@ -42,9 +46,28 @@ class BoundedProtocol(HttpToolsProtocol):
         self._data = data
         super().data_received(data)
         self._data = b""
+        if self._in_head and self._waiting is None:
+            self._wait_for_head()
+
+    def _wait_for_head(self) -> None:
+        self._waiting = self.loop.call_later(self.settings.client_timeout, self._give_up)
+
+    def _give_up(self) -> None:
+        self._waiting = None
+        if not self.transport.is_closing():
+            self._turn_away(responses.too_slow("the head did not come in time"))
+
+    def _end_head(self) -> None:
+        self._in_head = False
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._wait_for_head()
+        if len(self.connections) > self.settings.max_connections:
+            self._turn_away(responses.too_many("too many connections are open at this node"))
         if transport.get_extra_info("peercert"):
             # Its own copy: the parent's is the state of the application, for every connection.
             self.app_state = {**self.app_state, CERTIFIED: True}
@@ -58,8 +81,34 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head = 0
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._end_head()
         super().on_headers_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._look_at_taking(2**63)
+
+    def _look_at_taking(self, before: int) -> None:
+        """Give a client up that has taken nothing since there were ``before`` bytes for it."""
+        left = self.transport.get_write_buffer_size()
+        if left >= before:
+            self.transport.abort()
+        else:
+            self._taking = self.loop.call_later(self.settings.client_timeout, self._look_at_taking, left)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_looking()
+
+    def _stop_looking(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._end_head()
+        self._stop_looking()
 
     def send_400_response(self, msg: str) -> None:
         """Called where uvicorn handles the parser's error."""

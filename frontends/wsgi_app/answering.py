@@ -15,15 +15,9 @@ from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import Share
 from frontends.common.door import NOBODY, Caller
 from frontends.common.guard import SecondProcessError
-from frontends.common.listing import Stream
 from frontends.common.settings import Settings
 
 PIECE = 262_144
-BODY_TIMEOUT = 10.0
-"""Seconds that a client may pause within a body."""
-
-PIECE_TIMEOUT = 30.0
-"""Seconds that a client may take for one piece of a long listing; it takes up a thread."""
 FORKED = "this worker is a forked copy of a node (preloading?); one process is one node"
 
 Environ = dict[str, Any]
@@ -37,6 +31,7 @@ class Answering:
 
     def __init__(self, mapping: api.Api, settings: Settings) -> None:
         self._api = mapping
+        self._patience = settings.client_timeout
         self._pid = os.getpid()
         # Waiting clients take up threads; some threads are for what never waits: peers' mail, which is
         # what the waiting clients wait for, and the routes by which people look in.
@@ -66,6 +61,10 @@ class Answering:
         """The answer to the request of ``environ``; ``target`` if that is not all of its raw target."""
         if os.getpid() != self._pid:
             return responses.problem(503, "forked_copy", FORKED)
+        connection = environ.get("gunicorn.socket")
+        if connection is not None:
+            # It reads bodies and writes answers in the worker threads, and would wait for a client for ever.
+            connection.settimeout(self._patience)
         headers = wanted.of_environ(environ)
         caller = _caller(environ) if self._api.guarded else NOBODY
         target = target_of(environ) if target is None else target
@@ -131,13 +130,6 @@ def _caller(environ: Environ) -> Caller:
     return Caller(environ.get("REMOTE_ADDR", ""), certified or environ.get(CERTIFIED, False))
 
 
-def bound(environ: Environ, response: responses.Response) -> None:
-    """See to it that no client of a long listing holds its thread for ever."""
-    if isinstance(response.body, Stream) and "gunicorn.socket" in environ:
-        # It sends in the worker threads and would wait for ever; for waitress its runner watches.
-        environ["gunicorn.socket"].settimeout(PIECE_TIMEOUT)
-
-
 def target_of(environ: Environ) -> bytes:
     """The raw request target: PATH_INFO is decoded already, and which bytes it was is lost."""
     raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
@@ -156,18 +148,6 @@ def _read(environ: Environ, length: int | None, limit: int) -> bytes:
     stream = environ["wsgi.input"]
     if length is None and not environ.get("wsgi.input_terminated"):
         return b""
-    # gunicorn reads bodies in the worker threads and would wait for them for ever; waitress has them whole.
-    connection = environ.get("gunicorn.socket")
-    if connection is None:
-        return _read_stream(stream, length, limit)
-    connection.settimeout(BODY_TIMEOUT)
-    try:
-        return _read_stream(stream, length, limit)
-    finally:
-        connection.settimeout(None)
-
-
-def _read_stream(stream: Any, length: int | None, limit: int) -> bytes:
     wanted = limit + 1 if length is None else min(length, limit + 1)
     body = bytearray()
     while len(body) < wanted:

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 from frontends.common import logs, responses
 from frontends.common.settings import Settings
 
-from .answering import Answering, bound
+from .answering import Answering
 from .extension import PbProto
 from .lean import hot
 
@@ -52,7 +52,6 @@ class _Framework:
 
 
 def _convert(response: responses.Response) -> FlaskResponse:
-    bound(request.environ, response)
     answer = FlaskResponse(response.body, response.status)
     del answer.headers["content-type"]
     for name, value in response.headers:

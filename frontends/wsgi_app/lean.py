@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from frontends.common import api, responses, routes
 from frontends.common.logs import LOGGER, logfmt
 
-from .answering import Answering, Environ, bound, target_of
+from .answering import Answering, Environ, target_of
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -64,6 +64,5 @@ class Lean:
         headers = list(response.headers)
         if isinstance(body, bytes) and not any(name == "content-length" for name, _ in headers):
             headers.append(("content-length", str(len(body))))
-        bound(environ, response)
         start_response(LINES[response.status], headers)
         return (body,) if isinstance(body, bytes) else body

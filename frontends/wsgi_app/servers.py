@@ -18,11 +18,9 @@ from frontends.common.recorder import finish_all
 from frontends.common.settings import MAX_MAIL_BYTES, Settings
 
 from . import create_app
-from .answering import PIECE_TIMEOUT
 
 GRACE = 1.5
 """Seconds that requests in flight get to end after they were answered."""
-CONNECTIONS = 2000
 HANDSHAKE_TIMEOUT = 10.0
 """Seconds that a client may take for TLS to begin."""
 
@@ -40,7 +38,7 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
         app,
         sockets=[listener],
         threads=settings.threads,
-        connection_limit=CONNECTIONS,
+        connection_limit=settings.max_connections,
         asyncore_use_poll=True,
         channel_timeout=KEEP_ALIVE,
         ident=None,
@@ -63,7 +61,7 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    watch = _Watch()
+    watch = _Watch(settings.client_timeout)
     way_in = app.extensions.get("pbproto_way_in")
     direct = Direct(way_in, server) if way_in is not None else None
 
@@ -90,21 +88,34 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
 
 
 class _Watch:
-    """Closes connections whose client takes nothing: a thread may wait for it, for ever."""
+    """Closes connections whose client goes on with nothing: a thread may wait for it, and for ever."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._coming: dict[Any, tuple[Any, float]] = {}
+        """Per connection the request that has come in part, or the handshake, and since when."""
         self._waits: dict[Any, tuple[float, float]] = {}
         """Per connection that has something to send when it last sent or got anything, as of which time."""
 
     def look(self, channels: Iterable[Any], now: float) -> None:
         """To be called now and then, by the thread that sends. ``now`` in seconds of a monotonic clock."""
         before, self._waits = self._waits, {}
+        begun, self._coming = self._coming, {}
         for channel in list(channels):
+            coming = channel.request or (channel if channel.shaking else None)
+            if coming is not None:
+                known, since = begun.get(channel, (None, now))
+                since = since if known is coming else now
+                # As a whole: whoever sends a byte now and then has gone on each time.
+                if now - since > self._patience:
+                    channel.handle_close()
+                    continue
+                self._coming[channel] = (coming, since)
             if channel.total_outbufs_len:
                 active, since = before.get(channel, (0.0, now))
                 if active != channel.last_activity:
                     since = now
-                if now - since > PIECE_TIMEOUT:
+                if now - since > self._patience:
                     channel.handle_close()
                 else:
                     self._waits[channel] = (channel.last_activity, since)
@@ -113,6 +124,7 @@ class _Watch:
 def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
     from gunicorn import sock, util
     from gunicorn.app.base import BaseApplication
+    from gunicorn.http import message
     from gunicorn.workers import gthread
 
     # How long the worker keeps idle connections open after it was told to stop.
@@ -125,6 +137,20 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
     if contexts is not None:
         sock.ssl_wrap_socket = partial(_secured, contexts.server)
 
+    # It knows no limit between 8,190 bytes and none, and a key of 4,096 bytes has 12 KiB when it is encoded.
+    message.MAX_REQUEST_LINE = MAX_HEAD + 1
+
+    begin = gthread.TConn.init
+
+    def init(connection: Any) -> None:
+        begin(connection)
+        connection.sock.settimeout(
+            settings.client_timeout
+        )  # of each read and write, which would wait for ever
+
+    gthread.TConn.init = init
+    logging.getLogger("gunicorn.error").addFilter(_not_slow)
+
     class Application(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
             options = {
@@ -135,10 +161,11 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
                 "keepalive": KEEP_ALIVE,
                 "graceful_timeout": 4,
                 "timeout": 0,  # a paused node is paused, not dead
-                "worker_connections": CONNECTIONS,
-                "limit_request_line": 0,
-                "limit_request_fields": 1000,
-                "limit_request_field_size": MAX_HEAD,
+                "worker_connections": max(settings.max_connections, settings.threads + 1),
+                "limit_request_line": MAX_HEAD,
+                # Together a megabyte at most, which each connection may have in memory.
+                "limit_request_fields": 100,
+                "limit_request_field_size": 8190,
                 "loglevel": "warning",
                 "control_socket_disable": True,
                 # Not used (see above), and what makes it speak TLS.
@@ -156,12 +183,15 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
     Application().run()
 
 
+def _not_slow(record: logging.LogRecord) -> bool:
+    """A client that was given up is no error of the node's."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], TimeoutError)
+
+
 def _secured(context: ssl.SSLContext, connection: socket.socket, _: object) -> ssl.SSLSocket:
     # A worker's thread waits for the handshake, and would do so for ever.
     connection.settimeout(HANDSHAKE_TIMEOUT)
-    secure = context.wrap_socket(connection, server_side=True)
-    secure.settimeout(None)
-    return secure
+    return context.wrap_socket(connection, server_side=True)
 
 
 Runner = Callable[[socket.socket, Settings, str], None]

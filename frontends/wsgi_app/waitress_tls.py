@@ -35,7 +35,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def __init__(self, server: Any, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:
         tls: Contexts | None = getattr(server, "tls", None)
-        self._shaking = tls is not None
+        self.shaking = tls is not None
+        """The handshake has not ended."""
         self._writes = False
         """The handshake waits until it can write."""
         self.certified = False
@@ -47,10 +48,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().__init__(server, sock, addr, adj, map=map)
 
     def readable(self) -> bool:
-        return self._shaking or bool(super().readable())
+        return self.shaking or bool(super().readable())
 
     def writable(self) -> bool:
-        return self._writes if self._shaking else bool(super().writable())
+        return self._writes if self.shaking else bool(super().writable())
 
     def _shake(self) -> None:
         try:
@@ -62,11 +63,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         except OSError:
             self.handle_close()
         else:
-            self._shaking = self._writes = False
+            self.shaking = self._writes = False
             self.certified = bool(self.socket.getpeercert())
 
     def handle_read(self) -> None:
-        if self._shaking:
+        if self.shaking:
             self._shake()
             return
         if not isinstance(self.socket, ssl.SSLSocket):
@@ -87,7 +88,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.handle_close()
 
     def handle_write(self) -> None:
-        if self._shaking:
+        if self.shaking:
             if self._writes:
                 self._shake()
             elif self.will_close:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import threading
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
 import flask
 import quart
+from werkzeug.serving import make_server
 
 from frontends import quart_app, wsgi_app
 
 FRAMEWORKS = ("quart", "flask")
 ADDRESS = "127.0.0.1:9"
 """Where the only node of a view is said to be: nobody has to reach it."""
-WAITING = {1: ADDRESS, 99: "127.0.0.1:10"}
-"""A view in which everything waits: nobody answers for the other member."""
 
 
 class Seen(NamedTuple):
@@ -48,20 +48,22 @@ class Hosted:
         )
 
     def _add_routes(self, module: Any) -> None:
-        @self.app.before_request
+        app = self.app
+
+        @app.before_request  # type: ignore[untyped-decorator]
         def seen() -> None:
             self.hooks.append(module.request.path)
 
-        @self.app.errorhandler(404)
+        @app.errorhandler(404)  # type: ignore[untyped-decorator]
         def lost(_: Exception) -> tuple[str, int]:
             return "lost in the application", 404
 
-        @self.app.get("/hello/<name>")
+        @app.get("/hello/<name>")  # type: ignore[untyped-decorator]
         def hello(name: str) -> str:
             module.session["name"] = name
             return f"hello {name}"
 
-        @self.app.get("/again")
+        @app.get("/again")  # type: ignore[untyped-decorator]
         def again() -> str:
             return f"again {module.session.get('name')}"
 
@@ -118,6 +120,34 @@ async def serving(host: Hosted) -> AsyncIterator[None]:
             yield
         finally:
             host.store.close()
+
+
+class Other:
+    """Another node, in a server of its own. A view with it waits until it has been told the view as well."""
+
+    def __init__(self, listener: Any, store: Any) -> None:
+        self.view = {1: ADDRESS, 99: f"127.0.0.1:{listener.server_port}"}
+        self._store = store
+
+    def go_on(self) -> None:
+        """Be a member of the view."""
+        self._store.tell_view(self.view, 1)
+
+
+@contextmanager
+def other_node() -> Iterator[Other]:
+    """Another node, which answers no sooner than it is told to."""
+    host = Hosted("flask", id=99)
+    listener = make_server("127.0.0.1", 0, host.app, threaded=True)
+    thread = threading.Thread(target=listener.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield Other(listener, host.store)
+    finally:
+        host.store.close()
+        listener.shutdown()
+        thread.join()
+        listener.server_close()
 
 
 async def done(result: Any) -> Any:

@@ -26,7 +26,7 @@ from pbkv import (
 )
 from pbkv.testing import Cluster
 
-from .hosting import ADDRESS, FRAMEWORKS, WAITING, Hosted, done, hosted, serving
+from .hosting import ADDRESS, FRAMEWORKS, Hosted, done, hosted, other_node, serving
 
 both = pytest.mark.parametrize("framework", FRAMEWORKS)
 Use = Callable[[Any], Any]
@@ -122,15 +122,16 @@ async def test_a_node_without_a_view_says_what_it_knows(framework: str) -> None:
         with pytest.raises(Unknown) as caught:
             await done(host.store.put("k", "v", idempotency_key="mine", timeout=0.2))
         assert caught.value.idempotency_key == "mine"
-    async with hosted(framework, view=WAITING) as host:
-        with pytest.raises(Unavailable, match="no answer in time"):
-            await done(host.store.items(timeout=0.05))
-        with pytest.raises(Unknown, match="no answer in time") as caught:
-            await done(host.store.put("k", "v", timeout=0.05))
-        await done(host.store.tell_view({1: ADDRESS}, 2))
-        # It was waiting for the view, and is applied once: what resolves it gets the first answer.
-        assert await done(host.store.resolve(caught.value)) == Written(0, created=True)
-        assert await done(host.store.items()) == Listing({"k": "v"}, 1)
+    with other_node() as other:
+        async with hosted(framework, view=other.view) as host:
+            with pytest.raises(Unavailable, match="no answer in time"):
+                await done(host.store.items(timeout=0.05))
+            with pytest.raises(Unknown, match="no answer in time") as caught:
+                await done(host.store.put("k", "v", timeout=0.05))
+            other.go_on()
+            # It was waiting for the view, and is applied once: what resolves it gets the first answer.
+            assert await done(host.store.resolve(caught.value)) == Written(0, created=True)
+            assert await done(host.store.items()) == Listing({"k": "v"}, 1)
 
 
 @both
@@ -153,16 +154,17 @@ async def test_when_the_node_ends_nobody_waits_on(framework: str) -> None:
     """Goal: an application that ends is not held up. Method: end a node where a call waits for a view, and
     call once more. Both end at once, long before their time is up, and certainly have no effect.
     """
+    view = {1: ADDRESS, 2: "127.0.0.1:10"}  # nobody is there
     host = Hosted(framework)
     if framework == "quart":
         await host.app.startup()
-        await host.store.tell_view(WAITING, 1)
+        await host.store.tell_view(view, 1)
         waiting = asyncio.create_task(host.store.put("k", "v"))
         while not host.store._node._waiters:
             await asyncio.sleep(0)
         await host.app.shutdown()
     else:
-        host.store.tell_view(WAITING, 1)
+        host.store.tell_view(view, 1)
         waiting = asyncio.create_task(asyncio.to_thread(host.store.put, "k", "v"))
         while not host.store._node._waiters:
             await asyncio.sleep(0.001)
@@ -181,15 +183,16 @@ async def test_who_is_cancelled_cancels_nothing_in_the_store() -> None:
     """Goal: a cancelled write is one whose outcome nobody knows. Method: cancel it while it waits for a view,
     and tell the view.
     """
-    async with hosted("quart", view=WAITING) as host:
-        waiting = asyncio.create_task(host.store.put("k", "v"))
-        while not host.store._node._waiters:
-            await asyncio.sleep(0)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        await host.store.tell_view({1: ADDRESS}, 2)
-        assert (await host.store.get("k")).value == "v"
+    with other_node() as other:
+        async with hosted("quart", view=other.view) as host:
+            waiting = asyncio.create_task(host.store.put("k", "v"))
+            while not host.store._node._waiters:
+                await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            other.go_on()
+            assert (await host.store.get("k")).value == "v"
 
 
 async def test_the_node_is_used_on_its_own_loop_while_it_lives() -> None:
@@ -235,21 +238,22 @@ async def test_threads_stay_free_for_mail() -> None:
     Method: with 4 threads 2 may wait. Let them, for a view; the third call ends at once, as a request over
     HTTP does; what does not wait is answered. Then the view is told, and everybody goes on.
     """
-    async with hosted("flask", view=WAITING, threads=4) as host:
-        waiting = [asyncio.create_task(asyncio.to_thread(host.store.put, f"k{n}", "v")) for n in range(2)]
-        while len(host.store._node._waiters) < 2:
-            await asyncio.sleep(0.001)
-        began = time.monotonic()
-        with pytest.raises(NotApplied, match="overloaded"):
-            host.store.put("k3", "v")
-        with pytest.raises(Unavailable, match="overloaded"):
-            host.store.get("k3")
-        assert (await host.ask("GET", "/kv/data/k")).status == 503
-        assert (await host.ask("GET", "/kv/ping")).status == 200
-        assert time.monotonic() - began < 5
-        host.store.tell_view({1: ADDRESS}, 2)
-        await asyncio.gather(*waiting)
-        assert host.store.mapping("k")["1"] == "v"
+    with other_node() as other:
+        async with hosted("flask", view=other.view, threads=4) as host:
+            waiting = [asyncio.create_task(asyncio.to_thread(host.store.put, f"k{n}", "v")) for n in range(2)]
+            while len(host.store._node._waiters) < 2:
+                await asyncio.sleep(0.001)
+            began = time.monotonic()
+            with pytest.raises(NotApplied, match="overloaded"):
+                host.store.put("k3", "v")
+            with pytest.raises(Unavailable, match="overloaded"):
+                host.store.get("k3")
+            assert (await host.ask("GET", "/kv/data/k")).status == 503
+            assert (await host.ask("GET", "/kv/ping")).status == 200
+            assert time.monotonic() - began < 5
+            other.go_on()
+            await asyncio.gather(*waiting)
+            assert host.store.mapping("k")["1"] == "v"
 
 
 async def test_the_store_as_a_mapping() -> None:

@@ -221,10 +221,10 @@ async def test_a_client_that_hangs_up_asks_nothing() -> None:
     assert not node.asked
 
 
-async def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_does_not_come_is_given_up() -> None:
     """A client that sends the head alone waits for its time to be over."""
-    monkeypatch.setattr(lean, "BODY_TIMEOUT", 0.01)
     node = Node()
+    node.settings = Settings(id=1, client_timeout=0.01)
     exchange = Exchange(node)
     await exchange("PUT", b"/data/k", [asyncio.Event(), b""])
     assert exchange.status == 408

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -809,15 +808,3 @@ def test_the_log_says_what_is_recorded(
     start(record_redact="values").end_recording()
     lines = [each.getMessage() for each in caplog.records if "recording" in each.getMessage()]
     assert lines == [f"node=1 event=recording file={path} bytes={64 * 2**20} redact=values"]
-
-
-def test_the_version_is_known_where_the_package_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A recording names the version that made it: pretend that the package is installed."""
-    monkeypatch.setattr("importlib.metadata.version", lambda name: f"{name} 1.2")
-    assert recorder_module._version() == "pbproto 1.2"
-
-    def missing(_: str) -> str:
-        raise PackageNotFoundError
-
-    monkeypatch.setattr("importlib.metadata.version", missing)
-    assert recorder_module._version() == "from its sources"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from typing import Any
 
-from frontends.common.listing import Listings
-from frontends.common.responses import Response
-from frontends.wsgi_app import app, servers
-from frontends.wsgi_app.answering import PIECE_TIMEOUT
+from frontends.common.api import Api
+from frontends.common.settings import Settings
+from frontends.wsgi_app import servers
+from frontends.wsgi_app.answering import Answering
+
+from .prompt_node import Node
+
+PATIENCE = 30.0
 
 
 class Channel:
@@ -16,6 +20,8 @@ class Channel:
     def __init__(self, total_outbufs_len: int, last_activity: float) -> None:
         self.total_outbufs_len = total_outbufs_len
         self.last_activity = last_activity
+        self.request: object = None
+        self.shaking = False
         self.closed = False
 
     def handle_close(self) -> None:
@@ -31,22 +37,40 @@ def test_a_connection_that_takes_nothing_is_closed() -> None:
     now = 1000.0
     stalled, slow, late, idle = Channel(9, 5.0), Channel(9, 5.0), Channel(0, 5.0), Channel(0, 5.0)
     channels = [stalled, slow, late, idle]
-    watch = servers._Watch()
+    watch = servers._Watch(PATIENCE)
     watch.look(channels, now)
     for turn in range(3):
-        now += PIECE_TIMEOUT / 2
+        now += PATIENCE / 2
         slow.last_activity += 1
         if turn == 1:
             late.total_outbufs_len = 9
         watch.look(channels, now)
     assert [channel.closed for channel in channels] == [True, False, False, False]
-    now += PIECE_TIMEOUT + 1
+    now += PATIENCE + 1
     watch.look(channels[1:], now)
     assert [channel.closed for channel in channels] == [True, True, True, False]
 
 
-def test_a_piece_has_to_be_taken_in_time() -> None:
-    """gunicorn sends with the socket as it is: see that it gets a time for long answers and for no others."""
+def test_a_request_has_to_come_in_time() -> None:
+    """Goal: whoever sends a byte now and then takes up a connection for a time, not for ever.
+
+    Method: a request that comes on and on, one after the other of a busy client, a handshake that does not
+    end. Let time pass and see which are closed.
+    """
+    now = 1000.0
+    dripping, busy, silent = Channel(0, 5.0), Channel(0, 5.0), Channel(0, 5.0)
+    dripping.request, silent.shaking = object(), True
+    watch = servers._Watch(PATIENCE)
+    for _ in range(4):
+        busy.request = object()
+        dripping.last_activity += 1
+        watch.look([dripping, busy, silent], now)
+        now += PATIENCE / 2
+    assert [channel.closed for channel in (dripping, busy, silent)] == [True, False, True]
+
+
+def test_a_socket_of_gunicorn_has_a_time() -> None:
+    """It reads and sends in the worker threads with the socket as it is: see that it gets a time."""
 
     class Socket:
         timeout: float | None = None
@@ -54,12 +78,9 @@ def test_a_piece_has_to_be_taken_in_time() -> None:
         def settimeout(self, seconds: float) -> None:
             self.timeout = seconds
 
-    long = Listings(1).answer({b"k%d" % number: b"v" * 1000 for number in range(300)})
-    assert long is not None
-    for body, timeout in ((b"{}", None), (long, PIECE_TIMEOUT)):
-        socket = Socket()
-        with Flask("test").test_request_context(environ_overrides={"gunicorn.socket": socket}):
-            assert app._convert(Response(200, (), body)).status_code == 200
-        assert socket.timeout == timeout
-    with Flask("test").test_request_context():
-        assert app._convert(Response(200, (), long)).status_code == 200
+    socket = Socket()
+    node: Any = Node()
+    answering = Answering(Api(node), Settings(id=1, client_timeout=7.0))
+    environ = {"REQUEST_METHOD": "GET", "RAW_URI": "/ping", "gunicorn.socket": socket}
+    assert answering.respond(environ).status == 200
+    assert socket.timeout == 7.0

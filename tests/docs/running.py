@@ -1,0 +1,214 @@
+"""Runs the blocks of one page, in order."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import tomllib
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from tests.live.harness import wait_until
+
+from .blocks import AS, BEHIND, CLUSTER, COMMANDS, HELP, NOT, ROOT, SAVE, UNTIL, Block, Page, PageError
+from .commands import Command, commands_of, kept, like, whole
+from .programs import PATIENCE, Program, Shell
+from .workshop import PROMPT, RunningCluster, Workshop, translated
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    "json": json.loads,
+    "yaml": lambda text: list(yaml.safe_load_all(text)),
+    "toml": tomllib.loads,
+    "ini": lambda text: configparser.ConfigParser(strict=False, interpolation=None).read_string(text),
+}
+
+
+class Run:
+    """One page that is being run."""
+
+    def __init__(self, page: Page, workshop: Workshop) -> None:
+        self.page = page
+        self.left_out: list[str] = []
+        """Commands that are not run, and why."""
+        self._workshop = workshop
+        self._names: dict[str, Any] = {"__name__": f"page {page.name}"}
+        self._cluster: RunningCluster | None = None
+        self._next = page.cluster
+        """The command of the cluster that the page speaks of from here on, until something is asked of it."""
+        self._shell: Shell | None = None
+        self._behind: list[Program] = []
+
+    def __enter__(self) -> Run:
+        return self
+
+    @property
+    def _present(self) -> RunningCluster | None:
+        """The cluster that the page speaks of, started or put in order when it is needed."""
+        if self._next is not None:
+            self._cluster = self._workshop.cluster(self._next)
+            self._next = None
+        return self._cluster
+
+    def __exit__(self, *_: object) -> None:
+        for program in self._behind:
+            program.end()
+        if self._next is not None:
+            self._workshop.spoken_of.add(self._next)
+        if self._shell is not None:
+            self._shell.close()
+
+    def block(self, block: Block) -> None:
+        """Run, parse or pass over one block."""
+        if (names := block.lines_of(SAVE)) is not None:
+            self._save(block, *names)
+        if block.language == "python" and names is None:
+            exec(compile("\n" * block.line + block.text, block.page, "exec"), self._names)
+        elif block.language in PARSERS:
+            PARSERS[block.language](block.text)
+        elif block.language in COMMANDS:
+            self._commands(block)
+
+    def _save(self, block: Block, name: str) -> None:
+        later = self.page.blocks[self.page.blocks.index(block) + 1 :]
+        if not any(Path(name).stem in each.text for each in later if each.language in COMMANDS):
+            raise PageError(f"{block.place}: no command further down does anything with {name}")
+        path = self._workshop.folder / name
+        if (ROOT / name).exists() or path.parent != self._workshop.folder:
+            raise PageError(f"{block.place}: {name} is none of the reader's own files")
+        path.write_text(self._translated(block.text))
+
+    def _commands(self, block: Block) -> None:
+        commands = self._without_those_left_out(block, commands_of(block))
+        if (instead := block.lines_of(AS)) is not None:
+            forms = [Command("$ ", text) for text in whole(instead, block.place)]
+            if lacks := kept(commands, forms):
+                raise PageError(f"{block.place}: the shortened form lacks something: {'; '.join(lacks)}")
+            commands = forms
+        if block.lines_of(CLUSTER) is not None:
+            (command,) = commands
+            self._next = command.bare
+        elif block.lines_of(HELP) is not None:
+            self._help(block, commands)
+        elif (until := block.lines_of(UNTIL)) is not None:
+            for command, text in zip(commands, self._each(block, until, len(commands)), strict=True):
+                if text == "--help":
+                    self._help(block, [command])
+                elif text == "-":
+                    self._command(block, command)
+                else:
+                    self._until(command, text)
+        elif (until := block.lines_of(BEHIND)) is not None:
+            for command, text in zip(commands, self._each(block, until, len(commands)), strict=True):
+                self._behind.append(self._started(command.bare, text, self._translated))
+        else:
+            for command in commands:
+                self._command(block, command)
+
+    def _without_those_left_out(self, block: Block, commands: list[Command]) -> list[Command]:
+        reasons = dict(line.split(": ", 1) for line in block.lines_of(NOT) or ())
+        for text, reason in reasons.items():
+            if text not in [command.bare for command in commands]:
+                raise PageError(f"{block.place}: there is no command {text!r} to leave out")
+            self.left_out.append(f"{self.page.name}: {text} ({reason})")
+        return [command for command in commands if command.bare not in reasons]
+
+    @staticmethod
+    def _each(block: Block, lines: tuple[str, ...], count: int) -> list[str]:
+        if len(lines) == 1:
+            return [lines[0]] * count
+        if len(lines) != count:
+            raise PageError(f"{block.place}: {count} commands, and {len(lines)} texts to wait for")
+        return list(lines)
+
+    def _translated(self, text: str) -> str:
+        if translated(text, 1) == text and "PID" not in text.split():
+            return text
+        cluster = self._present
+        if cluster is not None and "PID" in text.split():
+            text = text.replace("PID", str(cluster.pid(cluster.ids[0])))
+        base = cluster.base if cluster is not None else self._workshop.ports
+        return translated(text, base)
+
+    def _command(self, block: Block, command: Command) -> None:
+        if command.prompt == PROMPT:
+            if self._present is None:
+                raise PageError(f"{block.place}: there is no cluster at whose prompt this could be typed")
+            status, printed = 0, self._typed(command)
+        else:
+            status, printed = self._in_shell(self._translated(command.text))
+        assert status == 0, f"{block.place}: {command.text!r} ended with {status}:\n{printed}"
+        expected = self._translated(command.expected)
+        assert not expected or like(expected, printed), (
+            f"{block.place}: {command.text!r} did not print\n{expected}\nbut\n{printed}"
+        )
+
+    def _in_shell(self, text: str) -> tuple[int, str]:
+        if self._shell is None:
+            self._shell = Shell(self._workshop.folder, self._workshop.environment)
+        return self._shell.run(text)
+
+    def _typed(self, command: Command) -> str:
+        """What is expected of a cluster's prompt, once it was printed."""
+        cluster, expected, typed = (
+            self._present,
+            self._translated(command.expected),
+            self._translated(command.text),
+        )
+        assert cluster is not None
+        cluster.program.skip()
+        cluster.program.type(typed)
+
+        def found(output: str) -> int:
+            lines = [line for line in output.replace(PROMPT, "\n").splitlines() if line]
+            if typed not in lines or not output.endswith(PROMPT):
+                return -1
+            answer = lines[lines.index(typed) + 1 :]
+            # In between it says for whom it waits, and what else happens.
+            parts = combinations(range(len(answer) + 1), 2)
+            shown = not expected or any(like(expected, "\n".join(answer[a:b])) for a, b in parts)
+            return len(output) if shown else -1
+
+        cluster.program.wait_for(found, f"the answer to {command.text!r}:\n{expected}")
+        return expected
+
+    def _help(self, block: Block, commands: list[Command]) -> None:
+        for command in commands:
+            text = command.help
+            if text not in self._workshop.helps:
+                status, printed = self._in_shell(text)
+                assert status == 0, f"{block.place}: {text}:\n{printed}"
+                self._workshop.helps[text] = printed
+            wanted = command.flags or {command.word}
+            unknown = [each for each in wanted if each not in self._workshop.helps[text]]
+            assert not unknown, f"{block.place}: {command.program} knows no {', '.join(unknown)}"
+
+    def _until(self, command: Command, text: str) -> None:
+        if command.name not in self._workshop.done:
+            # Beside a cluster whose ports it would find taken, as a reader would who did not end that one.
+            self._started(command.bare, text, lambda line: translated(line, self._workshop.ports)).end()
+            self._workshop.done.add(command.name)
+
+    def _started(self, line: str, text: str, ours: Callable[[str], str]) -> Program:
+        program = Program(ours(line), self._workshop.folder, self._workshop.environment)
+        try:
+            if text.startswith("GET "):
+                self._answers(program, ours(text.removeprefix("GET ")))
+            else:
+                program.expect(ours(text))
+        except BaseException:
+            program.end()
+            raise
+        return program
+
+    @staticmethod
+    def _answers(program: Program, url: str) -> None:
+        def answers() -> bool:
+            assert program.process.poll() is None, f"{program.command!r} has ended:\n{program.output}"
+            return httpx.get(url, trust_env=False).status_code == 200
+
+        wait_until(answers, f"{program.command!r} answers {url}", PATIENCE)
