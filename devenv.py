@@ -43,15 +43,20 @@ from devenv_cluster import (
 
 ROOT = Path(__file__).resolve().parent
 PYTHON_VARIABLE = "PBPROTO_DEVENV_PYTHON"
+RUNNING = "requirements.txt"
+TESTS = "requirements-test.txt"
+DOCS = ("sphinx", "-W", "--keep-going", "-n", "-q", "-b", "html", "docs", "build/docs")
 CLEAN_UP_SECONDS = 15
 DEFAULT_TEST_ARGUMENTS = ("-n", "4", "--dist", "loadgroup")  # more than cores: most tests wait, not compute
 
 HELP = f"""\
-  python3 devenv.py setup         make .venv from requirements.txt (the others do this by themselves)
+  python3 devenv.py setup         make .venv from requirements.txt (the others do this by themselves;
+                                  `test` adds requirements-test.txt)
   python3 devenv.py -n 3          run a cluster of 3 nodes until Ctrl-C; at a terminal it takes commands
                                   (kill, restart, pause, view ...; type `help` there)
   python3 devenv.py -n 5 --viewservice --spares 2
                                   the view service decides on views: type `kill 1` and watch
+  python3 devenv.py docs          build the documentation into build/docs
   python3 devenv.py test [ARGS]   ruff check, ruff format --check, mypy, then pytest with ARGS
                                   (default: {" ".join(DEFAULT_TEST_ARGUMENTS)})
 """
@@ -96,9 +101,11 @@ class Environment:
     """The virtual environment beside this file, and the promise that it fits requirements.txt.
 
     A stamp, written last, says what it was made from; without the right stamp it is made from nothing, as
-    nobody can tell what an interrupted pip has left behind. Who makes it holds the lock alone, who uses it
-    shares the lock until its end: a second run neither sees half an environment nor pulls one away from
-    under a running cluster.
+    nobody can tell what an interrupted pip has left behind. What only the tests need is added when they are
+    first run, so that whoever wants to see the store does not wait for it; it has a stamp of its own.
+
+    Who makes it holds the lock alone, who uses it shares the lock until its end: a second run neither sees
+    half an environment nor pulls one away from under a running cluster.
     """
 
     root: Path = ROOT
@@ -110,10 +117,21 @@ class Environment:
         self.python = self.folder / "bin" / "python"
         self.stamp = self.folder / "devenv.stamp"
 
-    def wanted_stamp(self) -> str:
+    def stamp_of(self, requirements: str) -> Path:
+        """Where it is written down that a file of requirements is installed."""
+        return self.stamp if requirements == RUNNING else self.folder / f"devenv-{requirements}.stamp"
+
+    def wanted_stamp(self, requirements: str = RUNNING) -> str:
         """Name everything that makes an old environment useless when it changes."""
-        requirements = (self.root / "requirements.txt").read_bytes()
-        return f"{hashlib.sha256(requirements).hexdigest()} {platform.python_version()}\n"
+        content = (self.root / requirements).read_bytes()
+        return f"{hashlib.sha256(content).hexdigest()} {platform.python_version()}\n"
+
+    def has(self, requirements: str) -> bool:
+        """Tell whether a file of requirements was installed, to its end, as it is now."""
+        try:
+            return self.stamp_of(requirements).read_bytes() == self.wanted_stamp(requirements).encode()
+        except OSError:
+            return False
 
     def is_current(self) -> bool:
         """Tell whether the environment is finished, fits, and its interpreter still runs.
@@ -122,9 +140,9 @@ class Environment:
         """
         probe = "import sys, importlib.util as util\n"
         probe += "sys.exit(sys.prefix == sys.base_prefix or util.find_spec('pip') is None)"
+        if not self.has(RUNNING):
+            return False
         try:
-            if self.stamp.read_bytes() != self.wanted_stamp().encode():
-                return False
             command = [str(self.python), "-I", "-c", probe]
             return subprocess.run(command, capture_output=True, check=False).returncode == 0
         except OSError:
@@ -139,8 +157,11 @@ class Environment:
             with ending.interrupts():
                 fcntl.flock(lock, kind)
 
-    def ready(self) -> Path:
-        """Return an interpreter that has all of requirements.txt, making the environment if need be."""
+    def ready(self, more: str = "") -> Path:
+        """Return an interpreter that has all of requirements.txt, and of ``more``.
+
+        Whatever is missing is installed first.
+        """
         if own := os.environ.get(PYTHON_VARIABLE):
             if found := shutil.which(own):
                 return Path(found).absolute()  # not resolved: a virtual environment's python is a link
@@ -149,12 +170,14 @@ class Environment:
             self.folder.mkdir(exist_ok=True)
             self.lock = (self.folder / "devenv.lock").open("a")
             self.take_lock(self.lock, fcntl.LOCK_SH)
-            if not self.is_current():
+            if not self.is_current() or (more and not self.has(more)):
                 # Given up first, so that two who both want to make it cannot wait for each other.
                 fcntl.flock(self.lock, fcntl.LOCK_UN)
                 self.take_lock(self.lock, fcntl.LOCK_EX)
                 if not self.is_current():
                     self.make(self.lock)
+                if more and not self.has(more):
+                    self.install(more, self.lock)
                 self.take_lock(self.lock, fcntl.LOCK_SH)
         except OSError as error:
             raise UserError(f"cannot set up {self.folder}: {error}") from None
@@ -177,13 +200,17 @@ class Environment:
                 entry.unlink()
         if problem := self.step([sys.executable, "-I", "-m", "venv", str(self.folder)], lock.fileno()):
             raise UserError(f"cannot make {self.folder}: {problem}")
-        say("devenv: installing requirements.txt (a minute or so)")
+        self.install(RUNNING, lock)
+        say(f"devenv: .venv is ready ({time.monotonic() - began:.0f} s)")
+
+    def install(self, requirements: str, lock: IO[str]) -> None:
+        """Install what a file asks for; the lock must be held alone."""
+        say(f"devenv: installing {requirements} (a minute or so)")
         # -I, because packages found through PYTHONPATH would count as installed already.
         pip = [str(self.python), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-        if problem := self.step([*pip, "-r", str(self.root / "requirements.txt")], lock.fileno()):
-            raise UserError(f"pip could not install requirements.txt: {problem} (is the network reachable?)")
-        self.stamp.write_text(self.wanted_stamp())
-        say(f"devenv: .venv is ready ({time.monotonic() - began:.0f} s)")
+        if problem := self.step([*pip, "-r", str(self.root / requirements)], lock.fileno()):
+            raise UserError(f"pip could not install {requirements}: {problem} (is the network reachable?)")
+        self.stamp_of(requirements).write_text(self.wanted_stamp(requirements))
 
 
 # ---------------------------------------------------------------------------- the tests
@@ -275,7 +302,11 @@ def main(arguments: Sequence[str]) -> int:
         if word in ("setup", "test") and rest in (["-h"], ["--help"]):
             parse(rest)
         if word == "test":
-            return run_tests(environment.ready(), rest)
+            return run_tests(environment.ready(TESTS), rest)
+        if word == "docs":
+            if rest:
+                raise UserError("docs takes no arguments (--help explains)", 2)
+            return run_in_foreground([str(environment.ready(TESTS)), "-m", *DOCS])
         if word == "setup":
             if rest:
                 raise UserError("setup takes no arguments (--help explains)", 2)

@@ -34,7 +34,11 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from frontends.common.wire import Posted
 
 HOST = "127.0.0.1"
 PATH = "/peer"
@@ -240,6 +244,8 @@ class Mailbag:
     """What a carrier needs of a node: one piece of mail at a time, and somebody who waits for the answer."""
 
     id = 0
+    access = tls = None
+    peers = SimpleNamespace(header="1-2")
 
     def __init__(self) -> None:
         self._mail = b""
@@ -255,8 +261,8 @@ class Mailbag:
         mail, self._mail = self._mail, b""
         return mail
 
-    def receive_answers(self, answer: bytes) -> None:
-        self._answer.set_result(answer)
+    def posted(self, _: str, ended: Posted) -> None:
+        self._answer.set_result(ended.body)
 
 
 def measure_carrier(loop_factory: LoopFactory) -> Measure:

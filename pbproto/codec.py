@@ -9,8 +9,12 @@ Layout, big-endian throughout::
 Lengths are u32, all other numbers u64; of these only incarnations and histories, which are random bits, use
 the top bit: what is counted (ids, epochs, positions, rounds, times) ends at 2**63 - 1. Bytes are read into
 integers, byte strings, text and the closed set of classes below and into nothing else: reading a message
-executes nothing it says. Whatever is not exactly this raises ``CodecError``; another version raises
-``VersionError``, which names both.
+executes nothing it says. Whatever is not exactly this raises ``CodecError``; a version that is not known
+raises ``VersionError``, which names it and the known ones.
+
+A version is for one batch. All of ``VERSIONS`` are read and written; which one a peer gets is agreed upon by
+whoever carries the mail. Versions differ in fields that a later one added (``_SINCE``), and an earlier one
+leaves these out: nothing that a replica decides may depend on them.
 """
 
 from __future__ import annotations
@@ -53,6 +57,7 @@ from .values import (
     MAX_ID,
     MAX_IDEMPOTENCY_KEY_BYTES,
     MAX_KEY_BYTES,
+    MAX_TRACE_BYTES,
     Ballot,
     Dropped,
     Kind,
@@ -63,7 +68,9 @@ from .values import (
 )
 
 MAGIC = b"pbkv"
-VERSION = 1
+VERSIONS = (1, 2)
+"""What this code speaks, without gaps: a range is all that peers tell each other."""
+VERSION = VERSIONS[-1]
 MEDIA_TYPE = "application/vnd.pbproto"
 
 
@@ -72,7 +79,7 @@ class CodecError(ValueError):
 
 
 class VersionError(CodecError):
-    """The bytes are of another version of the protocol."""
+    """The bytes are of a version of the protocol that is not known, or not to be spoken."""
 
 
 _U8 = Struct(">B")
@@ -89,7 +96,6 @@ _REPLICATE_HEAD = Struct(">QQQQQI")  # ballot, first, number of operations
 _REPLICATE_END = Struct(">QQQ")
 _REPLICATED = Struct(">QQQQQQQ")
 
-_HEAD = MAGIC + _U16.pack(VERSION)
 _TOO_MANY = "a count is larger than the message"
 _NO_VALUE = 2**32 - 1
 """The value length of a DELETE."""
@@ -196,6 +202,13 @@ def _structure(make: Callable[..., Any], *items: _Field) -> _Field:
 def _write_blob(parts: Parts, value: bytes) -> None:
     parts.append(_U32.pack(len(value)))
     parts.append(value)
+
+
+def _read_trace(reader: _Reader) -> bytes:
+    trace = reader.blob()
+    if len(trace) > MAX_TRACE_BYTES:
+        raise CodecError("a trace context is too long")
+    return trace
 
 
 def _write_operation(parts: Parts, operation: Operation) -> None:
@@ -318,6 +331,7 @@ _BITS = _integer(_U64)
 _COUNT = _Field(_BITS.write, _read_count)
 _FLAG = _Field(lambda parts, value: parts.append(b"\x01" if value else b"\x00"), _read_flag)
 _BLOB = _Field(_write_blob, _Reader.blob)
+_TRACE = _Field(_write_blob, _read_trace)
 _A_BALLOT = _record(_BALLOT, _make_ballot)
 _A_RESULT = _record(_RESULT, _make_result)
 _STRETCHES = _many(_structure(lambda *pair: pair, _A_BALLOT, _COUNT))
@@ -347,7 +361,7 @@ _MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
     ),
     (Replicate, (_A_BALLOT, _COUNT, _OPERATIONS, _COUNT, _COUNT, _COUNT)),
     (Replicated, (_A_BALLOT, _COUNT, _COUNT, _COUNT)),
-    (Forward, (_A_BALLOT, _COUNT, _COUNT, _AN_OPERATION)),
+    (Forward, (_A_BALLOT, _COUNT, _COUNT, _AN_OPERATION, _TRACE)),
     (Forwarded, (_A_BALLOT, _many(_A_VERDICT))),
     (Confirm, (_A_BALLOT, _COUNT, _FLAG)),
     (Confirmed, (_A_BALLOT, _COUNT, _COUNT)),
@@ -358,12 +372,28 @@ _MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
 )
 """The place in this table is the kind on the wire: new messages go to the end."""
 
+_SINCE: dict[type, dict[str, int]] = {
+    Forward: {"trace": 2},
+}
+"""All in which the versions differ: the version that brought a field, for each that is not as old as its
+message. Such fields stand at the end, in the order in which they came, and have a default, which is what is
+read where they are left out."""
+
+
+def _forms_in(version: int, class_: type, forms: tuple[_Field, ...]) -> tuple[_Field, ...]:
+    """The fields that a message has on the wire in this version."""
+    since = _SINCE.get(class_, {})
+    known = zip(fields(class_), forms, strict=True)
+    return tuple([form for field, form in known if since.get(field.name, 0) <= version])
+
+
 _Write = Callable[[Parts, Any], None]
 _Read = Callable[[_Reader], Any]
 
 
 def _writer(class_: type, forms: tuple[_Field, ...]) -> _Write:
-    writers = [(field.name, form.write) for field, form in zip(fields(class_), forms, strict=True)]
+    names = fields(class_)[: len(forms)]  # what a later version has added stands at the end
+    writers = [(field.name, form.write) for field, form in zip(names, forms, strict=True)]
 
     def write(parts: Parts, message: Any) -> None:
         for name, write_field in writers:
@@ -440,26 +470,41 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     Adopt: _check_adopt,
     Offer: _check_offer,
 }
-_WRITERS: dict[type, tuple[bytes, _Write]] = {
-    class_: (bytes([kind]), _writer(class_, forms)) for kind, (class_, forms) in enumerate(_MESSAGES)
+_IN_ONE_PIECE: dict[type, tuple[_Write, _Read]] = {
+    Replicate: (_write_replicate, _read_replicate),
+    Replicated: (_write_replicated, _read_replicated),
 }
-_READERS: list[_Read] = [
-    _checked(_reader(class_, forms), _CHECKS[class_]) if class_ in _CHECKS else _reader(class_, forms)
-    for class_, forms in _MESSAGES
-]
-_IN_ONE_PIECE: tuple[tuple[type, _Write, _Read], ...] = (
-    (Replicate, _write_replicate, _read_replicate),
-    (Replicated, _write_replicated, _read_replicated),
-)
-for _class, _write, _read in _IN_ONE_PIECE:
-    _kind = _WRITERS[_class][0]
-    _WRITERS[_class] = (_kind, _write)
-    _READERS[_kind[0]] = _read
 
 
-def encode(batch: Iterable[tuple[Envelope, Message]]) -> bytes:
-    """The wire form of a batch, in order. Neighbours with equal envelopes share one."""
-    parts: Parts = [_HEAD]
+class _Version:
+    """How the batches of one version are written and read."""
+
+    __slots__ = ("head", "readers", "writers")
+
+    def __init__(self, version: int) -> None:
+        self.head = MAGIC + _U16.pack(version)
+        self.writers: dict[type, tuple[bytes, _Write]] = {}
+        self.readers: list[_Read] = []
+        for kind, (class_, all_forms) in enumerate(_MESSAGES):
+            forms = _forms_in(version, class_, all_forms)
+            write, read = _IN_ONE_PIECE.get(class_) or (_writer(class_, forms), _reader(class_, forms))
+            self.writers[class_] = (bytes([kind]), write)
+            self.readers.append(_checked(read, _CHECKS[class_]) if class_ in _CHECKS else read)
+
+
+_VERSIONS = {version: _Version(version) for version in VERSIONS}
+
+
+def encode(batch: Iterable[tuple[Envelope, Message]], version: int = VERSION) -> bytes:
+    """The wire form of a batch, in order. Neighbours with equal envelopes share one.
+
+    Raises ``VersionError`` for a ``version`` that is none of ``VERSIONS``.
+    """
+    spoken = _VERSIONS.get(version)
+    if spoken is None:
+        raise VersionError(f"version {version} of the protocol is none of {VERSIONS}")
+    parts: Parts = [spoken.head]
+    writers = spoken.writers
     section: Envelope | None = None
     head = count = 0
     for envelope, message in batch:
@@ -469,7 +514,7 @@ def encode(batch: Iterable[tuple[Envelope, Message]]) -> bytes:
             section, head, count = envelope, len(parts), 0
             parts.append(b"")
         count += 1
-        kind, write = _WRITERS[type(message)]
+        kind, write = writers[type(message)]
         parts.append(kind)
         write(parts, message)
     if section is not None:
@@ -477,15 +522,29 @@ def encode(batch: Iterable[tuple[Envelope, Message]]) -> bytes:
     return b"".join(parts)
 
 
-def decode(data: bytes) -> list[tuple[Envelope, Message]]:
-    """The batch in ``data``. Raises ``CodecError`` for anything that ``encode`` does not write."""
+def version_of(data: bytes) -> int:
+    """The version of the batch in ``data``, known or not. Raises ``CodecError`` for what is no batch."""
     if data[: len(MAGIC)] != MAGIC:
         raise CodecError("these are not peer messages")
     reader = _Reader(data)
     reader.at = len(MAGIC)
-    (version,) = reader.unpack(_U16)
-    if version != VERSION:
-        raise VersionError(f"the peer speaks version {version} of the protocol, this node version {VERSION}")
+    version: int = reader.unpack(_U16)[0]
+    return version
+
+
+def decode(data: bytes, newest: int = VERSION) -> list[tuple[Envelope, Message]]:
+    """The batch in ``data``, in any of ``VERSIONS`` up to ``newest``.
+
+    Raises ``VersionError`` for other versions, ``CodecError`` for anything that ``encode`` does not write.
+    """
+    version = version_of(data)
+    spoken = _VERSIONS.get(version)
+    if spoken is None or version > newest:
+        known = f"versions {VERSIONS[0]} to {newest}" if newest > VERSIONS[0] else f"version {newest} only"
+        raise VersionError(f"the peer speaks version {version} of the protocol, this node {known}")
+    reader = _Reader(data)
+    reader.at = len(spoken.head)
+    readers = spoken.readers
     batch: list[tuple[Envelope, Message]] = []
     try:
         while reader.at < len(data):
@@ -494,7 +553,7 @@ def decode(data: bytes) -> list[tuple[Envelope, Message]]:
             if not 0 < count <= len(data) - reader.at:
                 raise CodecError("a section has no messages, or more than it has bytes")
             for _ in range(count):
-                batch.append((envelope, _read_message(reader)))
+                batch.append((envelope, _read_message(reader, readers)))
     except CodecError:
         raise
     except ValueError as error:
@@ -502,9 +561,9 @@ def decode(data: bytes) -> list[tuple[Envelope, Message]]:
     return batch
 
 
-def _read_message(reader: _Reader) -> Message:
+def _read_message(reader: _Reader, readers: list[_Read]) -> Message:
     (kind,) = reader.unpack(_U8)
-    if kind >= len(_READERS):
+    if kind >= len(readers):
         raise CodecError(f"message kind {kind} is not known")
-    message: Message = _READERS[kind](reader)
+    message: Message = readers[kind](reader)
     return message

@@ -14,21 +14,27 @@ from .values import View
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A client sets ``key`` to ``value`` (both canonical UTF-8 bytes)."""
+    """A client sets ``key`` to ``value`` (both canonical UTF-8 bytes).
+
+    ``trace`` is the trace context of the request, such as a ``traceparent``, or empty. It goes along to the
+    primary for those who look on there, and decides nothing.
+    """
 
     token: int
     key: bytes
     value: bytes
     idempotency_key: bytes = b""
+    trace: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """A client removes ``key``."""
+    """A client removes ``key``; ``trace`` as in ``Put``."""
 
     token: int
     key: bytes
     idempotency_key: bytes = b""
+    trace: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def _send(state: State, follow: Follow, waiter: Waiter, out: Out) -> None:
     operation = present(waiter.operation, "only writes are forwarded")
     waiter.exposed = True
     patience = max(MILLISECOND, waiter.deadline - state.now)
-    message = Forward(state.promised, waiter.since, patience, operation)
+    message = Forward(state.promised, waiter.since, patience, operation, waiter.trace)
     out.send(state, follow.primary, state.promised.incarnation, message)
     again = state.now + FORWARD_RESENDS * state.config.resend_after
     follow.forwarded.append((again, waiter.counter))

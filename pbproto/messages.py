@@ -212,13 +212,15 @@ class Forward:
     """Backup to primary: a client's write.
 
     ``since`` is a position that the write cannot stand below; ``patience`` how many nanoseconds the client
-    still waits (a duration: the two clocks need not agree).
+    still waits (a duration: the two clocks need not agree). ``trace`` is the trace context of the client's
+    request, empty if there is none or if the mail is of version 1; it is no part of the operation.
     """
 
     ballot: Ballot
     since: int
     patience: int
     operation: Operation
+    trace: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,8 @@ class Forwarded:
 class Confirm:
     """Backup to primary: which operations must a read that waits here see? (ReadIndex, etcd/raft)
 
-    ``leased``: the answer may rest on leases; otherwise it takes a round.
+    ``leased``: the answer may rest on leases; otherwise it takes a round. One question is asked for all reads
+    that wait, so there is no one request whose trace context it could carry.
     """
 
     ballot: Ballot

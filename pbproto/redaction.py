@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import blake2b
+from typing import TypeVar
 from zlib import crc32
 
 from .effects import Effect, Listing, Reply, Send, Value
@@ -30,9 +31,11 @@ REMEMBERED = 4096
 MIN_SALT_BYTES = 16
 FINGERPRINT_BYTES = 16
 
+Write = TypeVar("Write", Put, Delete)
+
 
 class Redactor:
-    """Hides values and, if ``keys``, the keys and idempotency keys as well. ``salt`` is secret and random.
+    """Hides values and, if ``keys``, keys, idempotency keys and trace contexts. ``salt`` is secret, random.
 
     Addresses, ids and lengths are not hidden.
     """
@@ -73,7 +76,7 @@ class Redactor:
         return (left << half | right).to_bytes(size, "big")
 
     def key(self, key: bytes) -> bytes:
-        """A key or an idempotency key."""
+        """A key, an idempotency key or a trace context: what a client may name things with."""
         return self.hide(key) if self.keys else key
 
     def place(self, key: bytes) -> int:
@@ -111,7 +114,8 @@ class Redactor:
             case Replicate() | LogChunk():
                 return replace(message, operations=tuple(map(self.operation, message.operations)))
             case Forward():
-                return replace(message, operation=self.operation(message.operation))
+                operation, trace = self.operation(message.operation), self.key(message.trace)
+                return replace(message, operation=operation, trace=trace)
             case SnapshotChunk():
                 pairs = tuple(map(self.pair, message.pairs))
                 return replace(message, pairs=pairs, keys=tuple(map(self.key_record, message.keys)))
@@ -121,15 +125,17 @@ class Redactor:
     def request(self, request: Request) -> Request:
         match request:
             case Put():
-                key, name = self.key(request.key), self.key(request.idempotency_key)
-                return replace(request, key=key, value=self.hide(request.value), idempotency_key=name)
+                return replace(self._write(request), value=self.hide(request.value))
             case Delete():
-                key, name = self.key(request.key), self.key(request.idempotency_key)
-                return replace(request, key=key, idempotency_key=name)
+                return self._write(request)
             case Get():
                 return replace(request, key=self.key(request.key))
             case _:
                 return request
+
+    def _write(self, request: Write) -> Write:
+        key, name, trace = map(self.key, (request.key, request.idempotency_key, request.trace))
+        return replace(request, key=key, idempotency_key=name, trace=trace)
 
     def event(self, event: Event) -> Event:
         match event:
@@ -166,7 +172,7 @@ class Redactor:
     def _waiter(self, waiter: Waiter) -> Waiter:
         operation = waiter.operation if waiter.operation is None else self.operation(waiter.operation)
         key = waiter.key if waiter.key is None else self.key(waiter.key)
-        return replace(waiter, operation=operation, key=key)
+        return replace(waiter, operation=operation, key=key, trace=self.key(waiter.trace))
 
     def _lead(self, lead: Lead) -> Lead:
         claimed = {

@@ -52,7 +52,7 @@ from .out import Out
 from .state import FOREVER, State, check
 from .status import Status, describe
 from .store import Store
-from .values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES
+from .values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_TRACE_BYTES, MAX_VALUE_BYTES
 
 
 class Replica:
@@ -156,6 +156,8 @@ def check_request(request: Request) -> None:
         return
     if len(request.idempotency_key) > MAX_IDEMPOTENCY_KEY_BYTES:
         raise UsageError(f"an idempotency key has at most {MAX_IDEMPOTENCY_KEY_BYTES} bytes")
+    if len(request.trace) > MAX_TRACE_BYTES:
+        raise UsageError(f"a trace context has at most {MAX_TRACE_BYTES} bytes")
     if isinstance(request, Put) and len(request.value) > MAX_VALUE_BYTES:
         raise UsageError(f"a value has at most {MAX_VALUE_BYTES} bytes")
 

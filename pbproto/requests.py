@@ -26,6 +26,8 @@ def on_request(state: State, event: Request, out: Out) -> None:
         return
     operation = _operation(state, event)
     waiter = waiting.enter(state, event.token, operation, event.key if isinstance(event, Get) else None)
+    if isinstance(event, Put | Delete):
+        waiter.trace = event.trace
     if state.serving:
         drive(state, waiter, out)
 

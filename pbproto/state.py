@@ -41,6 +41,8 @@ class Waiter:
     exposed: bool = False
     """The write may stand in some log, here or elsewhere, so that it may take effect without us."""
     size: int = 0
+    trace: bytes = b""
+    """The trace context of a write: for those who look on at the primary, not part of the operation."""
 
 
 @dataclass(slots=True)

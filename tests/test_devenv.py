@@ -545,8 +545,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> FakeSteps:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A directory with a requirements.txt."""
+    """A directory with a requirements.txt, and one more for the tests."""
     (tmp_path / "requirements.txt").write_text("something==1.0\n")
+    (tmp_path / "requirements-test.txt").write_text("more==1.0\n")
     return tmp_path
 
 
@@ -572,6 +573,29 @@ def test_the_environment_is_made_once(checkout: Path, steps: FakeSteps) -> None:
     assert ready() == ["venv", "pip"]
     (checkout / ".venv" / "devenv.stamp").write_bytes(b"\xff\x00")
     assert ready() == ["venv", "pip"]
+    assert ready() == []
+
+
+def test_what_only_the_tests_need_is_added_for_them(checkout: Path, steps: FakeSteps) -> None:
+    """Goal: whoever wants to see the store does not wait for the tests' packages; the tests have them.
+
+    Method: set up; then for the tests, twice; change either file.
+    """
+
+    def ready(*more: str) -> list[str]:
+        steps.asked.clear()
+        devenv.Environment(checkout, steps).ready(*more)
+        return steps.asked
+
+    assert ready() == ["venv", "pip"]
+    assert ready("requirements-test.txt") == ["pip"]
+    assert ready("requirements-test.txt") == []
+    assert ready() == []
+    (checkout / "requirements-test.txt").write_text("more==1.1\n")
+    assert ready() == []
+    assert ready("requirements-test.txt") == ["pip"]
+    (checkout / "requirements.txt").write_text("something==1.1\n")
+    assert ready("requirements-test.txt") == ["venv", "pip", "pip"]
     assert ready() == []
 
 

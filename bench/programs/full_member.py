@@ -33,6 +33,7 @@ from pbproto import (
     decode,
     encode,
 )
+from pbproto.codec import version_of
 
 
 class FullMember:
@@ -69,7 +70,7 @@ class FullMember:
         for effect in self._step(Receive(*pair) for pair in batch):
             if isinstance(effect, Send) and effect.envelope.receiver == batch[0][0].sender:
                 answers.append((effect.envelope, effect.message))
-        return encode(answers)
+        return encode(answers, version_of(mail))
 
 
 def handler(member: FullMember) -> type[BaseHTTPRequestHandler]:

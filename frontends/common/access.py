@@ -43,7 +43,7 @@ _WRITE = frozenset((Role.WRITE,))
 _LOOK = frozenset((Role.READ, Role.WRITE, Role.ADMIN))
 _ADMIN = frozenset((Role.ADMIN,))
 
-FREE = (Route.PING, Route.READY)
+FREE = (Route.PING, Route.READY, Route.OPENAPI, Route.DOCS)
 """Routes for everybody: probes, and what is the same in every node of this release."""
 _READING: Mapping[Route, frozenset[Role]] = {
     Route.VIEW: _LOOK,

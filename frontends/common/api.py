@@ -22,16 +22,17 @@ from pbproto import (
     ViewRefused,
     Written,
 )
-from pbproto.codec import MEDIA_TYPE
+from pbproto.codec import MEDIA_TYPE, VERSIONS
 from pbproto.events import Request as CoreRequest
 
-from . import door, proof
-from .bodies import idempotency_key, parse_value, parse_view
+from . import door, proof, wire
+from .bodies import idempotency_key, parse_value, parse_view, trace_context
 from .budget import SHORT, Budget
 from .door import NOBODY, Caller
 from .listing import to_json
 from .logs import LOGGER, logfmt
 from .node import Answer, Node
+from .openapi.serving import Documents, unless_known
 from .responses import (
     JSON,
     Headers,
@@ -45,8 +46,10 @@ from .responses import (
     success,
     too_many,
     too_many_clients,
+    two_lengths,
 )
 from .routes import Plan, Route, plan
+from .wire import Range
 
 
 class Api:
@@ -55,9 +58,11 @@ class Api:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._settings = node.settings
+        self._wire: Headers = ((wire.HEADER, str(Range(VERSIONS[0], node.settings.wire))),)
         self._door = door.of(node)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
+        self._documents = Documents(self._settings)
 
     @property
     def node_id(self) -> int:
@@ -82,6 +87,8 @@ class Api:
         ``headers`` are those of ``wanted.WANTED`` that it has, by lower-case name; ``caller`` is what the
         connection says about whoever sends it.
         """
+        if "transfer-encoding" in headers and "content-length" in headers:
+            return head(method, two_lengths())
         found = plan(method, target, self._settings)
         if self._door is None or isinstance(found, Response):
             return found
@@ -162,6 +169,9 @@ class Api:
             return self._ready()
         if request.route is Route.PEER:
             return self._mail(request, headers, body)
+        if request.route in (Route.OPENAPI, Route.DOCS):
+            found = self._documents.document if request.route is Route.OPENAPI else self._documents.page
+            return unless_known(found, headers.get("if-none-match"))
         if request.method == "PUT":
             answer = self._node.tell_view(*parse_view(body))
             if isinstance(answer, ViewRefused):
@@ -182,13 +192,18 @@ class Api:
         if request.secret:
             proof.check_body(headers, body)
         try:
-            answers = self._node.receive(body)
+            answers = self._node.receive(body, headers.get(wire.HEADER))
         except VersionError as error:
-            raise RefusedError(400, "other_version", str(error)) from error
+            response = problem(400, "other_version", str(error), self._wire)
         except CodecError as error:
-            raise RefusedError(400, "bad_mail", str(error)) from error
-        proved = proof.answer(request.secret, headers, answers) if request.secret else ()
-        return Response(200, (("content-type", MEDIA_TYPE), *proved), answers)
+            response = problem(400, "bad_mail", str(error), self._wire)
+        else:
+            response = Response(200, (("content-type", MEDIA_TYPE), *self._wire), answers)
+        if not request.secret or not isinstance(response.body, bytes):
+            return response
+        # A refusal is proved as well: by it the peer chooses what it speaks.
+        proved = proof.answer(request.secret, headers, response.body)
+        return response._replace(headers=(*response.headers, *proved))
 
     def _describe(self) -> dict[str, Any]:
         status = self._node.status()
@@ -231,10 +246,11 @@ class Api:
         if request.method in ("GET", "HEAD"):
             return lambda token: Get(token, key)
         name = idempotency_key(headers.get("idempotency-key"))
+        trace = trace_context(headers.get("traceparent"))
         if request.method == "DELETE":
-            return lambda token: Delete(token, key, name)
+            return lambda token: Delete(token, key, name, trace)
         value = parse_value(body, self._settings.max_value_bytes)
-        return lambda token: Put(token, key, value, name)
+        return lambda token: Put(token, key, value, name, trace)
 
 
 _STATUS = {Kind.CREATED: 201, Kind.UPDATED: 200, Kind.DELETED: 200, Kind.MISSING: 404}

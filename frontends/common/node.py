@@ -11,6 +11,8 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from http import HTTPStatus
 from itertools import count
 from typing import NoReturn
 from zlib import crc32
@@ -39,6 +41,7 @@ from pbproto import (
     decode,
     encode,
 )
+from pbproto.codec import VERSIONS, version_of
 from pbproto.config import SECOND
 from pbproto.events import Request
 
@@ -47,6 +50,7 @@ from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
 from .outbox import QUEUE_BYTES, Outboxes, size_of
 from .settings import Settings
+from .wire import Peers, Posted, Range, Word
 
 Answer = Reply | Reject
 _ANSWER = (Reply, Reject)
@@ -128,6 +132,8 @@ class Node:
         self._addresses: dict[int, str] = {}
         self._receivers: dict[str, int] = {}
         self._noted = noted or NoteLog(settings.id).write
+        self.peers = Peers(Range(VERSIONS[0], settings.wire))
+        """What is spoken to whom."""
         self.listings = Listings(settings.max_listings)
         """The long answers of this node to ``GET /data``."""
 
@@ -165,14 +171,17 @@ class Node:
         """``PUT /view``, to this life of the node only if ``incarnation`` is not 0."""
         return self._run((TellView(view, incarnation),))[0]
 
-    def receive(self, mail: bytes) -> bytes:
+    def receive(self, mail: bytes, header: str | None = None) -> bytes:
         """Mail that a peer posted; the answers, and whatever else waits for that peer.
 
-        Raises ``CodecError`` for what is not mail; nothing has changed then.
+        ``header`` is the ``pbproto-wire`` that came with it. Raises ``CodecError`` for what is not mail;
+        nothing has changed then.
         """
-        batch = decode(mail)
+        batch = decode(mail, self.peers.ours.high)
+        version, word = self.peers.for_answer(batch[0][0].sender if batch else -1, header, version_of(mail))
+        self._tell(word)
         if not batch:
-            return encode(())
+            return encode((), version)
         sender, life = batch[0][0].sender, batch[0][0].sender_incarnation
 
         def fits(envelope: Envelope) -> bool:
@@ -182,13 +191,33 @@ class Node:
         self._run((Receive(*pair) for pair in batch), answers, fits)
         with self._lock:
             answers.extend(self._outboxes.take(self._addresses.get(sender, ""), fits))
-        return encode(answers)
+        return encode(answers, version)
 
-    def receive_answers(self, mail: bytes) -> None:
-        """What a peer answered to our own mail. Raises ``CodecError``."""
-        batch = decode(mail)
+    def receive_answers(self, mail: bytes, address: str, header: str | None) -> None:
+        """What a peer at this address answered to our own mail, and the ``pbproto-wire`` that came with it.
+
+        Raises ``CodecError``.
+        """
+        try:
+            batch = decode(mail, self.peers.ours.high)
+        except CodecError:
+            self.peers.lost(address)
+            raise
+        self._tell(self.peers.answered(address, header))
         if batch:
             self._run(Receive(*pair) for pair in batch)
+
+    def posted(self, address: str, ended: Posted) -> None:
+        """How a POST of our mail to this address ended; the replica sends anew what matters.
+
+        Raises ``CodecError`` for an answer that is not mail.
+        """
+        if ended.status == HTTPStatus.OK and ended.body:
+            self.receive_answers(ended.body, address, ended.header)
+        elif ended.status == HTTPStatus.BAD_REQUEST:
+            self._tell(self.peers.refused(address, ended.header))
+        else:
+            self.peers.lost(address)
 
     def tick(self) -> None:
         """The time given to ``wake_timer`` has come."""
@@ -216,7 +245,12 @@ class Node:
     def status(self) -> Status:
         """What this node can say about itself."""
         with self._lock:
-            return self._replica.status(self.clock())
+            status = self._replica.status(self.clock())
+        waits = [
+            replace(each, reason=self.peers.trouble(each.address) or each.reason)
+            for each in status.waiting_for
+        ]
+        return replace(status, waiting_for=tuple(waits)) if waits else status
 
     def receiver_at(self, address: str) -> int:
         """The id of the node that the last mail for this address was meant for."""
@@ -226,7 +260,7 @@ class Node:
         """The next body to post to ``address``; empty if there is nothing for it."""
         with self._lock:
             batch = self._outboxes.take(address)
-        return encode(batch) if batch else b""
+        return encode(batch, self.peers.version(address)) if batch else b""
 
     # The one way in.
 
@@ -286,6 +320,10 @@ class Node:
         for note in work.notes:
             self._noted(note)
         self.listings.expire()
+
+    def _tell(self, word: Word | None) -> None:
+        if word is not None:
+            LOGGER.log(word.level, "%s", logfmt(self.id, word.event, **word.fields))
 
     def _post(self, effect: Send, mail: dict[str, None]) -> None:
         address = effect.address

@@ -31,8 +31,6 @@ from .responses import Headers, RefusedError
 
 _MAIL = b"pbproto mail\0"
 _ANSWER = b"pbproto answer\0"
-NOTHING = encode(())
-"""The first mail on a connection."""
 NONCE_BYTES = 16
 
 
@@ -41,6 +39,11 @@ class Asked(NamedTuple):
 
     headers: Headers
     nonce: str
+
+
+def nothing(version: int) -> bytes:
+    """The first mail on a connection, to a peer that reads this version."""
+    return encode((), version)
 
 
 def _mac(secret: bytes, purpose: bytes, nonce: str, digest: str) -> str:

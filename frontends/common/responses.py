@@ -67,7 +67,20 @@ def framework_error(status: int | None, description: str | None) -> Response:
     """The answer to what the web framework refused before it came to us."""
     if status is None or status >= 500:
         return internal_error()
+    if status == 408:
+        return too_slow("the body did not come in time")
+    if status == 404:  # of what is no request to us: we look up paths before it does
+        return problem(404, "no_such_resource", "there is nothing of this kind here")
     return problem(status, "bad_request", description or "the request is malformed")
+
+
+def two_lengths() -> Response:
+    """The answer to a body that has a length and comes in chunks: a proxy may have seen another body.
+
+    Whatever follows on that connection may be anybody's (RFC 9112, section 6.1).
+    """
+    detail = "a request has Content-Length or Transfer-Encoding, not both"
+    return problem(400, "bad_request", detail, (("connection", "close"),))
 
 
 JSON = ("content-type", "application/json")
@@ -81,7 +94,7 @@ def success(status: int, document: object, headers: Headers = ()) -> Response:
 
 def head(method: str, response: Response) -> Response:
     """A HEAD has the headers of the GET and no body."""
-    if method != "HEAD":
+    if method != "HEAD" or response.status == 304:  # which has no body, and not the length of the GET's
         return response
     length: Headers = ()
     if isinstance(response.body, bytes):

@@ -28,6 +28,8 @@ class Route(Enum):
     DATA = "data"
     KEY = "key"
     PEER = "peer"
+    OPENAPI = "openapi"
+    DOCS = "docs"
 
 
 class _Resource(NamedTuple):
@@ -49,10 +51,18 @@ _RESOURCES = {
     b"/view": _resource(Route.VIEW, "GET", "HEAD", "OPTIONS", "PUT"),
     b"/data": _resource(Route.DATA, "GET", "HEAD", "OPTIONS"),
     PEER: _resource(Route.PEER, "OPTIONS", "POST"),
+    b"/openapi.json": _resource(Route.OPENAPI, "GET", "HEAD", "OPTIONS"),
+    b"/docs": _resource(Route.DOCS, "GET", "HEAD", "OPTIONS"),
 }
 _A_KEY = _resource(Route.KEY, "DELETE", "GET", "HEAD", "OPTIONS", "PUT")
 _KEY_PREFIX = b"/data/"
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+def resources() -> dict[str, tuple[Route, tuple[str, ...]]]:
+    """The path of every resource, with what it is and its methods, for whoever describes them."""
+    found = {_KEY_PREFIX + b"{key}": _A_KEY, **_RESOURCES}
+    return {path.decode(): (each.route, tuple(each.allow.split(", "))) for path, each in found.items()}
 
 
 class Plan(NamedTuple):
@@ -91,18 +101,19 @@ def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
     route, allow, methods = resource
     if method not in methods:
         return problem(405, "method_not_allowed", f"allowed here: {allow}", (("allow", allow),))
-    if method == "OPTIONS":
-        return success(200, {}, (("allow", allow),))
-    if route is not Route.KEY:
-        limit = 0
-        if method in ("PUT", "POST"):
-            limit = MAX_VIEW_BYTES if route is Route.VIEW else MAX_MAIL_BYTES
-        return Plan(route, method, body_limit=limit)
     try:
-        key = _key(path[len(_KEY_PREFIX) :])
+        key = _key(path[len(_KEY_PREFIX) :]) if route is Route.KEY else b""
     except RefusedError as error:
         return refused(error)
-    return Plan(route, method, key, settings.client_body_limit if method == "PUT" else 0)
+    if method == "OPTIONS":
+        return success(200, {}, (("allow", allow),))
+    if method not in ("PUT", "POST"):
+        limit = 0
+    elif route is Route.KEY:
+        limit = settings.client_body_limit
+    else:
+        limit = MAX_VIEW_BYTES if route is Route.VIEW else MAX_MAIL_BYTES
+    return Plan(route, method, key, limit)
 
 
 def path_of(target: bytes) -> bytes:

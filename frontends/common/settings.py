@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, NoReturn
 
 from pbproto import Config, __version__
+from pbproto.codec import VERSION, VERSIONS
 from pbproto.config import MIB, SECOND
 from pbproto.leases import counted
 from pbproto.values import MAX_ID, MAX_KEY_BYTES
@@ -25,8 +26,9 @@ MAX_MAIL_BYTES = 256 * MIB
 ROLES = ("read", "write", "admin", "peer")
 LEVELS = ("debug", "info", "warning", "error")
 _ADDRESS = re.compile(
-    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})", re.ASCII
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[1-9][0-9]{0,4})", re.ASCII
 )
+"""No leading zeros in the port: a view is to see that two addresses are one."""
 
 
 class SettingError(ValueError):
@@ -109,6 +111,13 @@ class Settings:
         "how long one POST to a peer may take, plus a second for each MiB it carries",
         0.05,
         600,
+    )
+    wire: int = _setting(
+        VERSION,
+        "",
+        "the highest version of the peer protocol that this node speaks, for upgrades node by node",
+        VERSIONS[0],
+        VERSION,
     )
     max_value_bytes: int = _setting(
         8 * MIB, "bytes of UTF-8", "the largest value a client may write", 1, MAX_VALUE_BYTES_LIMIT
@@ -232,7 +241,7 @@ TUNABLE = tuple(each for each in fields(Settings) if each.metadata)
 def split_address(text: str) -> tuple[str, int]:
     """Host and port of ``host:port`` or ``[ipv6]:port``. Raises ``SettingError``."""
     match = _ADDRESS.fullmatch(text)
-    if match is None or not 0 < int(match["port"]) < 65536:
+    if match is None or int(match["port"]) > 65535:
         raise SettingError(f"{text!r} is not host:port")
     return match["six"] or match["host"], int(match["port"])
 
@@ -265,9 +274,8 @@ def _parse(name: str, text: str) -> Any:
     low, high = spec.metadata["low"], spec.metadata["high"]
     if not low <= value <= high:  # NaN is never between
         what = "an integer" if kind is int else "a number"
-        raise SettingError(
-            f"{name} has to be {what} from {low:g} to {high:g} {spec.metadata['unit']}, not {text!r}"
-        )
+        bounds = f"from {low:g} to {high:g} {spec.metadata['unit']}".rstrip()
+        raise SettingError(f"{name} has to be {what} {bounds}, not {text!r}")
     return value
 
 
@@ -398,13 +406,13 @@ def parse_arguments(program: str, servers: Sequence[str], arguments: Sequence[st
     )
     for spec in TUNABLE:
         variable = PREFIX + spec.name.upper()
+        unit = f"in {spec.metadata['unit']}; " if spec.metadata["unit"] else ""
         alone: dict[str, Any] = {"nargs": "?", "const": "on"} if isinstance(spec.default, bool) else {}
         parser.add_argument(
             f"--{spec.name.replace('_', '-')}",
             **alone,
             metavar=spec.metadata["placeholder"],
-            help=f"{spec.metadata['help']} "
-            f"(env {variable}; in {spec.metadata['unit']}; default {_shown(spec.default)})",
+            help=f"{spec.metadata['help']} (env {variable}; {unit}default {_shown(spec.default)})",
         )
     given = {name: text for name, text in vars(parser.parse_args(arguments)).items() if text is not None}
     try:

@@ -11,6 +11,7 @@ WANTED = frozenset(
         "content-length",
         "expect",
         "idempotency-key",
+        "if-none-match",
         "origin",
         "pbproto-digest",
         "pbproto-mac",
@@ -30,8 +31,17 @@ _ENVIRON = {f"HTTP_{name}": wanted for name, wanted in _WAITRESS.items()}
 
 
 def of_pairs(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """From pairs with lower-case names, as ASGI has them. Of a header that comes twice the last counts."""
-    return {_BYTES[name]: value.decode("latin-1") for name, value in pairs if name in _BYTES}
+    """From pairs with lower-case names, as ASGI has them.
+
+    A header that comes twice is a list (RFC 9110, section 5.3), as WSGI's servers have it: two keys are none.
+    """
+    found = [(_BYTES[name], value.decode("latin-1")) for name, value in pairs if name in _BYTES]
+    headers = dict(found)
+    if len(headers) < len(found):
+        headers = {}
+        for name, value in found:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 def of_waitress(headers: Mapping[str, str]) -> dict[str, str]:

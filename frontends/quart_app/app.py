@@ -119,6 +119,8 @@ def _convert(response: responses.Response) -> QuartResponse:
     body = response.body if isinstance(response.body, bytes) else yielding(response.body)
     answer = QuartResponse(body, response.status)
     del answer.headers["content-type"]
+    if response.status == 304:
+        del answer.headers["content-length"]  # Quart says 0; the document has not become empty
     for name, value in response.headers:
         answer.headers[name] = value
     return answer

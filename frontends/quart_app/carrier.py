@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 from typing import cast
 
 import httptools
@@ -19,12 +20,14 @@ from frontends.common.listen import MAX_HEAD
 from frontends.common.logs import LOGGER, logfmt
 from frontends.common.node import Complaints, Node, bad_mail
 from frontends.common.settings import MAX_MAIL_BYTES, Settings, split_address
+from frontends.common.wire import HEADER, LOST, Posted
 from pbproto import CodecError
 from pbproto.codec import MEDIA_TYPE
 from pbproto.config import MIB
 
 IDLE = 30.0
 """Seconds after which a peer that gets no mail has no connection any more."""
+_WIRE = HEADER.encode()
 
 
 class Carrier:
@@ -39,7 +42,10 @@ class Carrier:
         self._address = address
         self._gone = gone
         self._loop = asyncio.get_running_loop()
-        self._head = f"POST /peer HTTP/1.1\r\nhost: {address}\r\ncontent-type: {MEDIA_TYPE}\r\n".encode()
+        self._head = (
+            f"POST /peer HTTP/1.1\r\nhost: {address}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+            f"{HEADER}: {node.peers.header}\r\n"
+        ).encode()
         self._held = b""
         """Mail that goes out when the peer has proved to be one."""
         self._nonce = ""
@@ -87,7 +93,7 @@ class Carrier:
         if access is not None:
             receiver = self._node.receiver_at(self._address)
             if connection.proved != receiver:
-                self._held, mail = mail, proof.NOTHING
+                self._held, mail = mail, proof.nothing(self._node.peers.version(self._address))
             asked = proof.ask(access, receiver, mail)
             self._nonce = asked.nonce
             lines = "".join([f"{name}: {value}\r\n" for name, value in asked.headers]).encode()
@@ -106,12 +112,12 @@ class Carrier:
                 )
         self._connecting = None
         if connection is None:
-            self._take_in(b"")  # this mail is lost; what came meanwhile may be newer
+            self._take_in(LOST)  # this mail is lost; what came meanwhile may be newer
         else:
             self._connection = connection
             self._post(connection, mail)
 
-    def _ended(self, connection: _Connection, answer: bytes) -> None:
+    def _ended(self, connection: _Connection, answer: Posted) -> None:
         """A POST ended, or the connection did: with the peer's answer, if a usable one came."""
         if connection is not self._connection:
             return  # closed by us
@@ -122,12 +128,12 @@ class Carrier:
         held, self._held = self._held, b""
         access = self._node.access
         if access is not None and not (
-            answer and proof.is_answer(access, self._nonce, connection.mac, answer)
+            answer.body and proof.is_answer(access, self._nonce, connection.mac, answer.body)
         ):
-            if connection.status:
-                self._complaints.unproved(connection.status)
+            if answer.status:
+                self._complaints.unproved(answer.status)
                 self._hang_up()
-            self._take_in(b"")
+            self._take_in(LOST)
         elif held and not connection.closed:
             connection.proved = int(self._nonce.partition("-")[0])
             self._post(connection, held)
@@ -139,10 +145,9 @@ class Carrier:
             self._connection.close()
             self._connection = None
 
-    def _take_in(self, answer: bytes) -> None:
+    def _take_in(self, answer: Posted) -> None:
         try:
-            if answer:
-                self._node.receive_answers(answer)
+            self._node.posted(self._address, answer)
         except CodecError as error:
             bad_mail(self._node, self._address, error)
         except Exception:
@@ -160,29 +165,25 @@ class Carrier:
             if self._connection is not None:
                 self._hang_up()
                 self._held = b""
-                self._take_in(b"")
+                self._take_in(LOST)
         self._timer = self._loop.call_at(max(self._until, self._loop.time() + 0.01), self._look)
 
 
 class _Connection(asyncio.Protocol):
-    """HTTP/1.1 with one request at a time. ``ended(self, answer)`` is called after each, and at the end.
+    """HTTP/1.1 with one request at a time. ``ended(self, answer)`` is called after each, and at the end."""
 
-    The answer is the body of a 200, or empty.
-    """
-
-    def __init__(self, ended: Callable[[_Connection, bytes], None]) -> None:
+    def __init__(self, ended: Callable[[_Connection, Posted], None]) -> None:
         self._ended = ended
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._answer = bytearray()
         self._head = 0
         """Bytes of the answer so far while its head is not complete; then -1."""
+        self._wire: str | None = None
         self.proved = -1
         """The node that the peer has proved to be; -1 while it has not."""
         self.mac = ""
         """By which the answer claims to be from a node."""
-        self.status = 0
-        """Of the answer; 0 while there is none."""
 
     @property
     def closed(self) -> bool:
@@ -190,12 +191,13 @@ class _Connection(asyncio.Protocol):
 
     def post(self, head: bytes, mail: bytes) -> None:
         if self._transport is None:
-            self._ended(self, b"")
+            self._ended(self, LOST)
             return
         self._answer = bytearray()
         self._head = 0
+        self._wire = None
         self._parser = httptools.HttpResponseParser(self)
-        self.mac, self.status = "", 0
+        self.mac = ""
         self._transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(mail), mail))
 
     def close(self) -> None:
@@ -206,7 +208,7 @@ class _Connection(asyncio.Protocol):
 
     def _fail(self) -> None:
         self.close()
-        self._ended(self, b"")
+        self._ended(self, LOST)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -230,7 +232,9 @@ class _Connection(asyncio.Protocol):
             self._fail()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"pbproto-mac":
+        if len(name) == len(_WIRE) and name.lower() == _WIRE:
+            self._wire = value.decode("latin-1")
+        elif name.lower() == b"pbproto-mac":
             self.mac = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
@@ -243,8 +247,8 @@ class _Connection(asyncio.Protocol):
         parser, self._parser = self._parser, None
         if parser is None:
             return
-        self.status = parser.get_status_code()
-        good = self.status == 200 and len(self._answer) <= MAX_MAIL_BYTES
-        if not (good and parser.should_keep_alive()):
+        status = parser.get_status_code()
+        whole = len(self._answer) <= MAX_MAIL_BYTES
+        if not (whole and status == HTTPStatus.OK and parser.should_keep_alive()):
             self.close()
-        self._ended(self, bytes(self._answer) if good else b"")
+        self._ended(self, Posted(status, self._wire, bytes(self._answer) if whole else b""))

@@ -36,6 +36,7 @@ async def _hypercorn(app: Quart, listener: socket.socket, settings: Settings, st
     from hypercorn.asyncio import run, serve
     from hypercorn.config import Config
 
+    from .http2 import WholeRequests
     from .patience import connection
 
     contexts = tls.of(settings)
@@ -56,13 +57,15 @@ async def _hypercorn(app: Quart, listener: socket.socket, settings: Settings, st
     config.keep_alive_max_requests = 10**9
     config.h11_max_incomplete_size = MAX_HEAD
     config.backlog = BACKLOG
+    config.h2_max_header_list_size = MAX_HEAD
     config.include_server_header = False
     logging.getLogger("hypercorn.error").setLevel(logging.WARNING)
 
     async def trigger() -> None:
         await stopped.wait()
 
-    await _bounded(asyncio.create_task(serve(app, config, shutdown_trigger=trigger)), stopped)
+    whole: Any = WholeRequests(app, settings.client_timeout)
+    await _bounded(asyncio.create_task(serve(whole, config, shutdown_trigger=trigger)), stopped)
 
 
 async def _uvicorn(app: Quart, listener: socket.socket, settings: Settings, stopped: asyncio.Event) -> None:

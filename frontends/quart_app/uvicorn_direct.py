@@ -54,6 +54,8 @@ class DirectProtocol(BoundedProtocol):
         super().__init__(*args, **kwargs)
         self._pieces: list[bytes] | None = None
         """The body so far, of a request that may be answered directly."""
+        self._lines: list[tuple[bytes, bytes]] = []
+        """The headers of that request; what comes after its body are none."""
         self._api: api.Api | None = None
         self._share: Share | None = None
         """Of a long answer that the client has not taken yet."""
@@ -64,7 +66,7 @@ class DirectProtocol(BoundedProtocol):
             # More is to come, and may take long: others watch over that.
             pieces, self._pieces = self._pieces, None
             if not self.transport.is_closing():
-                self._by_asgi()
+                self._by_asgi(self._lines)
                 if pieces:
                     super().on_body(b"".join(pieces))
 
@@ -88,18 +90,19 @@ class DirectProtocol(BoundedProtocol):
             self._api = self.mapping()
             if self._api is not None:
                 self._pieces = []
+                self._lines, self.headers = self.headers, []
                 return
-        self._by_asgi()
+        self._by_asgi(self.headers)
 
     def _is_alone(self) -> bool:
         cycle: Any = self.cycle  # None before the first one, whatever its type says
         return cycle is None or cycle.response_complete is True
 
-    def _by_asgi(self) -> None:
-        url, headers, expect = self.url, self.headers, self.expect_100_continue
+    def _by_asgi(self, lines: list[tuple[bytes, bytes]]) -> None:
+        url, expect = self.url, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expect
-        self.headers.extend(headers)
+        self.headers.extend(lines)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -124,7 +127,7 @@ class DirectProtocol(BoundedProtocol):
             self._respond(cycle, responses.internal_error())
 
     def _begin(self, mapping: api.Api, cycle: _Cycle, body: bytes) -> None:
-        headers = wanted.of_pairs(self.headers)
+        headers = wanted.of_pairs(self._lines)
         caller = self._caller() if mapping.guarded else NOBODY
         plan = mapping.plan(self.parser.get_method().decode(), self.url, headers, caller)
         if isinstance(plan, responses.Response):

@@ -83,6 +83,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._end_head()
         super().on_headers_complete()
+        # What the parser calls headers from here on are trailers. A proxy in front looks at headers only; in
+        # the list of the request they would be some that it has never seen.
+        self.headers = []
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -110,8 +110,10 @@ class Answering:
             return responses.too_many_bytes()
         try:
             body = _read(environ, length, plan.body_limit)
-        except OSError:
-            return responses.problem(400, "bad_body", "the body did not come", (("connection", "close"),))
+        except Exception:  # malformed, or late: each server has errors of its own for that
+            return responses.problem(
+                400, "bad_body", "the body did not come, or is malformed", (("connection", "close"),)
+            )
         if len(body) > plan.body_limit:
             return self._api.too_large(plan)
         if length is not None and len(body) < length:

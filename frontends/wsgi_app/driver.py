@@ -9,12 +9,14 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 
-from frontends.common import proof
+from frontends.common import proof, wire
 from frontends.common.access import Access
 from frontends.common.logs import LOGGER, logfmt
 from frontends.common.node import Complaints, Node, bad_mail
 from frontends.common.settings import MAX_MAIL_BYTES, Settings, split_address
+from frontends.common.wire import LOST, Posted
 from pbproto import CodecError
 from pbproto.codec import MEDIA_TYPE
 from pbproto.config import MIB, SECOND
@@ -90,12 +92,10 @@ class Driver:
 
     def _exchange(self, carrier: _Carrier) -> None:
         while mail := self.node.take_mail(carrier.address):
-            answers = carrier.post(mail)
-            if answers:
-                try:
-                    self.node.receive_answers(answers)
-                except CodecError as error:
-                    bad_mail(self.node, carrier.address, error)
+            try:
+                self.node.posted(carrier.address, carrier.post(mail))
+            except CodecError as error:
+                bad_mail(self.node, carrier.address, error)
 
 
 class _Carrier:
@@ -104,6 +104,7 @@ class _Carrier:
     def __init__(self, node: Node, settings: Settings, address: str) -> None:
         self.address = address
         self._node = node
+        self._headers = {"content-type": MEDIA_TYPE, wire.HEADER: node.peers.header}
         self._complaints = Complaints(node, address)
         self._proved = -1
         """The node that the peer on this connection has proved to be; -1 while it has not."""
@@ -111,8 +112,8 @@ class _Carrier:
         self._timeout = settings.peer_timeout
         self._connection: http.client.HTTPConnection | None = None
 
-    def post(self, mail: bytes) -> bytes:
-        """Post once, and never again by itself; the answers, or nothing if they did not come."""
+    def post(self, mail: bytes) -> Posted:
+        """Post once, and never again by itself; how that ended."""
         access = self._node.access
         timeout = self._timeout + len(mail) / MIB
         try:
@@ -121,39 +122,42 @@ class _Carrier:
                 return self._exchange(connection, mail, {})[0]
             receiver = self._node.receiver_at(self.address)
             if self._proved != receiver:
-                if not self._prove(access, connection, receiver, proof.NOTHING):
-                    return b""
+                nothing = proof.nothing(self._node.peers.version(self.address))
+                proved = self._prove(access, connection, receiver, nothing)
+                if proved.status != HTTPStatus.OK:
+                    return proved
                 self._proved = receiver
             return self._prove(access, connection, receiver, mail)
         except (OSError, http.client.HTTPException, ValueError):
             self.close()
-            return b""
+            return LOST
 
     def _prove(
         self, access: Access, connection: http.client.HTTPConnection, receiver: int, mail: bytes
-    ) -> bytes:
-        """Post with a proof; the answers if they come with one, too, or nothing."""
+    ) -> Posted:
+        """Post with a proof; the answer if it comes with one, too."""
         if connection.sock is None:
-            return b""  # the peer has closed it after the last answer
+            return LOST  # the peer has closed it after the last answer
         asked = proof.ask(access, receiver, mail)
-        answers, response = self._exchange(connection, mail, dict(asked.headers))
-        mac = response.getheader("pbproto-mac", "")
-        if answers and proof.is_answer(access, asked.nonce, mac, answers):
-            return answers
-        self._complaints.unproved(response.status)
+        answer, mac = self._exchange(connection, mail, dict(asked.headers))
+        if answer.body and proof.is_answer(access, asked.nonce, mac, answer.body):
+            return answer
+        self._complaints.unproved(answer.status)
         self.close()
-        return b""
+        return LOST
 
     def _exchange(
         self, connection: http.client.HTTPConnection, mail: bytes, headers: dict[str, str]
-    ) -> tuple[bytes, http.client.HTTPResponse]:
-        connection.request("POST", "/peer", mail, {"content-type": MEDIA_TYPE, **headers})
+    ) -> tuple[Posted, str]:
+        """How a POST ended, and by what its answer claims to be from a node."""
+        connection.request("POST", "/peer", mail, self._headers | headers)
         response = connection.getresponse()
-        answers = response.read(MAX_MAIL_BYTES + 1)
-        good = response.status == 200 and len(answers) <= MAX_MAIL_BYTES
-        if response.will_close or not good:
+        status, body = response.status, response.read(MAX_MAIL_BYTES + 1)
+        whole = len(body) <= MAX_MAIL_BYTES
+        if response.will_close or not (whole and status == HTTPStatus.OK):
             self.close()
-        return answers if good else b"", response
+        answer = Posted(status, response.getheader(wire.HEADER), body if whole else b"")
+        return answer, response.getheader("pbproto-mac", "")
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
         connection = self._connection

@@ -17,6 +17,7 @@ from waitress.task import WSGITask
 from frontends.common.tls import Contexts
 
 from .answering import CERTIFIED
+from .waitress_parser import Parser
 
 _NOT_YET = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -32,6 +33,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """One connection."""
 
     task_class = _Task
+    parser_class = Parser
 
     def __init__(self, server: Any, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:
         tls: Contexts | None = getattr(server, "tls", None)

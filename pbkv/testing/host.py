@@ -11,6 +11,7 @@ from frontends.common.api import Api
 from frontends.common.node import Node
 from frontends.common.responses import Response, too_many_bytes
 from frontends.common.settings import Settings
+from frontends.common.wire import LOST, Posted
 from pbproto import Note
 from pbproto.config import MIB
 
@@ -208,7 +209,7 @@ class Carrier:
         found = (each.id for each in network.hosts.values() if each.address == address)
         self._target = next(found, address)
         self._busy = False
-        self._call: Call[bytes] | None = None
+        self._call: Call[Posted] | None = None
 
     def wake(self) -> None:
         """There may be mail."""
@@ -228,18 +229,18 @@ class Carrier:
             self._call = self._network.call(
                 self._host.id,
                 self._target,
-                partial(_receive, mail),
+                partial(_receive, mail, self._node.peers.header),
                 lambda call: self._host.get(partial(self._take_in, call.answer)),
                 timeout,
                 timeout + ticks(len(mail) / MIB),
             )
 
-    def _take_in(self, answers: bytes | None) -> None:
-        if answers:
-            self._node.receive_answers(answers)
+    def _take_in(self, answer: Posted | None) -> None:
+        self._node.posted(self._address, answer or LOST)
         self._go_on()
 
 
-def _receive(mail: bytes, host: Host, done: Callable[[bytes], None]) -> None:
-    if host.node is not None:
-        done(host.node.receive(mail))
+def _receive(mail: bytes, header: str, host: Host, done: Callable[[Posted], None]) -> None:
+    node = host.node
+    if node is not None:
+        done(Posted(200, node.peers.header, node.receive(mail, header)))

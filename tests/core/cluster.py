@@ -1,8 +1,9 @@
 """A cluster in memory: real replicas, virtual time, and a network that does what a test says.
 
-Every message passes through the codec. Nothing happens by itself: ``run`` delivers what is not held back
-until nothing is left, ``advance`` lets time pass and ticks whoever asked for it. After every step of every
-node ``Watch`` holds the whole cluster to the invariants of ``docs/protocol.md``.
+Every message passes through the codec, in the newest version that both ends speak. Nothing happens by
+itself: ``run`` delivers what is not held back until nothing is left, ``advance`` lets time pass and ticks
+whoever asked for it. After every step of every node ``Watch`` holds the whole cluster to the invariants of
+``docs/protocol.md``.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from pbproto import (
     decode,
     encode,
 )
+from pbproto.codec import VERSION
 from pbproto.config import MILLISECOND
 from pbproto.events import Request
 from pbproto.messages import (
@@ -68,6 +70,7 @@ from pbproto.messages import (
 )
 from pbproto.state import Lead, State
 
+from .versions import as_said
 from .watch import Watch
 
 MESSAGES: tuple[type[Message], ...] = (
@@ -159,6 +162,10 @@ class Cluster:
     notes: list[tuple[int, Note]] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
+    wires: dict[int, int] = field(default_factory=dict)
+    """The newest version of the wire form that a node speaks, if it is an old one."""
+    left_out: int = 0
+    """How many messages lost something to an old version."""
     trace: list[str] | None = None
     """Every effect of every step as text and a digest of its bytes, if a test wants to compare."""
     _numbers: int = 0
@@ -199,6 +206,10 @@ class Cluster:
         assert lead is not None, f"node {id_} is not an active primary"
         return lead
 
+    def wire(self, id_: int) -> int:
+        """The newest version of the wire form that the node speaks."""
+        return self.wires.get(id_, VERSION)
+
     def status(self, id_: int) -> Status:
         return self.replicas[id_].status(self.now)
 
@@ -224,9 +235,11 @@ class Cluster:
 
     def _carry_out(self, id_: int, effect: Effect) -> None:
         if isinstance(effect, Send):
-            data = encode([(effect.envelope, effect.message)])
+            version = min(self.wire(id_), self.wire(effect.envelope.receiver))
+            data = encode([(effect.envelope, effect.message)], version)
             ((envelope, message),) = decode(data)
-            assert (envelope, message) == (effect.envelope, effect.message)
+            assert (envelope, message) == (effect.envelope, as_said(effect.message, version))
+            self.left_out += message != effect.message
             if self.trace is not None:
                 self.trace.append(f"  {effect!r} {sha256(data).hexdigest()}")
             self._numbers += 1
@@ -291,11 +304,13 @@ class Cluster:
         self.step(node, Batch(events))
         return [event.token for event in events]
 
-    def put(self, node: int, key: bytes, value: bytes, idempotency_key: bytes = b"") -> int:
-        return self.ask(node, Put(len(self.asked), key, value, idempotency_key))
+    def put(
+        self, node: int, key: bytes, value: bytes, idempotency_key: bytes = b"", trace: bytes = b""
+    ) -> int:
+        return self.ask(node, Put(len(self.asked), key, value, idempotency_key, trace))
 
-    def delete(self, node: int, key: bytes, idempotency_key: bytes = b"") -> int:
-        return self.ask(node, Delete(len(self.asked), key, idempotency_key))
+    def delete(self, node: int, key: bytes, idempotency_key: bytes = b"", trace: bytes = b"") -> int:
+        return self.ask(node, Delete(len(self.asked), key, idempotency_key, trace))
 
     def get(self, node: int, key: bytes) -> int:
         return self.ask(node, Get(len(self.asked), key))

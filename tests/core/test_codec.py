@@ -24,7 +24,7 @@ from pbproto import (
     decode,
     encode,
 )
-from pbproto.codec import MAGIC, VERSION
+from pbproto.codec import MAGIC, VERSION, VERSIONS, version_of
 from pbproto.messages import (
     Adopt,
     Adopted,
@@ -52,7 +52,9 @@ from pbproto.messages import (
 from pbproto.values import MAX_ID
 
 from ..fuzz.codec import run as check_bytes
+from . import golden
 from .cluster import MESSAGES
+from .versions import as_said
 from .wire import (
     BALLOT,
     BALLOT_BYTES,
@@ -64,6 +66,7 @@ from .wire import (
     section,
     u32,
     u64,
+    versions,
 )
 
 
@@ -77,10 +80,12 @@ def test_every_message_survives_the_way(class_: type[Message]) -> None:
     """What is sent is what arrives, to the type of each field: generate messages of each class."""
 
     @settings(QUICK, max_examples=30)
-    @given(envelopes, BY_CLASS[class_])
-    def survives(envelope: Envelope, message: Message) -> None:
-        ((got_envelope, got),) = decode(encode([(envelope, message)]))
-        assert (got_envelope, got) == (envelope, message)
+    @given(envelopes, BY_CLASS[class_], versions)
+    def survives(envelope: Envelope, message: Message, version: int) -> None:
+        data = encode([(envelope, message)], version)
+        assert version_of(data) == version
+        ((got_envelope, got),) = decode(data)
+        assert (got_envelope, got) == (envelope, as_said(message, version))
         assert type(got) is class_
         for known in fields(class_):
             assert type(getattr(got, known.name)) is type(getattr(message, known.name))
@@ -89,11 +94,12 @@ def test_every_message_survives_the_way(class_: type[Message]) -> None:
 
 
 @settings(QUICK, max_examples=50)
-@given(batches)
-def test_batches_survive_the_way_in_order(batch: list[tuple[Envelope, Message]]) -> None:
+@given(batches, versions)
+def test_batches_survive_the_way_in_order(batch: list[tuple[Envelope, Message]], version: int) -> None:
     """Neighbours share an envelope on the wire; order and number stay: generate batches, also empty ones."""
     doubled = [pair for pair in batch for _ in range(2)]
-    assert decode(encode(doubled)) == doubled
+    said = [(envelope, as_said(message, version)) for envelope, message in doubled]
+    assert decode(encode(doubled, version)) == said
 
 
 @settings(QUICK, max_examples=50)
@@ -129,7 +135,7 @@ def test_what_is_coded_in_one_piece_has_the_bytes_of_the_table(class_: type[Mess
         parts: list[bytes] = []
         codec._writer(class_, forms)(parts, message)
         written: list[bytes] = []
-        codec._WRITERS[class_][1](written, message)
+        codec._VERSIONS[VERSION].writers[class_][1](written, message)
         data = b"".join(written)
         assert data == b"".join(parts)
         assert codec._reader(class_, forms)(codec._Reader(data)) == message
@@ -144,21 +150,58 @@ def test_a_replicate_with_more_operations_than_bytes_is_refused() -> None:
         decode(data)
 
 
-@pytest.mark.parametrize("version", [0, 2, 65535])
-def test_another_version_is_named_and_so_is_ours(version: int) -> None:
+@pytest.mark.parametrize("version", [0, 3, 65535])
+def test_another_version_is_named_and_so_are_ours(version: int) -> None:
     """People who upgrade node by node must see why: send another version, with anything behind it."""
     data = MAGIC + version.to_bytes(2, "big") + b"anything"
-    with pytest.raises(VersionError, match=rf"version {version} .* version {VERSION}$"):
+    assert version_of(data) == version
+    with pytest.raises(VersionError, match=rf"version {version} .* versions 1 to 2$"):
         decode(data)
+    with pytest.raises(VersionError, match=rf"version {version} .* version 1 only$"):
+        decode(data, newest=1)
+    with pytest.raises(VersionError, match=rf"version {version} .* none of \(1, 2\)$"):
+        encode([(ENVELOPE, Adopted(BALLOT))], version)
+
+
+def test_who_does_not_speak_a_version_refuses_it() -> None:
+    """A node that is held at version 1 is an old one to its peers: hand both versions to such a reader."""
+    batch: list[tuple[Envelope, Message]] = [(ENVELOPE, Adopted(BALLOT))]
+    assert decode(encode(batch, 1), newest=1) == batch
+    with pytest.raises(VersionError, match=r"speaks version 2 .* version 1 only$"):
+        decode(encode(batch, 2), newest=1)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_bytes_of_each_version_are_the_same_for_ever(version: int) -> None:
+    """Goal: a later release reads and writes what the one that brought the version did.
+
+    Method: bytes of every kind of message, kept since then; and each kind is among them.
+    """
+    kept = golden.lines(version)
+    messages = golden.OF_VERSION[version]
+    assert [kind for kind, _ in kept] == [type(message).__name__ for message in messages]
+    assert {type(message) for message in messages} == {*MESSAGES}
+    for (_, data), message in zip(kept, messages, strict=True):
+        assert decode(data) == [(golden.ENVELOPE, message)]
+        assert encode([(golden.ENVELOPE, message)], version) == data
+
+
+def test_version_2_adds_the_trace_context_and_nothing_else() -> None:
+    """What two versions have in common needs no second look: write the second by hand from the first."""
+    for kind, data in golden.lines(1):
+        added = u32(0) if kind == "Forward" else b""
+        ((_, message),) = decode(data)
+        assert encode([(golden.ENVELOPE, message)], 2) == MAGIC + b"\0\2" + data[6:] + added
 
 
 ADOPTED = b"\x04" + BALLOT_BYTES
 
 
-def forward(key: bytes = b"k", name: int = 0, settled: int = 0) -> bytes:
-    """A Forward of a DELETE with counter 5."""
+def forward(key: bytes = b"k", name: int = 0, settled: int = 0, trace: bytes = b"") -> bytes:
+    """A Forward of a DELETE with counter 5, in version 2."""
     head = u64(1) + u64(2) + u64(5) + u64(settled) + bytes([name]) + len(key).to_bytes(2, "big")
-    return b"\x0a" + BALLOT_BYTES + u64(0) + u64(0) + head + u32(2**32 - 1) + b"n" * name + key
+    said = head + u32(2**32 - 1) + b"n" * name + key
+    return b"\x0a" + BALLOT_BYTES + u64(0) + u64(0) + said + u32(len(trace)) + trace
 
 
 def told(*members: bytes) -> bytes:
@@ -192,6 +235,10 @@ def test_the_layout_is_what_the_documentation_says() -> None:
     assert encode([(ENVELOPE, Adopted(BALLOT))]) == section(ADOPTED)
     operation = Operation(1, 2, 5, 0, b"k", None, b"")
     assert decode(section(forward())) == [(ENVELOPE, Forward(BALLOT, 0, 0, operation))]
+    assert decode(section(forward()[:-4], version=1)) == [(ENVELOPE, Forward(BALLOT, 0, 0, operation))]
+    traced = Forward(BALLOT, 0, 0, operation, b"00-t")
+    assert decode(section(forward(trace=b"00-t"))) == [(ENVELOPE, traced)]
+    assert encode([(ENVELOPE, traced)], 1) == section(forward()[:-4], version=1)
     assert decode(section(told(member(1), member(2, b"x")))) == [
         (ENVELOPE, Told((Member(1, "h:1"), Member(2, "x")), 0))
     ]
@@ -208,6 +255,7 @@ SENTENCES = (
     "a flag is neither 0 nor 1",
     "an operation has a key of a bad length",
     "an operation is settled before it begins",
+    "a trace context is too long",
     "the members of a view are not in order",
     "a number is larger than anybody counts",
     "a lineage is not in order",
@@ -230,6 +278,9 @@ SENTENCES = (
         (section(b"\x06" + BALLOT_BYTES + u64(0) + u32(2**32 - 1)), "count is larger"),
         (section(forward())[:-1], "ends too early"),
         (section(forward()[:-8]), "ends too early"),
+        (section(forward()[:-4]), "ends too early"),
+        (section(forward(), version=1), "ends too early"),
+        (section(forward(trace=b"t" * 65)), "trace context is too long"),
         (section(told(u64(1) + u32(90) + b"h:1")), "ends too early"),
         (section(b"\x00" + u32(2**32 - 1)), "count is larger"),
         (section(forward(key=b"")), "key of a bad length"),

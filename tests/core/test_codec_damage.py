@@ -22,7 +22,7 @@ from pbproto import (
     decode,
     encode,
 )
-from pbproto.codec import MAGIC, VERSION
+from pbproto.codec import MAGIC, VERSIONS
 from pbproto.messages import (
     Adopt,
     Forwarded,
@@ -49,6 +49,7 @@ from .wire import (
     section,
     u32,
     u64,
+    versions,
 )
 
 
@@ -73,18 +74,20 @@ def test_every_cut_is_named(message: Message) -> None:
 
 
 @settings(QUICK, max_examples=300)
-@given(st.binary(max_size=300), st.booleans())
-def test_any_bytes_give_messages_or_a_codec_error(data: bytes, with_head: bool) -> None:
+@given(st.binary(max_size=300), st.sampled_from((None, *VERSIONS)))
+def test_any_bytes_give_messages_or_a_codec_error(data: bytes, version: int | None) -> None:
     """Nothing that arrives from a network raises anything else: decode noise, also behind a true head."""
-    head = MAGIC + VERSION.to_bytes(2, "big") if with_head else b""
+    head = MAGIC + version.to_bytes(2, "big") if version else b""
     check_bytes(head + data)
 
 
 @settings(QUICK, max_examples=100)
-@given(st.tuples(envelopes, messages), st.data())
-def test_every_truncation_is_noticed(pair: tuple[Envelope, Message], data: st.DataObject) -> None:
+@given(st.tuples(envelopes, messages), versions, st.data())
+def test_every_truncation_is_noticed(
+    pair: tuple[Envelope, Message], version: int, data: st.DataObject
+) -> None:
     """A message that was cut must not pass for a shorter one: cut one anywhere behind its head."""
-    whole = encode([pair])
+    whole = encode([pair], version)
     cut = data.draw(st.integers(0, len(whole) - 1))
     if cut == len(MAGIC) + 2:
         assert decode(whole[:cut]) == []
@@ -94,12 +97,12 @@ def test_every_truncation_is_noticed(pair: tuple[Envelope, Message], data: st.Da
 
 
 @settings(QUICK, max_examples=200)
-@given(st.tuples(envelopes, messages), st.data())
+@given(st.tuples(envelopes, messages), versions, st.data())
 def test_flipped_bits_give_messages_or_a_codec_error(
-    pair: tuple[Envelope, Message], data: st.DataObject
+    pair: tuple[Envelope, Message], version: int, data: st.DataObject
 ) -> None:
     """Flip up to three bits of a true message; what comes out is well formed or a codec error."""
-    damaged = bytearray(encode([pair]))
+    damaged = bytearray(encode([pair], version))
     for _ in range(3):
         place = data.draw(st.integers(0, 8 * len(damaged) - 1))
         damaged[place // 8] ^= 1 << place % 8
@@ -122,25 +125,30 @@ lies = st.builds(
 
 @settings(QUICK, max_examples=200)
 @given(
-    st.tuples(envelopes, messages), st.lists(st.tuples(st.integers(0, 2**16), lies), min_size=1, max_size=3)
+    st.tuples(envelopes, messages),
+    versions,
+    st.lists(st.tuples(st.integers(0, 2**16), lies), min_size=1, max_size=3),
 )
 def test_lengths_and_numbers_that_lie_give_messages_or_a_codec_error(
-    pair: tuple[Envelope, Message], changes: list[tuple[int, bytes]]
+    pair: tuple[Envelope, Message], version: int, changes: list[tuple[int, bytes]]
 ) -> None:
     """Write boundary values of every width over a true message, anywhere: lengths, counts, kinds, fields."""
-    data = encode([pair])
+    data = encode([pair], version)
     for at, number in changes:
         data = _splice(data, at, len(number), number)
     check_bytes(data)
 
 
 @settings(QUICK, max_examples=200)
-@given(batches, batches, st.data())
+@given(batches, batches, versions, st.data())
 def test_cuts_and_splices_give_messages_or_a_codec_error(
-    one: list[tuple[Envelope, Message]], other: list[tuple[Envelope, Message]], data: st.DataObject
+    one: list[tuple[Envelope, Message]],
+    other: list[tuple[Envelope, Message]],
+    version: int,
+    data: st.DataObject,
 ) -> None:
     """Take a stretch out of one batch and put it, or nothing, in place of a stretch of another."""
-    donor, whole = encode(other), encode(one)
+    donor, whole = encode(other), encode(one, version)
     begin = data.draw(st.integers(0, len(donor)))
     piece = donor[begin : begin + data.draw(st.integers(0, 100))]
     at, length = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(0, 100))

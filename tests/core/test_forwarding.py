@@ -113,6 +113,58 @@ def test_a_lost_write_is_sent_again() -> None:
     assert cluster.state(0).log.end == 1
 
 
+def traces(cluster: Cluster, receiver: int) -> list[bytes]:
+    """The trace contexts of the writes on their way to this node."""
+    messages = [mail.message for mail in cluster.on_the_way(Forward, receiver=receiver)]
+    return [message.trace for message in messages if isinstance(message, Forward)]
+
+
+def test_a_write_brings_its_trace_context_along_each_time() -> None:
+    """Goal: the primary can say which client's request a write belongs to, whichever copy it gets.
+
+    Method: forward a PUT, a DELETE and one without a context; lose them; let the next primary be another.
+    """
+    cluster = active(0, 1, 2)
+    cluster.put(2, b"a", b"v", trace=b"of a")
+    cluster.delete(2, b"b", trace=b"of b")
+    cluster.put(2, b"c", b"v")
+    assert traces(cluster, 0) == [b"of a", b"of b", b""]
+    cluster.lose(of(Forward))
+    cluster.hold(of(Forward))
+    cluster.advance(FORWARD_AGAIN)
+    assert traces(cluster, 0) == [b"of a", b"of b", b""]
+    cluster.crash(0)
+    cluster.mail.clear()
+    cluster.tell((1, 2))
+    cluster.run()
+    assert traces(cluster, 1) == [b"of a", b"of b", b""]
+
+
+def test_a_trace_context_is_in_no_log_and_left_out_for_an_old_peer() -> None:
+    """Goal: nothing but the message to a primary that knows of it has the context.
+
+    Method: a backup speaks version 2 to one primary, version 1 to the next; look at the message, the
+    operations and the replicas' logs.
+    """
+    cluster = active(0, 1, 2)
+    cluster.wires[1] = 1
+    token = cluster.put(2, b"k", b"v", trace=b"context")
+    (mail,) = cluster.on_the_way(Forward)
+    assert isinstance(mail.message, Forward)
+    assert mail.message.trace == b"context"
+    assert b"context" not in mail.message.operation
+    cluster.run()
+    cluster.written(token)
+    for id_ in cluster.ids:
+        assert "context" not in repr(cluster.state(id_).log.since(0, 1, 1_000))
+    cluster.crash(0)
+    cluster.install((1, 2))
+    token = cluster.put(2, b"k", b"w", trace=b"context")
+    assert traces(cluster, 1) == [b""]
+    cluster.run()
+    cluster.written(token)
+
+
 def test_an_answered_write_is_not_sent_again() -> None:
     """The list of what is to be sent again forgets who was answered: nothing goes out later."""
     cluster = active(0, 1)

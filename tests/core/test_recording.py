@@ -107,7 +107,7 @@ def test_the_layout_is_the_one_that_is_documented() -> None:
     header = b"\x01\x07" + b"\x01\x05" + pack(">I", 1) + pack(">I", 9) + b"heartbeat" + b"\x01\x09"
     header += pack(">I", 4) + b"none" + b"\x01\x01" + b"\x01\x04"
     header += pack(">I", 8) + VOCABULARY + pack(">I", 8) + b"anything" + bytes(4)
-    put = pack(">Q", 55) + b"\x00" + b"\x01\x09" + pack(">I", 1) + b"k" + pack(">I", 1) + b"v" + bytes(4)
+    put = pack(">Q", 55) + b"\x00" + b"\x01\x09" + pack(">I", 1) + b"k" + pack(">I", 1) + b"v" + bytes(8)
     written = b"\x12\x07" + b"\x01" + b"\x01\x09" + b"\x00" + b"\x00" + b"\x01\x03"
     step = by_hand(b"S", put + bytes(4) + pack(">I", 1) + written)
     mail = encode([(Envelope(1, 2, 7, 0, 0), Told((), 0))])

@@ -42,6 +42,7 @@ VALUES = Redactor(SALT, keys=False)
 ALL = Redactor(SALT, keys=True)
 ENVELOPE = Envelope(1, 2, 3, 4, 5)
 SECRET, KEY, ONCE = b"secret-value-of-a-client", b"secret-key-of-a-client", b"secret-idempotency"
+TRACE = b"secret-trace-context"
 PUT = Operation(1, 2, 3, 3, KEY, SECRET, ONCE)
 DELETE = Operation(1, 2, 4, 3, KEY, None, b"")
 
@@ -91,13 +92,13 @@ def test_a_salt_has_a_size() -> None:
 
 
 EVENTS: list[Event] = [
-    Put(1, KEY, SECRET, ONCE),
-    Delete(1, KEY, ONCE),
+    Put(1, KEY, SECRET, ONCE, TRACE),
+    Delete(1, KEY, ONCE, TRACE),
     Get(1, KEY),
     Batch((Put(1, KEY, SECRET, ONCE), Get(2, KEY), GetAll(3), Delete(4, KEY, ONCE), Put(5, KEY, SECRET))),
     Receive(ENVELOPE, Replicate(NO_BALLOT, 0, (PUT, DELETE), 0, 0)),
     Receive(ENVELOPE, LogChunk(NO_BALLOT, 0, (PUT, DELETE))),
-    Receive(ENVELOPE, Forward(NO_BALLOT, 0, 0, PUT)),
+    Receive(ENVELOPE, Forward(NO_BALLOT, 0, 0, PUT, TRACE)),
     Receive(
         ENVELOPE,
         SnapshotChunk(
@@ -124,7 +125,7 @@ EFFECTS = [
 def test_nothing_secret_is_left(redactor: Redactor, what: Any) -> None:
     """Wherever a value travels it is hidden, keys as well if asked for: look at all byte strings."""
     hidden = redactor.event(what) if isinstance(what, Event) else redactor.effect(what)
-    secrets = [SECRET, fingerprint(PUT), *((KEY, ONCE) if redactor.keys else ())]
+    secrets = [SECRET, fingerprint(PUT), *((KEY, ONCE, TRACE) if redactor.keys else ())]
     before, after = list(every_bytes(what)), list(every_bytes(hidden))
     assert any(each in secrets for each in before) or not redactor.keys
     assert not [each for each in after if each in secrets]
@@ -175,7 +176,7 @@ def test_a_state_is_hidden() -> None:
     cluster = Cluster((1, 2))
     cluster.install((1, 2))
     cluster.hold(of(receiver=2))
-    cluster.put(1, KEY, SECRET, ONCE)
+    cluster.put(1, KEY, SECRET, ONCE, TRACE)
     cluster.get(1, KEY)
     cluster.get_all(1)
     cluster.advance(1_500)
@@ -191,6 +192,7 @@ def test_a_state_is_hidden() -> None:
         assert [len(each) for each in parts] == [len(each) for each in before]
         assert not any(SECRET in each for each in parts)
         assert any(KEY in each or ONCE in each for each in parts) != redactor.keys
+        assert (TRACE in parts) != redactor.keys
         assert fingerprint(PUT) not in parts
         assert ALL.fingerprint(fingerprint(PUT)) in parts
     assert any(SECRET in each for each in every_bytes((state.waiting, state.lead)))

@@ -30,7 +30,7 @@ from pbproto import replica as module
 from pbproto.messages import Replicate
 from pbproto.out import Out
 from pbproto.replica import check_request
-from pbproto.values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES
+from pbproto.values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_TRACE_BYTES
 
 from .cluster import Cluster, active, of, view
 from .wire import BY_CLASS, QUICK
@@ -79,11 +79,14 @@ def test_what_a_peer_would_refuse_is_refused_at_the_door(monkeypatch: pytest.Mon
     for event in (
         Put(1, b"k", b"v", b"i" * (MAX_IDEMPOTENCY_KEY_BYTES + 1)),
         Delete(1, b"k", b"i" * (MAX_IDEMPOTENCY_KEY_BYTES + 1)),
+        Put(1, b"k", b"v", trace=b"t" * (MAX_TRACE_BYTES + 1)),
+        Delete(1, b"k", trace=b"t" * (MAX_TRACE_BYTES + 1)),
         Put(1, b"k", b"v" * 11),
     ):
         with pytest.raises(UsageError, match="at most"):
             replica.step(event, now=0)
-    replica.step(Put(1, b"k", b"v" * 10, b"i" * MAX_IDEMPOTENCY_KEY_BYTES), now=0)
+    most = Put(1, b"k", b"v" * 10, b"i" * MAX_IDEMPOTENCY_KEY_BYTES, b"t" * MAX_TRACE_BYTES)
+    replica.step(most, now=0)
     assert replica.state.log.end == 1
 
 
@@ -284,6 +287,10 @@ def test_misuse_is_named() -> None:
         (
             lambda: replica.step(Delete(1, b"k", b"i" * 256), now=0),
             f"an idempotency key has at most {MAX_IDEMPOTENCY_KEY_BYTES} bytes",
+        ),
+        (
+            lambda: check_request(Delete(1, b"k", trace=b"t" * 65)),
+            f"a trace context has at most {MAX_TRACE_BYTES} bytes",
         ),
     ]
     for mistake, words in mistakes:

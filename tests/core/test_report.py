@@ -70,7 +70,9 @@ def test_a_step_is_a_line_and_a_line_for_each_effect() -> None:
     """What happened can be read: time, event and effects of a step."""
     done = list(Replay(read(b"".join(record(EVENTS[:2])[2]))))[1]
     lines = step_lines(done, begin=0)
-    assert lines[0] == "step 2  +0.000000 s  Put(token=1, key='k', value='v', idempotency_key='once')"
+    assert (
+        lines[0] == "step 2  +0.000000 s  Put(token=1, key='k', value='v', idempotency_key='once', trace='')"
+    )
     assert lines[1:] == ["    Reply to client 1: Written(result=created at 0)"]
     plain = step_plain(done)
     assert json.loads(json.dumps(plain)) == plain

@@ -88,7 +88,7 @@ def test_a_value_in_words(value: Any, expected: str) -> None:
 
 EVENT_TEXTS: list[tuple[Event, str]] = [
     (Tick(), "Tick()"),
-    (Put(1, b"k", b"v"), "Put(token=1, key='k', value='v', idempotency_key='')"),
+    (Put(1, b"k", b"v"), "Put(token=1, key='k', value='v', idempotency_key='', trace='')"),
     (Batch((Get(1, b"k"), GetAll(2))), "Batch(requests=[Get(token=1, key='k'), GetAll(token=2)])"),
     (Receive(Envelope(9, 2, 3, 4, 5), Told((), 0)), "Receive from 9: Told(members=[], epoch=0)"),
 ]

@@ -18,7 +18,7 @@ from pbproto import (
     Result,
     View,
 )
-from pbproto.codec import MAGIC, VERSION
+from pbproto.codec import MAGIC, VERSION, VERSIONS
 from pbproto.messages import (
     Adopt,
     Adopted,
@@ -45,7 +45,7 @@ from pbproto.messages import (
     Verdict,
     VerdictCode,
 )
-from pbproto.values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES
+from pbproto.values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_TRACE_BYTES
 
 EDGES = (0, 1, 2**8 - 1, 2**16 - 1, 2**16, 2**32 - 1, 2**32, MAX_ID, 2**63, 2**64 - 1)
 """Where the ranges of lengths and numbers begin and end."""
@@ -59,6 +59,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 member_lists = st.lists(
     st.builds(Member, counts, texts), max_size=4, unique_by=(lambda m: m.id, lambda m: m.address)
 ).map(lambda members: View(tuple(members)).members)
+traces = st.binary(max_size=MAX_TRACE_BYTES) | st.sampled_from((b"", b"t" * MAX_TRACE_BYTES))
 counters = st.tuples(counts, counts).map(sorted)
 operations = counters.flatmap(
     lambda pair: st.builds(
@@ -121,7 +122,7 @@ BY_CLASS: dict[type[Message], st.SearchStrategy[Message]] = {
     ),
     Replicate: st.builds(Replicate, ballots, counts, tuples(operations), counts, counts, counts),
     Replicated: st.builds(Replicated, ballots, counts, counts, counts),
-    Forward: st.builds(Forward, ballots, counts, counts, operations),
+    Forward: st.builds(Forward, ballots, counts, counts, operations, traces),
     Forwarded: st.builds(Forwarded, ballots, tuples(verdicts)),
     Confirm: st.builds(Confirm, ballots, counts, st.booleans()),
     Confirmed: st.builds(Confirmed, ballots, counts, counts),
@@ -135,6 +136,7 @@ BY_CLASS: dict[type[Message], st.SearchStrategy[Message]] = {
 messages = st.one_of(*BY_CLASS.values())
 envelopes = st.builds(Envelope, *(bits,) * 5)
 batches = st.lists(st.tuples(envelopes, messages), max_size=5)
+versions = st.sampled_from(VERSIONS)
 
 QUICK = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 """The same examples in every run: whoever looks for new ones takes this away for an hour."""
@@ -143,10 +145,10 @@ ENVELOPE = Envelope(1, 2, 3, 4, 5)
 BALLOT = Ballot(1, 0, 1, 2)
 
 
-def section(*body: bytes, count: int = 1) -> bytes:
+def section(*body: bytes, count: int = 1, version: int = VERSION) -> bytes:
     """A batch with one envelope and a handwritten body."""
     envelope = b"".join(number.to_bytes(8, "big") for number in ENVELOPE)
-    return MAGIC + VERSION.to_bytes(2, "big") + envelope + count.to_bytes(4, "big") + b"".join(body)
+    return MAGIC + version.to_bytes(2, "big") + envelope + count.to_bytes(4, "big") + b"".join(body)
 
 
 def u32(number: int) -> bytes:

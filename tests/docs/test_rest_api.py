@@ -6,7 +6,7 @@ import ast
 import re
 from http import HTTPStatus
 
-from frontends.common import api
+from frontends.common import responses, routes
 from frontends.common.listing import PIECE_BYTES
 from frontends.common.settings import TUNABLE, Settings
 from pbproto import Reason, store, values
@@ -49,13 +49,13 @@ def test_every_route_is_told() -> None:
     told = set()
     for path, methods, _ in table("Routes"):
         target = path.strip("`").replace("<key>", "k").encode()
-        answer = api.plan("OPTIONS", target, settings)
-        assert isinstance(answer, api.Response)
+        answer = routes.plan("OPTIONS", target, settings)
+        assert isinstance(answer, responses.Response)
         assert dict(answer.headers)["allow"] == methods, path
-        plan = api.plan("POST" if "POST" in methods else "GET", target, settings)
-        assert isinstance(plan, api.Plan)
+        plan = routes.plan("POST" if "POST" in methods else "GET", target, settings)
+        assert isinstance(plan, routes.Plan)
         told.add(plan.route)
-    assert told == set(api.Route)
+    assert told == set(routes.Route)
 
 
 def test_every_reason_is_told() -> None:

@@ -26,6 +26,8 @@ class Node:
         self.value = b"value"
         self.waits = False
         self.full = False
+        self.headers: list[str | None] = []
+        """The ``pbproto-wire`` of each mail."""
 
     def has_room(self, size: int) -> bool:
         return not self.full and size <= SETTINGS.max_waiting_bytes
@@ -41,7 +43,8 @@ class Node:
         written = isinstance(request, Put)
         done(Reply(number, Written(Result(Kind.CREATED, 7)) if written else Value(self.value, 7)))
 
-    def receive(self, mail: bytes) -> bytes:
+    def receive(self, mail: bytes, header: str | None = None) -> bytes:
+        self.headers.append(header)
         return mail[::-1]
 
 

@@ -12,7 +12,21 @@ from frontends.common import api, bodies, responses, routes
 from frontends.common.listing import Listings
 from frontends.common.node import Answer, Node
 from frontends.common.settings import Settings
-from pbproto import Listing, Reason, Reject, Reply, Value, View
+from pbproto import (
+    Delete,
+    Kind,
+    Listing,
+    Put,
+    Reason,
+    Reject,
+    Reply,
+    Result,
+    Value,
+    View,
+    Written,
+    encode,
+)
+from pbproto.codec import version_of
 
 SETTINGS = Settings(id=1, max_value_bytes=100)
 
@@ -196,7 +210,9 @@ class FakeNode:
         done(self._answer(5))
 
 
-def ask(node: FakeNode, method: str, target: bytes, body: bytes = b"", **headers: str) -> responses.Response:
+def ask(
+    node: FakeNode, method: str, target: bytes, body: bytes = b"", /, **headers: str
+) -> responses.Response:
     got: list[responses.Response] = []
     fake: Any = node
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -238,6 +254,40 @@ def test_a_bad_idempotency_key_is_400_and_reaches_nobody(name: str) -> None:
     node = FakeNode(lambda token: Reject(token, Reason.TIMEOUT, True, ""))
     assert ask(node, "DELETE", b"/data/k", idempotency_key=name).status == 400
     assert node.requests == []
+
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (TRACEPARENT, TRACEPARENT),
+        ("cc" + TRACEPARENT[2:], "cc" + TRACEPARENT[2:]),
+        ("cc" + TRACEPARENT[2:] + "-and more" * 100, ""),
+        ("cc" + TRACEPARENT[2:] + "-more", "cc" + TRACEPARENT[2:]),
+        (TRACEPARENT + "-more", ""),
+        ("ff" + TRACEPARENT[2:], ""),
+        (TRACEPARENT.upper(), ""),
+        (f"00-{'0' * 32}-00f067aa0ba902b7-01", ""),
+        (f"00-4bf92f3577b34da6a3ce929d0e0e4736-{'0' * 16}-01", ""),
+        (TRACEPARENT[:-1], ""),
+        ("", ""),
+        ("x" * 1000, ""),
+        (None, ""),
+    ],
+)
+def test_a_trace_context_goes_along_with_a_write(text: str | None, kept: str) -> None:
+    """Goal: a good traceparent reaches the replica; any other is as good as none and harms no request.
+
+    Method: the examples of W3C Trace Context, with writes of both kinds.
+    """
+    node = FakeNode(lambda token: Reply(token, Written(Result(Kind.CREATED, 1))))
+    headers = {} if text is None else {"traceparent": text}
+    assert ask(node, "PUT", b"/data/k", b'{"value":"x"}', **headers).status == 201
+    assert ask(node, "DELETE", b"/data/k", **headers).status == 201
+    trace = kept.encode()
+    assert node.requests == [Put(5, b"k", b"x", trace=trace), Delete(5, b"k", trace=trace)]
 
 
 def test_a_large_listing_comes_in_pieces_that_make_the_same_json() -> None:
@@ -297,3 +347,36 @@ def test_bad_mail_is_400_and_says_why() -> None:
         api.Api(node).start(planned("POST", b"/peer"), {}, mail, got.append)
     assert [response.status for response in got] == [400, 400, 400]
     assert [body_of(response)["reason"] for response in got] == ["bad_mail", "bad_mail", "other_version"]
+    assert {dict(response.headers)["pbproto-wire"] for response in got} == {"1-2"}
+
+
+def test_an_answer_to_mail_is_in_what_its_sender_reads() -> None:
+    """Goal: old and new releases ask the same node.
+
+    Method: empty mail of each version, with and without a header. A node that is held at version 1 refuses
+    the other one, as an old release does, but says what it speaks.
+    """
+    new, held = (
+        api.Api(Node(Settings(id=1, wire=wire), wake_peer=lambda _: None, wake_timer=lambda _: None))
+        for wire in (2, 1)
+    )
+    cases = [
+        (new, 1, {}, 1, "1-2"),
+        (new, 1, {"pbproto-wire": "1-2"}, 2, "1-2"),
+        (new, 1, {"pbproto-wire": "1-1"}, 1, "1-2"),
+        (new, 2, {}, 2, "1-2"),
+        (new, 2, {"pbproto-wire": "nonsense"}, 2, "1-2"),
+        (held, 1, {"pbproto-wire": "1-2"}, 1, "1-1"),
+        (held, 2, {"pbproto-wire": "1-2"}, None, "1-1"),
+    ]
+    for mapping, version, headers, answered, said in cases:
+        got: list[responses.Response] = []
+        mapping.start(planned("POST", b"/peer"), headers, encode((), version), got.append)
+        (response,) = got
+        assert dict(response.headers)["pbproto-wire"] == said
+        assert isinstance(response.body, bytes)
+        if answered is None:
+            assert (response.status, body_of(response)["reason"]) == (400, "other_version")
+            assert "speaks version 2" in body_of(response)["detail"]
+        else:
+            assert (response.status, version_of(response.body)) == (200, answered)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from frontends.common.settings import Settings
+from frontends.common.wire import LOST, Peers, Posted, Range
 from frontends.quart_app import carrier
 from frontends.quart_app.carrier import Carrier
 from pbproto import CodecError
@@ -29,6 +30,8 @@ class Node:
         self.heard = asyncio.Event()
         self.asked_for = 0
         self.wrong: Exception | None = None
+        self.peers = Peers(Range(1, 2))
+        self.ends: list[Posted] = []
 
     def clock(self) -> int:
         return 0
@@ -37,8 +40,11 @@ class Node:
         self.asked_for += 1
         return self.mail.pop(0) if self.mail else b""
 
-    def receive_answers(self, answer: bytes) -> None:
-        self.answers.append(answer)
+    def posted(self, _: str, ended: Posted) -> None:
+        self.ends.append(ended)
+        if ended.status != 200 or not ended.body:
+            return
+        self.answers.append(ended.body)
         self.heard.set()
         if self.wrong is not None:
             raise self.wrong
@@ -61,6 +67,7 @@ class Peer:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 assert head.startswith(b"POST /peer HTTP/1.1\r\n")
+                assert b"\r\npbproto-wire: 1-2\r\n" in head
                 length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
                 self.posts.append(await reader.readexactly(length))
                 self.got.set()
@@ -136,6 +143,38 @@ async def test_whatever_is_no_answer_is_a_loss(peer: Peer, reply: bytes) -> None
     carried.wake()
     await until(lambda: node.answers == [b"ok"])
     assert peer.posts == [b"lost", b"next"]
+    carried.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "end"),
+    [
+        (b"200 OK\r\ncontent-length: 2\r\nPBProto-Wire: 1-2\r\n\r\nok", Posted(200, "1-2", b"ok")),
+        (b"200 OK\r\ncontent-length: 2\r\n\r\nok", Posted(200, None, b"ok")),
+        (b"200 OK\r\ncontent-length: 0\r\npbproto-wire: 1-2\r\n\r\n", Posted(200, "1-2", b"")),
+        (b"400 No\r\ncontent-length: 2\r\npbproto-wire: 1-1\r\n\r\nno", Posted(400, "1-1", b"no")),
+        (b"400 No\r\ncontent-length: 2\r\n\r\nno", Posted(400, None, b"no")),
+        (b"503 Full\r\ncontent-length: 2\r\npbproto-wire: 1-2\r\n\r\nno", Posted(503, "1-2", b"no")),
+        (b"nonsense", LOST),
+    ],
+)
+async def test_the_node_hears_how_each_post_ended(peer: Peer, reply: bytes, end: Posted) -> None:
+    """Goal: what a peer says of versions reaches the node, and is not taken for what the next one says.
+
+    Method: an answer of each kind, then one without the header, on whichever connection there is.
+    """
+    node = Node()
+    node.mail = [b"one"]
+    peer.reply = b"HTTP/1.1 " + reply
+    carried = carry(node, peer.address, peer_timeout=0.2)
+    carried.wake()
+    await until(lambda: node.asked_for == 2)
+    assert node.ends == [end]
+    peer.reply = Peer().reply
+    node.mail = [b"two"]
+    carried.wake()
+    await until(lambda: node.asked_for == 4)
+    assert node.ends[1:] == [Posted(200, None, b"ok")]
     carried.close()
 
 

@@ -110,10 +110,12 @@ async def test_keys_are_written_and_read() -> None:
 
 
 async def test_mail_goes_to_the_node_and_comes_back() -> None:
-    """Peers' mail takes the same way."""
-    exchange = Exchange(Node())
-    await exchange("POST", b"/peer", [b"ab", b"c"], 3)
+    """Peers' mail takes the same way, with what its sender says of versions; the answer says it too."""
+    exchange = Exchange(node := Node())
+    await exchange("POST", b"/peer", [b"ab", b"c"], 3, [(b"pbproto-wire", b"1-7")])
     assert (exchange.status, exchange.body) == (200, b"cba")
+    assert node.headers == ["1-7"]
+    assert exchange.headers[b"pbproto-wire"] == b"1-2"
 
 
 @pytest.mark.parametrize("target", [b"/ping", b"/view", b"/data", b"/peer/", b"/", b"", b"/Data/k"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from frontends.common.node import Answer, Node
 from frontends.common.outbox import ALL_BYTES, QUEUE_BYTES, Outbox, Outboxes
 from frontends.common.settings import Settings
+from frontends.common.wire import LOST, Posted
 from pbproto import (
     Code,
     Envelope,
@@ -16,11 +19,14 @@ from pbproto import (
     Reject,
     Reply,
     UsageError,
+    VersionError,
     View,
     ViewAccepted,
     Written,
     decode,
+    encode,
 )
+from pbproto.codec import MAGIC, version_of
 from pbproto.messages import Forward, Promise, Propose, Refuse, Replicate, Seek, Told
 from pbproto.values import NO_BALLOT, Operation
 
@@ -45,7 +51,8 @@ class Wired:
             for (sender, receiver), address in ways.items():
                 while mail := self.nodes[sender].take_mail(address):
                     moved = True
-                    self.nodes[sender].receive_answers(self.nodes[receiver].receive(mail))
+                    answers = self.nodes[receiver].receive(mail)
+                    self.nodes[sender].receive_answers(answers, address, None)
 
 
 def test_two_nodes_become_a_store() -> None:
@@ -98,7 +105,75 @@ def test_answers_ride_back() -> None:
         answers = wired.nodes[2].receive(mail)
         assert [type(message) for _, message in decode(answers)] == [answer]
         assert wired.nodes[2].take_mail("one:1") == b""
-        wired.nodes[1].receive_answers(answers)
+        wired.nodes[1].receive_answers(answers, "two:2", None)
+
+
+def test_the_highest_common_version_is_spoken(caplog: pytest.LogCaptureFixture) -> None:
+    """Goal: a node writes what its peer reads, as soon as it knows that.
+
+    Method: every way to learn and to forget it; the log says only what is new.
+    """
+    caplog.set_level("INFO", "pbproto")
+    wired = Wired()
+    node = wired.nodes[1]
+
+    ids = count(3)
+
+    def next_version() -> int:
+        node.tell_view(View.of([(1, "one:1"), (2, "two:2"), (next(ids), "other:1")]))
+        return version_of(node.take_mail("two:2"))
+
+    assert next_version() == 1
+    node.receive_answers(encode(()), "two:2", "1-2")
+    assert next_version() == 2
+    node.posted("two:2", LOST)
+    assert next_version() == 1
+    node.posted("two:2", Posted(200, "1-2", encode((), 1)))
+    assert next_version() == 2
+    node.posted("two:2", Posted(503, "1-2"))
+    assert next_version() == 1
+    node.posted("two:2", Posted(200, "1-2", encode((), 2)))
+    assert next_version() == 2
+    node.posted("two:2", Posted(400))
+    assert next_version() == 1
+    lines = [record.getMessage() for record in caplog.records if "wire" in record.getMessage()]
+    assert lines == [
+        "node=1 event=peer_wire address=two:2 version=2",
+        "node=1 event=wire_refused address=two:2 version=2",
+    ]
+
+
+def test_an_answer_that_cannot_be_read_teaches_nothing() -> None:
+    """Goal: who answers nonsense is a stranger again.
+
+    Method: a good answer, then one of an unknown version.
+    """
+    wired = Wired()
+    node = wired.nodes[1]
+    node.receive_answers(encode(()), "two:2", "1-2")
+    assert node.peers.version("two:2") == 2
+    with pytest.raises(VersionError):
+        node.receive_answers(MAGIC + b"\0\3", "two:2", "1-3")
+    assert node.peers.version("two:2") == 1
+
+
+def test_a_node_says_that_it_has_no_version_in_common_with_whom_it_waits_for() -> None:
+    """Goal: the outside sees why a view is not installed. Method: a member that speaks later versions only.
+
+    Nothing is acknowledged, and when the member was replaced, the reason is the usual one.
+    """
+    wired = Wired()
+    node = wired.nodes[1]
+    node.tell_view(wired.view)
+    usual = node.status().waiting_for
+    assert node.take_mail("two:2")
+    node.posted("two:2", Posted(400, "3-4"))
+    (wait,) = node.status().waiting_for
+    assert (wait.id, wait.address) == (2, "two:2")
+    assert wait.reason == "it speaks versions 3-4 of the peer protocol, this node 1-2"
+    assert node.status().status == "installing"
+    node.posted("two:2", LOST)
+    assert node.status().waiting_for == usual
 
 
 def test_clients_that_arrive_together_go_in_one_message() -> None:
@@ -120,7 +195,7 @@ def test_clients_that_arrive_together_go_in_one_message() -> None:
     (_, message) = decode(mail := first.take_mail("two:2"))[0]
     assert isinstance(message, Replicate)
     assert [operation.key for operation in message.operations] == [b"a", b"b", b"c"]
-    first.receive_answers(wired.nodes[2].receive(mail))
+    first.receive_answers(wired.nodes[2].receive(mail), "two:2", None)
     assert [type(answer) for answer in answers] == [Reply] * 3
 
 

@@ -83,6 +83,9 @@ def test_the_first_server_is_the_default() -> None:
         ["--id", "1", "--threads", "3"],
         ["--id", "1", "--max-waiting-bytes", "1000"],
         ["--id", "1", "--log-level", "loud"],
+        ["--id", "1", "--wire", "0"],
+        ["--id", "1", "--wire", "3"],
+        ["--id", "1", "--wire", "1-2"],
         ["--id", "1", "--record", "directory/"],
         ["--id", "1", "--record", "nul\0"],
         ["--id", "1", "--record-bytes", "65535"],
@@ -154,3 +157,11 @@ def test_what_is_no_address(text: str) -> None:
     """Everything else is refused: split it."""
     with pytest.raises(SettingError):
         split_address(text)
+
+
+def test_a_version_that_is_not_spoken_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Goal: an operator who pins a version sees which there are. Method: pin one that there is not."""
+    with pytest.raises(SystemExit):
+        parse_arguments("node", SERVERS, ["--id", "1", "--wire", "3"])
+    assert capsys.readouterr().err == "node: wire has to be an integer from 1 to 2, not '3'\n"
+    assert parse_arguments("node", SERVERS, ["--id", "1"]).wire == 2

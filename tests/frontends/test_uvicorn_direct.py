@@ -112,8 +112,9 @@ async def test_short_requests_go_straight_to_the_node(server: Server) -> None:
     assert (status, headers["content-length"]) == (200, "17")
     client.send("DELETE", "/data/k")
     assert (await client.answer())[0] == 200
-    client.send("POST", "/peer", b"mail")
-    assert (await client.answer())[2] == b"liam"
+    client.send("POST", "/peer", b"mail", "PBProto-Wire: 1-7")
+    _, headers, body = await client.answer()
+    assert (headers["pbproto-wire"], body, server.node.headers) == ("1-2", b"liam", ["1-7"])
     requests = [request for request, _ in server.node.asked]
     assert requests == [Put(0, b"a/b", b"vvv", b"once"), Get(1, b"k"), Get(2, b"k"), Delete(3, b"k", b"")]
     assert server.passed_on == []

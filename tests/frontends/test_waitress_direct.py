@@ -135,9 +135,10 @@ def test_short_requests_go_straight_to_the_node(server: Server) -> None:
     assert client.answer("HEAD")[1]["content-length"] == "17"
     client.send("DELETE", "/data/k")
     client.answer()
-    client.send("POST", "/peer", b"abc")
+    client.send("POST", "/peer", b"abc", "PBProto-Wire: 1-7")
     status, headers, body = client.answer()
     assert (status, headers["content-type"], body) == (200, "application/vnd.pbproto", b"cba")
+    assert (headers["pbproto-wire"], server.node.headers) == ("1-2", ["1-7"])
     asked = [asked for asked, _ in server.node.asked]
     assert asked == [Put(0, b"a b", b"v" * 5, b"n1"), Get(1, b"k"), Get(2, b"k"), Delete(3, b"k")]
     assert server.passed_on == []

@@ -6,6 +6,7 @@ from dataclasses import fields
 from itertools import groupby
 
 from pbproto import CodecError, Envelope, Message, decode, encode
+from pbproto.codec import version_of
 
 SECTION = 5 * 8 + 4
 """Bytes of a section's head: an envelope and a count."""
@@ -20,7 +21,7 @@ def run(data: bytes) -> list[tuple[Envelope, Message]] | None:
         batch = decode(data)
     except CodecError:
         return None
-    again = encode(batch)
+    again = encode(batch, version_of(data))
     assert decode(again) == batch, "what is written is what was read"
     groups = sum(1 for _ in groupby(envelope for envelope, _ in batch))
     heads = len(data) - len(again)

@@ -26,7 +26,7 @@ from pbproto import (
     decode,
     encode,
 )
-from pbproto.codec import MAGIC, VERSION
+from pbproto.codec import MAGIC, VERSIONS
 from pbproto.config import MILLISECOND
 
 from ..core.cluster import Cluster, Mail, view
@@ -167,7 +167,7 @@ def _noise(world: World, choices: Choices) -> None:
         sender, receiver = choices.one_of(world.ids), choices.one_of(world.ids)
         envelope = _current(world, Envelope(sender, 1, receiver, 0, 0))
         numbers = b"".join(number.to_bytes(8, "big") for number in envelope)
-        data = MAGIC + VERSION.to_bytes(2, "big") + numbers + (1).to_bytes(4, "big") + data
+        data = MAGIC + choices.one_of(VERSIONS).to_bytes(2, "big") + numbers + (1).to_bytes(4, "big") + data
     _receive(world, data)
 
 

@@ -11,9 +11,11 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from pbproto import Receive, Send, decode, encode
+from pbproto.codec import VERSIONS
 from pbproto.config import MILLISECOND, SECOND
+from tests.core.versions import as_said
 
-from .chance import between, stream
+from .chance import between, pick, stream
 from .host import Host
 from .trace import Mail
 
@@ -30,6 +32,7 @@ class Network:
         self._world = world
         self._chance: dict[Link, Random] = {}
         self._counts: dict[tuple[str, int, int], int] = {}
+        self._versions: dict[int, int] = {}
         self._numbers = 0
         self._blocked: dict[Link, list[str]] = {}
         """Why a link does not pass: ``cut`` or ``hold``, once for each fault."""
@@ -59,8 +62,9 @@ class Network:
 
     def stamp(self, effect: Send) -> Mail:
         """The message as it is on its way: through the codec, with a number and a name."""
-        ((envelope, message),) = decode(encode([(effect.envelope, effect.message)]))
-        if (envelope, message) != (effect.envelope, effect.message):
+        version = min(self._version(effect.envelope.sender), self._version(effect.envelope.receiver))
+        ((envelope, message),) = decode(encode([(effect.envelope, effect.message)], version))
+        if (envelope, message) != (effect.envelope, as_said(effect.message, version)):
             raise AssertionError(f"the codec changes {effect}")
         self._numbers += 1
         kind = type(message).__name__
@@ -69,6 +73,13 @@ class Network:
         name = f"{kind} {envelope.sender}>{envelope.receiver} #{count}"
         world = self._world
         return Mail(self._numbers, name, effect.address, envelope, message, world.now, world.steps)
+
+    def _version(self, id_: int) -> int:
+        """The newest version of the wire form that a node speaks: a cluster may be half way of an upgrade."""
+        version = self._versions.get(id_)
+        if version is None:
+            version = self._versions[id_] = pick(stream(self._world.plan.seed, "version", id_), VERSIONS)
+        return version
 
     def _stream(self, link: Link) -> Random:
         random = self._chance.get(link)

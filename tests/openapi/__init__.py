@@ -1,0 +1,1 @@
+"""The OpenAPI document against the code, and the nodes against the document."""
