@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .routes import PEER, path_of
+from .routes import PEER, VIEW, path_of
 from .settings import SettingError
 
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
@@ -19,12 +19,15 @@ class Place:
     other, embedded or not.
     """
 
-    def __init__(self, prefix: str | None) -> None:
-        """``prefix``: as ``/kv``; ``None`` for no REST interface, only mail. Raises ``SettingError``."""
+    def __init__(self, prefix: str | None, *, view: bool = False) -> None:
+        """``prefix``: as ``/kv``; ``None`` for no REST interface, only mail. ``view``: ``/view`` as well, for
+        a view service, which knows no more of a node than its address. Raises ``SettingError``.
+        """
         if prefix is not None and not _PREFIX.fullmatch(prefix):
             raise SettingError(
                 f"url_prefix begins with a slash and does not end with one, as /kv: {prefix!r}"
             )
+        self._at_root = (PEER, VIEW) if view else (PEER,)
         self._prefix = None if prefix is None else prefix.encode()
         self._below = b"" if prefix is None else prefix.encode() + b"/"
 
@@ -37,8 +40,8 @@ class Place:
         path = path_of(raw)
         if root and path.startswith(mount := root.encode() + b"/"):
             path = path[len(mount) - 1 :]
-        if path == PEER:
-            return PEER
+        if path in self._at_root:
+            return path
         if self._prefix is None:
             return None
         if path.startswith(self._below):

@@ -46,6 +46,7 @@ class PbProto(Store):
         *,
         id: int | None = None,
         url_prefix: str | None = "/kv",
+        view_at_root: bool = False,
         timeout: float = TIMEOUT,
         scope: str | None = None,
         settings: Settings | None = None,
@@ -56,12 +57,13 @@ class PbProto(Store):
         ``threads``: how many threads the server has. What is not given here comes from ``app.config``
         (``PBPROTO_ID``, ``PBPROTO_THREADS``), then from the environment (``NODE_IDENTIFIER``,
         ``PBPROTO_THREADS``). ``settings``: all of them at once, instead. ``url_prefix``: ``None`` for no REST
-        interface. ``timeout``: seconds for a whole call of this object. ``scope``: names what the node must
+        interface. ``view_at_root``: ``/view`` is there as well as below the prefix, for a view service.
+        ``timeout``: seconds for a whole call of this object. ``scope``: names what the node must
         be alone in; by default the server that this process works for. Raises ``SettingError``; with ``app``,
         what ``init_app`` raises.
         """
         super().__init__(timeout)
-        self._place = Place(url_prefix)
+        self._place = Place(url_prefix, view=view_at_root)
         self._given = {**given, "id": id} if id is not None else given
         if settings is not None and self._given:
             raise SettingError("give either settings or single ones")

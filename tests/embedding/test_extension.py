@@ -101,6 +101,17 @@ async def test_without_a_prefix_there_is_only_mail(framework: str) -> None:
         assert (await done(host.store.put("k", "v"))).created
 
 
+async def test_a_view_service_finds_the_view(framework: str) -> None:
+    """Goal: a view service needs no prefix. Method: ``/view`` at the root, wanted and not wanted."""
+    async with hosted(framework, view={}) as host:
+        assert (await host.ask("GET", "/view")).text == "lost in the application"
+    for prefix in ("/kv", None):
+        async with hosted(framework, view={}, url_prefix=prefix, view_at_root=True) as host:
+            told = await host.ask("PUT", "/view", {"view": [{"address": ADDRESS, "id": 1}]})
+            assert json.loads(told.body)["status"] == "active"
+            assert (await host.ask("GET", "/data")).text == "lost in the application"
+
+
 async def test_a_route_where_the_node_is_shows(framework: str, caplog: pytest.LogCaptureFixture) -> None:
     """Goal: nobody wonders why their route is never reached. Method: an application with such routes."""
     host = Hosted(framework)

@@ -14,10 +14,10 @@ import pytest
 from tests.live.harness import Cluster, Node, wait_until
 
 KINDS = {
-    "quart": ("hypercorn", "uvicorn", "hypercorn"),
-    "flask": ("waitress", "gunicorn", "waitress"),
-    "mixed": ("uvicorn", "gunicorn", "plain"),
+    "quart": (("hypercorn", "uvicorn"), "wsgi"),
+    "flask": (("waitress", "gunicorn"), "quart"),
 }
+"""The servers of the application, and the frontend of a plain node beside it."""
 THREADS = "8"
 
 
@@ -55,8 +55,7 @@ class Embedded(Node):
         return super().request(method, path, **kwargs)
 
 
-def log_in(node: Node, name: str) -> dict[str, str]:
-    assert isinstance(node, Embedded)
+def log_in(node: Embedded, name: str) -> dict[str, str]:
     answer = node.visit("POST", "/login", data={"name": name})
     assert answer.text == f"Welcome, {name}."
     cookie = re.search("session=[^;]*", answer.headers["set-cookie"])
@@ -68,21 +67,19 @@ def log_in(node: Node, name: str) -> dict[str, str]:
 def test_a_session_outlives_the_process_that_began_it(kind: str, tmp_path: Path) -> None:
     """Goal: embedded nodes are nodes: they replicate, fail over and rejoin, also beside plain ones.
 
-    Method: three processes of the example under three servers (one of the mixed kind is a plain node). Log in
-    at the first, visit the second; kill the first, which is the primary; visit the second again, write and
+    Method: two processes of the example under two servers, and a plain node of the other frontend. Log in at
+    the first, visit the second; kill the first, which is the primary; visit the second again, write and
     read at the third. Restart the first, take it in, visit it. End one by SIGTERM.
     """
     with Cluster(tmp_path, "quart", n=0) as cluster:
-        for id_, server in enumerate(KINDS[kind], 1):
-            log = tmp_path / f"node-{id_}.log"
-            address = cluster.new_address()
-            plain = server == "plain"
-            node = Node(id_, "wsgi", address, log) if plain else Embedded(id_, server, address, log)
-            cluster.nodes[id_] = node
+        servers, plain = KINDS[kind]
+        first, second = (
+            Embedded(id_, server, cluster.new_address(), tmp_path / f"node-{id_}.log")
+            for id_, server in enumerate(servers, 1)
+        )
+        third = Node(3, plain, cluster.new_address(), tmp_path / "node-3.log")
+        cluster.nodes |= {node.id: node for node in (first, second, third)}
         cluster.start_all()
-        first, second, third = cluster.nodes.values()
-        assert isinstance(first, Embedded)
-        assert isinstance(second, Embedded)
         cluster.install([1, 2, 3])
         session = log_in(first, "ada")
         assert second.visit("GET", "/", headers=session).text == "Hello ada, visit 1."
