@@ -14,6 +14,7 @@ import pytest
 from examples.leader import Candidate, Scene
 from pbkv import StoreError
 from pbkv.testing import Cluster, ClusterError
+from tests.embedding.hosting import hosted
 
 PATIENCE = 2.0
 
@@ -276,6 +277,37 @@ def test_an_unknown_outcome_of_a_claim_makes_nobody_wait_for_ever() -> None:
         await ground.somebody_leads(10 * PATIENCE)
 
     play(cluster, scenario)
+
+
+def test_candidacies_are_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goal: keys do not pile up. Method: crash leaders one after another, and let the time to forget pass."""
+    monkeypatch.setattr("examples.leader.FORGET", 5 * PATIENCE)
+
+    async def scenario(ground: Ground) -> None:
+        for who in "abc":
+            ground.stand(who)
+        for _ in range(2):
+            await ground.crash(await ground.somebody_leads())
+        leader = await ground.somebody_leads()
+        assert await ground.watch(10 * PATIENCE, lambda: len(ground.cluster.data()) == 1)
+        assert await ground.somebody_leads() == leader
+
+    play(Cluster(3), scenario)
+
+
+async def test_an_application_may_lead_by_its_own_node() -> None:
+    """Goal: the lock needs no client. Method: two candidates on the node of a Quart application."""
+    async with hosted("quart") as host:
+        candidates = [Candidate(host.store, "lock", patience=0.5) for _ in range(2)]
+        tasks = [asyncio.create_task(each.run()) for each in candidates]
+        try:
+            async with asyncio.timeout(20):
+                while not any(each.ticket is not None for each in candidates):
+                    await asyncio.sleep(0.01)
+        finally:
+            for task in tasks:
+                task.cancel()
+                await asyncio.wait([task])
 
 
 @pytest.mark.parametrize("seed", range(6))
