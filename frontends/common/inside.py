@@ -22,16 +22,16 @@ from pbkv.judging import Failure
 from pbkv.nodes import Nodes
 from pbkv.requests import Request
 from pbkv.results import Deleted, Listing, Read, Status, Written
-from pbproto import Delete, Get, GetAll, Kind, Put, Reason, Reject, Reply
+from pbproto import Delete, Get, GetAll, Kind, Put, Reason, Reject, Reply, ViewRefused
 from pbproto import Listing as Snapshot
 from pbproto.events import Request as CoreRequest
 
-from .api import Api
-from .bodies import check_value, parse_value
-from .node import Answer
+from .bodies import check_value, parse_value, parse_view
+from .node import Answer, Node
 from .responses import RefusedError, Response, refused, rejection, too_many_clients
-from .routes import Plan, plan
-from .settings import SettingError, Settings
+from .routes import plan
+from .settings import SettingError
+from .status_page import of_view
 
 T = TypeVar("T")
 
@@ -152,22 +152,21 @@ def _read_by_client(response: Response) -> requests.Answer:
 
 
 class Inside:
-    """What can be asked of the node behind ``mapping``, and at once answered where it need not wait."""
+    """What can be asked of a node, and is answered at once where it need not wait."""
 
     def __init__(
         self,
-        mapping: Api,
-        settings: Settings,
+        node: Node,
         timeout: float,
         clock: Callable[[], float],
         draw: Callable[[], float],
     ) -> None:
-        self._mapping = mapping
-        self._settings = settings
+        self._node = node
+        self._settings = node.settings
         self._timeout = timeout
         self._clock = clock
         self._draw = draw
-        self._here = _Here(name_of(settings.id))
+        self._here = _Here(name_of(node.id))
 
     def calling(self, operation: Operation[T], timeout: float | None) -> Calling[T]:
         """A call that begins now. Raises ``ValueError``."""
@@ -230,7 +229,7 @@ class Inside:
     # What a node says at once.
 
     def status(self) -> Status:
-        return self._now(requests.view())
+        return Status.parse(of_view(self._node.status()))
 
     def tell_view(
         self,
@@ -238,20 +237,14 @@ class Inside:
         epoch: int | None,
         incarnation: str | None,
     ) -> Status:
-        return self._now(requests.tell_view(members, epoch, incarnation))
-
-    def _now(self, request: Request[T]) -> T:
-        found = plan(request.method, request.target.encode(), self._settings)
-        answers: list[Response] = []
-        if isinstance(found, Plan):
-            self._mapping.start(found, {}, request.body or b"", answers.append)
-        else:
-            answers.append(found)
-        (answer,) = answers
-        result = request.parse(_read_by_client(answer))
-        if result is None:
-            self._refuse(request, answer)
-        return result
+        request = requests.tell_view(members, epoch, incarnation)
+        try:
+            answer = self._node.tell_view(*parse_view(request.body or b""))
+            if isinstance(answer, ViewRefused):
+                raise RefusedError(409, answer.reason.value, answer.detail)
+        except RefusedError as error:
+            self._refuse(request, refused(error))
+        return self.status()
 
     def _refuse(self, request: Request[Any], response: Response) -> NoReturn:
         calling = Calling(Operation(GetAll, _snapshot, lambda: request), self._here, 1.0, 0.0, self._draw)

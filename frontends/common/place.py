@@ -40,6 +40,11 @@ class Place:
         path = path_of(raw)
         if root and path.startswith(mount := root.encode() + b"/"):
             path = path[len(mount) - 1 :]
+        query = raw.partition(b"#")[0].partition(b"?")[2]
+        found = self._found(path)
+        return found + b"?" + query if found is not None and query else found
+
+    def _found(self, path: bytes) -> bytes | None:
         if path in self._at_root:
             return path
         if self._prefix is None:
@@ -55,4 +60,4 @@ class Place:
     def _hides(self, fixed: bytes, variable: bytes) -> bool:
         if variable:
             return self._prefix is not None and fixed.startswith(self._below)
-        return self.target(fixed) is not None
+        return self._found(fixed) is not None

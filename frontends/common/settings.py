@@ -171,6 +171,27 @@ class Settings:
         ("on", "off"),
     )
     log_level: str = _text("info", "LEVEL", "debug, info, warning or error", "how much the node logs", LEVELS)
+    log_format: str = _text(
+        "text",
+        "FORMAT",
+        "text or json",
+        "log lines as key=value or as JSON, one object a line",
+        ("text", "json"),
+    )
+    access_log: str = _text(
+        "off",
+        "on|off",
+        "on or off",
+        "whether every request of a client is a line in the log; at log level debug it is one in any case",
+        ("on", "off"),
+    )
+    tracing: str = _text(
+        "off",
+        "on|off",
+        "on or off",
+        "whether requests are traced by OpenTelemetry, which the standard variables OTEL_... set up",
+        ("on", "off"),
+    )
     record: str = _text(
         "",
         "FILE",
@@ -296,6 +317,7 @@ _NOT_EMBEDDED = {
     "server": "the application's server is started by whoever starts the application",
     "max_connections": "the application's server takes them",
     "lean": "the routes of an embedded node never go through the framework",
+    "log_format": "logging is the application's business",
     "log_level": "logging is the application's business; the logger's name is pbproto",
 }
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from quart import Quart, request
+from quart import Quart, has_request_context, request
 from quart import Response as QuartResponse
 from quart.wrappers import Request as QuartRequest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -66,7 +66,7 @@ class _Framework:
                 answer.set_result(response)
 
         refusal = await self._take_in(mapping, plan, headers, done)
-        return _convert(refusal if refusal is not None else await answer)
+        return _convert(mapping.refuse(plan, headers, refusal) if refusal is not None else await answer)
 
     async def _take_in(
         self,
@@ -90,15 +90,24 @@ class _Framework:
             mapping.start(plan, headers, body, done)
         except RequestEntityTooLarge:
             return mapping.too_large(plan)
+        except HTTPException as error:
+            return responses.framework_error(error.code, error.description)
         finally:
             share.end()
         return None
 
     async def _http_error(self, error: HTTPException) -> QuartResponse:
-        return _convert(responses.framework_error(error.code, error.description))
+        return _convert(self._unplanned(responses.framework_error(error.code, error.description)))
 
     async def _server_error(self, _: Exception) -> QuartResponse:
-        return _convert(responses.internal_error())
+        return _convert(self._unplanned(responses.internal_error()))
+
+    def _unplanned(self, response: responses.Response) -> responses.Response:
+        mapping = self._node.mapping()
+        if mapping is None or not has_request_context():
+            return response  # to what is no request, as a websocket
+        headers = wanted.of_pairs(request.scope["headers"])
+        return mapping.unplanned(request.method, target_of(dict(request.scope)), headers, response)
 
 
 def _limited(settings: Settings) -> type[QuartRequest]:

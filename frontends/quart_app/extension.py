@@ -115,7 +115,7 @@ class PbProto(Store):
         except BaseException:
             self._guard.release()
             raise
-        self._open(self._driver.node, self._mapping, settings)
+        self._open(self._driver.node)
         if self._alone:
             settle()
         self._put_back = answer_first(self._driver.node.close)

@@ -19,7 +19,6 @@ from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import Share
 from frontends.common.door import NOBODY, Caller
 from frontends.common.listing import Stream
-from frontends.common.logs import LOGGER, logfmt
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -48,7 +47,9 @@ Ours = Callable[[Scope], bytes | None]
 def target_of(scope: Scope) -> bytes:
     """The raw request target."""
     raw: bytes | None = scope.get("raw_path")
-    return raw if raw is not None else str(scope["path"]).encode()
+    path = raw if raw is not None else str(scope["path"]).encode()
+    query: bytes = scope.get("query_string", b"")
+    return path + b"?" + query if query and b"?" not in path else path
 
 
 def hot(scope: Scope) -> bytes | None:
@@ -80,13 +81,13 @@ class Lean:
         except _GoneError:
             return
         except Exception:
-            LOGGER.exception("%s", logfmt(mapping.node_id, "request_failed"))
-            response = responses.internal_error()
+            headers = wanted.of_pairs(scope["headers"])
+            response = mapping.failed(scope["method"], target, headers)
         share = Share(mapping.bodies)
         try:
             # Mail is not counted: it is what the clients wait for.
             if target != routes.PEER and not share.need(length_of(response)):
-                response = responses.too_many_bytes()
+                response = mapping.withhold(response)
             if not body.coming or body.ended:
                 await _send(send, response)
             else:
@@ -168,7 +169,7 @@ async def _answer(mapping: api.Api, scope: Scope, target: bytes, body: _Body) ->
         body.coming = "expect" not in headers
         refusal = await _take_in(mapping, plan, headers, body, done)
         if refusal is not None:
-            return refusal
+            return mapping.refuse(plan, headers, refusal)
     else:
         mapping.start(plan, headers, b"", done)
     return await answer

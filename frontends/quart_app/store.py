@@ -7,7 +7,6 @@ import random
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from frontends.common.api import Api
 from frontends.common.inside import (
     TIMEOUT,
     Heard,
@@ -21,7 +20,6 @@ from frontends.common.inside import (
     pieces_of,
 )
 from frontends.common.node import Node
-from frontends.common.settings import Settings
 from pbkv.calls import Done, Pause
 from pbkv.errors import Unknown
 from pbkv.results import Deleted, Listing, Read, Status, Written
@@ -49,11 +47,11 @@ class Store:
         self._node: Node | None = None
         self._inside: Inside | None = None
 
-    def _open(self, node: Node, mapping: Api, settings: Settings) -> None:
+    def _open(self, node: Node) -> None:
         """From now on ``node``, of the running loop, answers."""
         loop = asyncio.get_running_loop()
         self._loop, self._node = loop, node
-        self._inside = Inside(mapping, settings, self._timeout, loop.time, random.Random().random)
+        self._inside = Inside(node, self._timeout, loop.time, random.Random().random)
 
     @property
     def nodes(self) -> tuple[str, ...]:

@@ -39,11 +39,6 @@ class Answering:
         self._seats = threading.BoundedSemaphore(settings.threads - reserved)
         self._readers = threading.BoundedSemaphore(reserved // 2)
 
-    @property
-    def node_id(self) -> int:
-        """The id of the node."""
-        return self._api.node_id
-
     def check_process(self) -> None:
         """Raises ``SecondProcessError`` in a forked copy of the node's process."""
         if os.getpid() != self._pid:
@@ -60,7 +55,7 @@ class Answering:
     def respond(self, environ: Environ, target: bytes | None = None) -> responses.Response:
         """The answer to the request of ``environ``; ``target`` if that is not all of its raw target."""
         if os.getpid() != self._pid:
-            return responses.problem(503, "forked_copy", FORKED)
+            return self.unplanned(environ, responses.problem(503, "forked_copy", FORKED))
         connection = environ.get("gunicorn.socket")
         if connection is not None:
             # It reads bodies and writes answers in the worker threads, and would wait for a client for ever.
@@ -85,7 +80,17 @@ class Answering:
                 return self._serve(plan, environ, headers, self._api.overloaded)
             finally:
                 self._readers.release()
-        return responses.head(plan.method, responses.too_many_clients())
+        return self._api.refuse(plan, headers, responses.too_many_clients())
+
+    def unplanned(self, environ: Environ, response: responses.Response) -> responses.Response:
+        """What the framework answers by itself to the request of ``environ``."""
+        headers = wanted.of_environ(environ)
+        return self._api.unplanned(environ["REQUEST_METHOD"], target_of(environ), headers, response)
+
+    def failed(self, environ: Environ, target: bytes) -> responses.Response:
+        """The answer where ``respond`` raised; to be called by the exception's handler."""
+        headers = wanted.of_environ(environ)
+        return self._api.failed(environ["REQUEST_METHOD"], target, headers)
 
     def _serve(
         self, plan: routes.Plan, environ: Environ, headers: dict[str, str], answer: Answer
@@ -94,7 +99,7 @@ class Answering:
         try:
             body = self._body(share, plan, environ) if plan.body_limit else b""
             if isinstance(body, responses.Response):
-                return body
+                return self._api.refuse(plan, headers, body)
             return answer(plan, headers, body)
         finally:
             share.end()
@@ -137,10 +142,12 @@ def target_of(environ: Environ) -> bytes:
     raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
     if raw is None:
         # A server that keeps no raw target: encode what it decoded, slashes and all.
-        return b"".join(
+        path = b"".join(
             b"%%%02X" % byte if byte in b"%?#" else bytes([byte])
             for byte in environ.get("PATH_INFO", "").encode("latin-1")
         )
+        query = environ.get("QUERY_STRING", "").encode("latin-1")
+        return path + b"?" + query if query else path
     target: bytes = raw.encode("latin-1")
     return target
 

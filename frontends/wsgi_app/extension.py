@@ -102,7 +102,7 @@ class PbProto(Store):
             raise
         self._app = app
         answering = Answering(mapping, settings)
-        self._open(node, mapping, answering, settings)
+        self._open(node, answering)
         if ours is not None:
             lean: Any = Lean(app.wsgi_app, answering, ours)
             app.wsgi_app = lean  # type: ignore[method-assign]

@@ -15,8 +15,7 @@ from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from frontends.common import api, responses, routes
-from frontends.common.logs import LOGGER, logfmt
+from frontends.common import api, routes
 
 from .answering import Answering, Environ, target_of
 
@@ -58,8 +57,7 @@ class Lean:
         try:
             response = self._answering.respond(environ, target)
         except Exception:
-            LOGGER.exception("%s", logfmt(self._answering.node_id, "request_failed"))
-            response = responses.internal_error()
+            response = self._answering.failed(environ, target)
         body = response.body
         headers = list(response.headers)
         if isinstance(body, bytes) and not any(name == "content-length" for name, _ in headers):

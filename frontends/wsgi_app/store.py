@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from frontends.common.api import Api
 from frontends.common.inside import (
     TIMEOUT,
     Calling,
@@ -23,7 +22,6 @@ from frontends.common.inside import (
     pieces_of,
 )
 from frontends.common.node import Node
-from frontends.common.settings import Settings
 from pbkv.calls import Done, Pause
 from pbkv.errors import Unknown
 from pbkv.mapping import StoreMapping
@@ -55,9 +53,9 @@ class Store:
         self._answering: Answering | None = None
         self._inside: Inside | None = None
 
-    def _open(self, node: Node, mapping: Api, answering: Answering, settings: Settings) -> None:
+    def _open(self, node: Node, answering: Answering) -> None:
         self._node, self._answering = node, answering
-        self._inside = Inside(mapping, settings, self._timeout, time.monotonic, random.Random().random)
+        self._inside = Inside(node, self._timeout, time.monotonic, random.Random().random)
 
     @property
     def node(self) -> Node:
