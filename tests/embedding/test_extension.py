@@ -28,6 +28,9 @@ async def test_the_rest_interface_is_below_the_prefix(framework: str) -> None:
         told = await host.ask("PUT", "/kv/view", {"view": [{"address": ADDRESS, "id": 1}]})
         assert told.status == 200
         assert json.loads((await host.ask("GET", "/kv/view")).body)["status"] == "active"
+        assert (await host.ask("GET", "/kv/status?since=0")).status == 200
+        bad = await host.ask("GET", "/kv/status?since=x")
+        assert json.loads(bad.body)["reason"] == "bad_query", "the query goes along"
         written = await host.ask("PUT", "/kv/data/k", VALUE)
         assert (written.status, written.headers["msg-num"]) == (201, "0")
         assert (await host.ask("GET", "/kv/data/k")).body == b'{"value":"v"}'
