@@ -7,7 +7,7 @@ A frontend asks ``plan`` what a request is, reads a body of at most ``plan.body_
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from time import monotonic, perf_counter
 
 from pbproto import (
     CodecError,
@@ -25,14 +25,17 @@ from pbproto import (
 from pbproto.codec import MEDIA_TYPE, VERSIONS
 from pbproto.events import Request as CoreRequest
 
-from . import door, proof, wire
-from .bodies import idempotency_key, parse_value, parse_view, trace_context
+from . import door, proof, trace_context, wire
+from .bodies import idempotency_key, parse_value, parse_view
 from .budget import SHORT, Budget
 from .door import NOBODY, Caller
+from .ledger import Ledger
 from .listing import to_json
-from .logs import LOGGER, logfmt
+from .metrics import Exposition
 from .node import Answer, Node
 from .openapi.serving import Documents, unless_known
+from .origins import SHARED, shared
+from .pages import answer as page
 from .responses import (
     JSON,
     Headers,
@@ -45,10 +48,12 @@ from .responses import (
     rejection,
     success,
     too_many,
+    too_many_bytes,
     too_many_clients,
     two_lengths,
 )
-from .routes import Plan, Route, plan
+from .routes import Plan, Route, path_of, plan, refused_plan
+from .status_page import of_status, of_view, of_why, since
 from .wire import Range
 
 
@@ -58,10 +63,14 @@ class Api:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._settings = node.settings
+        self.meters = node.meters
+        self._exposition = Exposition(node)
+        self._ledger = Ledger(node)
         self._wire: Headers = ((wire.HEADER, str(Range(VERSIONS[0], node.settings.wire))),)
         self._door = door.of(node)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
+        self._started = monotonic()
         self._documents = Documents(self._settings)
 
     @property
@@ -88,11 +97,15 @@ class Api:
         connection says about whoever sends it.
         """
         if "transfer-encoding" in headers and "content-length" in headers:
-            return head(method, two_lengths())
+            return head(method, self.unplanned(method, target, headers, two_lengths()))
         found = plan(method, target, self._settings)
-        if self._door is None or isinstance(found, Response):
-            return found
-        return self._door.pass_(found, headers, caller)
+        if self._door is not None and isinstance(found, Plan):
+            found = self._door.pass_(found, headers, caller)
+        if isinstance(found, Response):
+            found = self.unplanned(method, target, headers, found)
+            if path_of(target) in SHARED:
+                return self._shared(method, headers, found)
+        return found
 
     def start(
         self, request: Plan, headers: Mapping[str, str], body: bytes, done: Callable[[Response], None]
@@ -101,23 +114,59 @@ class Api:
 
         ``headers`` are looked up by lower-case name. ``done`` may be called from any thread.
         """
+        started = perf_counter()
+        if self._ledger.tracing is not None:
+            headers = self._ledger.tracing.begin(request, headers)
         try:
             if request.waits:
-                make, method = self._operation(request, headers, body), request.method
-                self._node.request(make, lambda answer: done(head(method, self._written_out(answer))))
+                self._node.request(
+                    self._operation(request, headers, body),
+                    lambda answer: done(self._answered(request, headers, answer, started)),
+                )
                 return
-            response = self._now(request, headers, body)
+            if request.route is Route.METRICS:
+                response = self._metrics(headers.get("accept", ""))
+            else:
+                response = self._now(request, headers, body)
         except RefusedError as error:
             response = refused(error)
-        done(head(request.method, response))
+        if request.route in _SHARED:
+            response = self._shared(request.method, headers, response)
+        done(self._end(request, headers, response, started))
 
-    def _written_out(self, answer: Answer) -> Response:
+    def refuse(self, request: Plan, headers: Mapping[str, str], response: Response) -> Response:
+        """The answer of a frontend that did not ``start`` a request; every request is counted once."""
+        return self._end(request, headers, response, perf_counter())
+
+    def unplanned(
+        self, method: str, target: bytes, headers: Mapping[str, str], response: Response
+    ) -> Response:
+        """The answer of a frontend to a request that never had a plan."""
+        return self._ledger.end(refused_plan(method, target), headers, response, perf_counter())
+
+    def failed(self, method: str, target: bytes, headers: Mapping[str, str]) -> Response:
+        """The answer to a request at which our own code failed; to be called by the exception's handler."""
+        name = self._ledger.failure("request_failed", headers)
+        return self._ledger.end(refused_plan(method, target), headers, internal_error(), perf_counter(), name)
+
+    def _end(self, request: Plan, headers: Mapping[str, str], response: Response, started: float) -> Response:
+        return head(request.method, self._ledger.end(request, headers, response, started))
+
+    def _answered(
+        self, request: Plan, headers: Mapping[str, str], answer: Answer, started: float
+    ) -> Response:
+        name = ""
         try:
-            return self._answer(answer)
+            response = self._answer(answer)
         except Exception:
             # Whatever went wrong here, a client that got no answer at all would wait for ever.
-            LOGGER.exception("%s", logfmt(self._node.id, "answer_failed"))
-            return internal_error()
+            name = self._ledger.failure("answer_failed", headers)
+            response = internal_error()
+        return head(request.method, self._ledger.end(request, headers, response, started, name))
+
+    def _shared(self, method: str, headers: Mapping[str, str], response: Response) -> Response:
+        origin = headers.get("origin")
+        return shared(response, method, origin, None if origin is None else self._node.told())
 
     def _answer(self, answer: Answer) -> Response:
         if isinstance(answer, Reject):
@@ -144,8 +193,8 @@ class Api:
         try:
             self._operation(request, headers, body)
         except RefusedError as error:
-            return head(request.method, refused(error))
-        return head(request.method, too_many_clients())
+            return self.refuse(request, headers, refused(error))
+        return self.refuse(request, headers, too_many_clients())
 
     def has_room(self, size: int) -> bool:
         """Whether a client's body of ``size`` bytes is worth reading: there would be room for it in the node.
@@ -157,6 +206,10 @@ class Api:
             return True
         # Escapes make a body longer than its value, and the longest value finds room in a node that is idle.
         return self._node.has_room(min(size, self._settings.max_value_bytes) + self.bodies.held)
+
+    def withhold(self, response: Response) -> Response:
+        """What a client gets in place of a long answer, counted already, that finds no room on its way."""
+        return self._ledger.withheld(response, too_many_bytes())
 
     def too_large(self, request: Plan) -> Response:
         """The answer to a body above ``request.body_limit``."""
@@ -172,11 +225,18 @@ class Api:
         if request.route in (Route.OPENAPI, Route.DOCS):
             found = self._documents.document if request.route is Route.OPENAPI else self._documents.page
             return unless_known(found, headers.get("if-none-match"))
+        if request.route is Route.STATUS:
+            sight = self._node.look(since(request.query))
+            return success(200, of_status(sight, self._settings, self._started, self.meters.totals()))
+        if request.route is Route.WHY:
+            return success(200, of_why(self._node.why()))
+        if request.route is Route.PAGE:
+            return page(request.path, headers.get("if-none-match"))
         if request.method == "PUT":
             answer = self._node.tell_view(*parse_view(body))
             if isinstance(answer, ViewRefused):
                 raise RefusedError(409, answer.reason.value, answer.detail)
-        return success(200, self._describe())
+        return success(200, of_view(self._node.status()))
 
     def _ready(self) -> Response:
         status = self._node.status()
@@ -187,6 +247,10 @@ class Api:
         if status.blocked or whom:
             detail += f" ({status.blocked or whom})"
         return problem(503, "not_ready", detail)
+
+    def _metrics(self, accept: str) -> Response:
+        body, media_type = self._exposition.render(accept)
+        return Response(200, (("content-type", media_type),), body)
 
     def _mail(self, request: Plan, headers: Mapping[str, str], body: bytes) -> Response:
         if request.secret:
@@ -205,38 +269,6 @@ class Api:
         proved = proof.answer(request.secret, headers, response.body)
         return response._replace(headers=(*response.headers, *proved))
 
-    def _describe(self) -> dict[str, Any]:
-        status = self._node.status()
-        synced = status.synced
-        return {
-            "id": status.id,
-            "incarnation": f"{status.incarnation:016x}",
-            "view": [
-                {"address": member.address, "id": member.id}
-                for member in (status.view.members if status.view is not None else ())
-            ],
-            "epoch": status.epoch,
-            "primary": status.primary,
-            "status": status.status,
-            "role": status.role,
-            "reads": status.reads,
-            "waiting_for": [
-                {"id": wait.id, "address": wait.address, "reason": wait.reason} for wait in status.waiting_for
-            ],
-            "blocked": status.blocked or None,
-            "dropped": [{"id": loss.id, "from": loss.first, "to": loss.end} for loss in status.dropped],
-            "synced": None
-            if synced is None
-            else {
-                "epoch": synced.epoch,
-                "attempt": synced.attempt,
-                "primary": synced.primary,
-                "incarnation": f"{synced.incarnation:016x}",
-            },
-            "commit": status.commit,
-            "log_end": status.log_end,
-        }
-
     def _operation(
         self, request: Plan, headers: Mapping[str, str], body: bytes
     ) -> Callable[[int], CoreRequest]:
@@ -246,13 +278,14 @@ class Api:
         if request.method in ("GET", "HEAD"):
             return lambda token: Get(token, key)
         name = idempotency_key(headers.get("idempotency-key"))
-        trace = trace_context(headers.get("traceparent"))
+        trace = trace_context.pack(trace_context.of(headers)) if "traceparent" in headers else b""
         if request.method == "DELETE":
             return lambda token: Delete(token, key, name, trace)
         value = parse_value(body, self._settings.max_value_bytes)
         return lambda token: Put(token, key, value, name, trace)
 
 
+_SHARED = (Route.STATUS, Route.WHY, Route.VIEW)
 _STATUS = {Kind.CREATED: 201, Kind.UPDATED: 200, Kind.DELETED: 200, Kind.MISSING: 404}
 
 

@@ -14,9 +14,6 @@ from .responses import RefusedError
 from .settings import SettingError, split_address
 
 _LIFE = re.compile(r"[0-9a-f]{16}")
-_TRACEPARENT = re.compile(
-    r"((?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(-[\x21-\x7e]*)?"
-)
 _VISIBLE = re.compile(rf"[\x21-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_BYTES}}}")
 
 
@@ -28,17 +25,6 @@ def idempotency_key(text: str | None) -> bytes:
         detail = f"an Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY_BYTES} visible ASCII characters"
         raise RefusedError(400, "bad_idempotency_key", detail)
     return text.encode()
-
-
-def trace_context(text: str | None) -> bytes:
-    """A ``traceparent`` (W3C Trace Context), to be handed on; nothing for one that has to be ignored.
-
-    Of a later version than 00, which may say more, it is what version 00 says.
-    """
-    match = _TRACEPARENT.fullmatch(text) if text is not None else None
-    if match is None or (match[2] and match[1].startswith("00")):
-        return b""
-    return match[1].encode()
 
 
 def _no_constant(name: str) -> Any:
@@ -76,7 +62,11 @@ def parse_value(body: bytes, max_bytes: int) -> bytes:
     value = document["value"]
     if not isinstance(value, str):
         raise RefusedError(400, "bad_body", '"value" is not a string')
-    data = value.encode()
+    return check_value(value.encode(), max_bytes)
+
+
+def check_value(data: bytes, max_bytes: int) -> bytes:
+    """A value that is not too long. Raises ``RefusedError``."""
     if len(data) > max_bytes:
         detail = f"a value may have {max_bytes} bytes of UTF-8, this one has {len(data)}"
         raise RefusedError(413, "value_too_large", detail)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import count
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from zlib import crc32
 
 from pbproto import (
@@ -23,6 +23,7 @@ from pbproto import (
     CodecError,
     Envelope,
     Event,
+    Gauges,
     Message,
     Note,
     Receive,
@@ -44,10 +45,16 @@ from pbproto import (
 from pbproto.codec import VERSIONS, version_of
 from pbproto.config import SECOND
 from pbproto.events import Request
+from pbproto.inside import Inside
+from pbproto.messages import Forward
+from pbproto.why import Why
 
 from . import access, clock, recorder, tls
+from .forwards import ForwardedWrite, Forwards
+from .history import Events, History
 from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
+from .meters import Meters
 from .outbox import QUEUE_BYTES, Outboxes, size_of
 from .settings import Settings
 from .wire import Peers, Posted, Range, Word
@@ -56,10 +63,30 @@ Answer = Reply | Reject
 _ANSWER = (Reply, Reject)
 
 
+class Sight(NamedTuple):
+    """What is to be seen of a node at one moment."""
+
+    status: Status
+    inside: Inside
+    events: Events
+    mail: dict[str, int]
+    """Bytes that wait to be carried, by address."""
+
+
 class _Work:
     """What some steps have decided and what is done about it once the lock is free."""
 
-    __slots__ = ("_answers", "_room", "deadline", "finished", "fits", "mail", "notes", "verdicts")
+    __slots__ = (
+        "_answers",
+        "_room",
+        "deadline",
+        "finished",
+        "fits",
+        "forwarded",
+        "mail",
+        "notes",
+        "verdicts",
+    )
 
     def __init__(
         self,
@@ -72,6 +99,7 @@ class _Work:
         self._room = QUEUE_BYTES
         self.finished: list[tuple[Callable[[Answer], None], Answer]] = []
         self.notes: list[Note] = []
+        self.forwarded: list[ForwardedWrite] = []
         self.mail: dict[str, None] = {}
         self.verdicts: list[ViewAccepted | ViewRefused] = []
         self.deadline: int | None = None
@@ -115,12 +143,13 @@ class Node:
         self.tls = tls.of(settings)
         """How it speaks HTTPS, or ``None`` where it speaks HTTP."""
         self.clock = now or clock.of(settings)
-        incarnation = incarnation or secrets.randbits(64) or 1
-        self._recorder = recorder.start(settings, incarnation)
+        self.incarnation = incarnation or secrets.randbits(64) or 1
+        """Names this life of the node."""
+        self._recorder = recorder.start(settings, self.incarnation)
         if self._recorder is not None:
             recorder.at_exit(self.end_recording)
         place = crc32 if self._recorder is None else self._recorder.place
-        self._replica = Replica(settings.id, incarnation, settings.core, place)
+        self._replica = Replica(settings.id, self.incarnation, settings.core, place)
         self._wake_peer = wake_peer
         self._wake_timer = wake_timer
         self._gather = gather or self.admit
@@ -132,8 +161,14 @@ class Node:
         self._addresses: dict[int, str] = {}
         self._receivers: dict[str, int] = {}
         self._noted = noted or NoteLog(settings.id).write
+        self._noted = noted or NoteLog(settings.id).write
+        self.meters = Meters()
+        self.forwards: Forwards | None = None
+        """Whoever looks on at the writes that backups send on to this node."""
         self.peers = Peers(Range(VERSIONS[0], settings.wire))
         """What is spoken to whom."""
+        self.history = History(incarnation)
+        """What has happened at this node; touched under its lock only."""
         self.listings = Listings(settings.max_listings)
         """The long answers of this node to ``GET /data``."""
 
@@ -212,7 +247,7 @@ class Node:
 
         Raises ``CodecError`` for an answer that is not mail.
         """
-        if ended.status == HTTPStatus.OK and ended.body:
+        if ended.usable:
             self.receive_answers(ended.body, address, ended.header)
         elif ended.status == HTTPStatus.BAD_REQUEST:
             self._tell(self.peers.refused(address, ended.header))
@@ -251,6 +286,36 @@ class Node:
             for each in status.waiting_for
         ]
         return replace(status, waiting_for=tuple(waits)) if waits else status
+
+    def look(self, since: int = 0) -> Sight:
+        """What this node can say about itself and what goes on in it, with the events after ``since``."""
+        with self._lock:
+            now = self.clock()
+            return Sight(
+                self._replica.status(now),
+                self._replica.look(now),
+                self.history.since(since),
+                self._outboxes.sizes(),
+            )
+
+    def why(self) -> Why:
+        """What the clients of this node wait for."""
+        with self._lock:
+            return self._replica.why(self.clock())
+
+    def told(self) -> View | None:
+        """The told view. Takes no lock: a view never changes."""
+        return self._replica.state.told
+
+    def gauges(self) -> Gauges:
+        """The figures of this node as of now."""
+        with self._lock:
+            return self._replica.gauges(self.clock())
+
+    def queued(self) -> dict[str, int]:
+        """Bytes that wait to be carried, by address."""
+        with self._lock:
+            return self._outboxes.sizes()
 
     def receiver_at(self, address: str) -> int:
         """The id of the node that the last mail for this address was meant for."""
@@ -291,8 +356,12 @@ class Node:
             self._stop_rather_than_lie(error)
         if self._recorder is not None:
             self._recorder.step(event, now, effects, self._replica.state)
+        if self.forwards is not None:
+            work.forwarded += self.forwards.look(event, effects)
         for effect in effects:
             if isinstance(effect, Send):
+                if type(effect.message) is Forward:
+                    self.meters.forwarded()
                 if work.fits is not None and work.fits(effect.envelope):
                     work.answer(effect.envelope, effect.message)
                 elif effect.address:
@@ -301,6 +370,7 @@ class Node:
                 work.finished.append((self._waiters.pop(effect.token), effect))
             elif isinstance(effect, Note):
                 work.notes.append(effect)
+                self.history.add(effect)
             else:
                 work.verdicts.append(effect)
         work.deadline = self._replica.deadline
@@ -317,7 +387,11 @@ class Node:
             except Exception:
                 # One client's trouble must not cost another its answer.
                 LOGGER.exception("%s", logfmt(self.id, "answer_failed"))
+        if self.forwards is not None:
+            for write in work.forwarded:
+                self.forwards.ended(write)
         for note in work.notes:
+            self.meters.note(note)
             self._noted(note)
         self.listings.expire()
 

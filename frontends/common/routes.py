@@ -12,11 +12,13 @@ from urllib.parse import unquote_to_bytes
 
 from pbproto.values import MAX_KEY_BYTES
 
+from . import pages
 from .responses import RefusedError, Response, head, problem, refused, success
 from .settings import MAX_MAIL_BYTES, Settings
 
 MAX_VIEW_BYTES = 1_048_576
 PEER = b"/peer"
+VIEW = b"/view"
 
 
 class Route(Enum):
@@ -30,6 +32,12 @@ class Route(Enum):
     PEER = "peer"
     OPENAPI = "openapi"
     DOCS = "docs"
+    STATUS = "status"
+    WHY = "why"
+    PAGE = "page"
+    METRICS = "metrics"
+    NOTHING = "nothing"
+    """There is nothing at its path."""
 
 
 class _Resource(NamedTuple):
@@ -48,21 +56,32 @@ def _resource(route: Route, *methods: str) -> _Resource:
 _RESOURCES = {
     b"/ping": _resource(Route.PING, "GET", "HEAD", "OPTIONS"),
     b"/ready": _resource(Route.READY, "GET", "HEAD", "OPTIONS"),
-    b"/view": _resource(Route.VIEW, "GET", "HEAD", "OPTIONS", "PUT"),
+    VIEW: _resource(Route.VIEW, "GET", "HEAD", "OPTIONS", "PUT"),
+    b"/metrics": _resource(Route.METRICS, "GET", "HEAD", "OPTIONS"),
     b"/data": _resource(Route.DATA, "GET", "HEAD", "OPTIONS"),
     PEER: _resource(Route.PEER, "OPTIONS", "POST"),
     b"/openapi.json": _resource(Route.OPENAPI, "GET", "HEAD", "OPTIONS"),
     b"/docs": _resource(Route.DOCS, "GET", "HEAD", "OPTIONS"),
+    b"/status": _resource(Route.STATUS, "GET", "HEAD", "OPTIONS"),
+    b"/why": _resource(Route.WHY, "GET", "HEAD", "OPTIONS"),
+    **{path: _resource(Route.PAGE, "GET", "HEAD", "OPTIONS") for path in pages.PATHS},
 }
 _A_KEY = _resource(Route.KEY, "DELETE", "GET", "HEAD", "OPTIONS", "PUT")
 _KEY_PREFIX = b"/data/"
+_ON_KEYS = {"PUT": "put", "GET": "get", "HEAD": "get", "DELETE": "delete"}
+_COUNTED = {Route.DATA: "list", Route.VIEW: "view", Route.PEER: "peer"}
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def resources() -> dict[str, tuple[Route, tuple[str, ...]]]:
     """The path of every resource, with what it is and its methods, for whoever describes them."""
     found = {_KEY_PREFIX + b"{key}": _A_KEY, **_RESOURCES}
+    for file in pages.PATHS[1:]:
+        del found[file]  # parts of the page, and nobody else's business
     return {path.decode(): (each.route, tuple(each.allow.split(", "))) for path, each in found.items()}
+
+
+_TEMPLATES = {route: path for path, (route, _) in resources().items()}
 
 
 class Plan(NamedTuple):
@@ -73,8 +92,24 @@ class Plan(NamedTuple):
     key: bytes = b""
     body_limit: int = 0
     """How many bytes of body to read; more is 413. 0: the body is of no interest."""
+    path: bytes = b""
+    """Of a page."""
+    query: bytes = b""
+    """What stands behind the question mark, still encoded; of ``/status`` only."""
     secret: bytes = b""
     """By which a peer's mail has proved itself, where it has to."""
+
+    @property
+    def operation(self) -> str:
+        """What it is counted as."""
+        if self.route is Route.KEY:
+            return _ON_KEYS.get(self.method, "other")
+        return "peer" if self.route is Route.PEER else _COUNTED.get(self.route, "other")
+
+    @property
+    def template(self) -> str:
+        """Its path with the key left out, for logs and traces; empty for a path at which there is nothing."""
+        return _TEMPLATES.get(self.route, "")
 
     @property
     def waits(self) -> bool:
@@ -87,6 +122,15 @@ def is_lean(target: bytes) -> bool:
     return target.startswith(_KEY_PREFIX) or target == PEER
 
 
+def refused_plan(method: str, target: bytes) -> Plan:
+    """What a request was about that is not carried out: to be counted and logged by, and for nothing else."""
+    path = path_of(target)
+    if path.startswith(_KEY_PREFIX):
+        return Plan(Route.KEY, method)
+    resource = _RESOURCES.get(path)
+    return Plan(Route.NOTHING if resource is None else resource.route, method)
+
+
 def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
     """What a request is, from its method and its raw target; or the answer to what is none of ours."""
     found = _plan(method, target, settings)
@@ -94,7 +138,7 @@ def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
 
 
 def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
-    path = _path(target)
+    path = path_of(target)
     resource = _A_KEY if path.startswith(_KEY_PREFIX) else _RESOURCES.get(path)
     if resource is None:
         return problem(404, "no_such_resource", "there is nothing at this path")
@@ -113,10 +157,16 @@ def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
         limit = settings.client_body_limit
     else:
         limit = MAX_VIEW_BYTES if route is Route.VIEW else MAX_MAIL_BYTES
-    return Plan(route, method, key, limit)
+    if route is Route.PAGE:
+        return Plan(route, method, path=path)
+    return Plan(route, method, key, limit, query=_query(target) if route is Route.STATUS else b"")
 
 
-def _path(target: bytes) -> bytes:
+def _query(target: bytes) -> bytes:
+    return target.partition(b"#")[0].partition(b"?")[2]
+
+
+def path_of(target: bytes) -> bytes:
     """The path of a request target in any of its forms, still percent-encoded."""
     path = target.partition(b"?")[0].partition(b"#")[0]
     if not path.startswith(b"/") and b"://" in path:

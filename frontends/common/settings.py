@@ -23,7 +23,7 @@ MAX_VALUE_BYTES_LIMIT = 64 * MIB
 """No setting lets a value be larger: what one node accepts, the mail between any two has to carry."""
 MAX_MAIL_BYTES = 256 * MIB
 """The largest body of peer mail, far above one value and one batch, whatever their settings."""
-ROLES = ("read", "write", "admin", "peer")
+ROLES = ("read", "write", "admin", "metrics", "peer")
 LEVELS = ("debug", "info", "warning", "error")
 _ADDRESS = re.compile(
     r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[1-9][0-9]{0,4})", re.ASCII
@@ -178,6 +178,27 @@ class Settings:
         ("on", "off"),
     )
     log_level: str = _text("info", "LEVEL", "debug, info, warning or error", "how much the node logs", LEVELS)
+    log_format: str = _text(
+        "text",
+        "FORMAT",
+        "text or json",
+        "log lines as key=value or as JSON, one object a line",
+        ("text", "json"),
+    )
+    access_log: str = _text(
+        "off",
+        "on|off",
+        "on or off",
+        "whether every request of a client is a line in the log; at log level debug it is one in any case",
+        ("on", "off"),
+    )
+    tracing: str = _text(
+        "off",
+        "on|off",
+        "on or off",
+        "whether requests are traced by OpenTelemetry, which the standard variables OTEL_... set up",
+        ("on", "off"),
+    )
     record: str = _text(
         "",
         "FILE",
@@ -297,6 +318,39 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings for ``create_app()`` under a server that somebody else starts. Raises ``SettingError``."""
     environ = os.environ if environ is None else environ
     return replace(_build({}, environ), place_known=False)
+
+
+_NOT_EMBEDDED = {
+    "bind": "the application's server decides where it listens",
+    "server": "the application's server is started by whoever starts the application",
+    "max_connections": "the application's server takes them",
+    "lean": "the routes of an embedded node never go through the framework",
+    "log_format": "logging is the application's business",
+    "log_level": "logging is the application's business; the logger's name is pbproto",
+}
+
+
+def from_arguments(given: Mapping[str, object], environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings for a node within somebody's application: arguments win over the environment.
+
+    ``given``: by the names of ``Settings``; ``None`` counts as not given. Raises ``SettingError``.
+    """
+    for name in given:
+        if name in _NOT_EMBEDDED:
+            raise SettingError(f"an embedded node has no setting {name!r}: {_NOT_EMBEDDED[name]}")
+        if name != "id" and name not in {each.name for each in TUNABLE}:
+            raise SettingError(f"there is no setting {name!r}")
+    texts = {name: str(value) for name, value in given.items() if value is not None}
+    return replace(_build(texts, os.environ if environ is None else environ), place_known=False)
+
+
+def from_app(given: Mapping[str, object], config: Mapping[str, Any]) -> Settings:
+    """As ``from_arguments``; what is not given may stand in an application's ``config``."""
+    names = ["id", *(each.name for each in TUNABLE if each.name not in _NOT_EMBEDDED)]
+    configured = {name: config.get(PREFIX + name.upper()) for name in names}
+    return from_arguments(
+        {**configured, **{name: value for name, value in given.items() if value is not None}}
+    )
 
 
 def _build(given: Mapping[str, str], environ: Mapping[str, str]) -> Settings:

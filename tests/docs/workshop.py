@@ -21,7 +21,7 @@ from tests.live.harness import wait_until
 from .blocks import ROOT
 from .programs import Program
 
-COPIED = ("pbproto", "frontends", "viewservice", "pbkv", "bench", "tests", "docs")
+COPIED = ("pbproto", "frontends", "viewservice", "pbkv", "bench", "tests", "docs", "examples")
 PROGRAMS = ("uvicorn", "hypercorn", "granian", "gunicorn", "waitress-serve", "pytest", "pbkv")
 """Console scripts that pages call by their names."""
 PROMPT = "devenv> "

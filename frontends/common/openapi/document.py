@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from importlib import metadata
 from typing import Any
 
 from frontends.common import access
 from frontends.common.routes import MAX_VIEW_BYTES, Route, resources
 from frontends.common.settings import Settings
+from pbproto import __version__
 
 from . import problems
+from .observing import SINCE, observing
 from .operations import OPERATIONS, TAGS, Operation, Success
 from .problems import Problem
 from .schemas import headers, key, name_of_request, ref, schemas
@@ -36,8 +37,11 @@ a DELETE before that is of use.
 **Tokens.** A node that was given tokens asks for one in `Authorization: Bearer`. Each token has roles, and
 each operation says of which roles it needs one. A node on loopback may run without: then none is asked for.
 
-**On any resource** a query is ignored, and so is a body that is not asked for. A server may refuse what is
-not HTTP (400, 431) in words of its own.
+**Request ids.** `X-Request-Id` of a request, 1 to 128 visible ASCII characters, comes back in the answer and
+stands in the node's log. A 5xx always has one, in its problem document as well.
+
+**On any resource** a query that is not described is ignored, and so is a body that is not asked for. A server
+may refuse what is not HTTP (400, 431) in words of its own.
 """
 
 
@@ -49,16 +53,18 @@ def build(settings: Settings) -> Json:
             "title": "pbproto",
             "summary": "A linearizable replicated key-value store over HTTP",
             "description": DESCRIPTION,
-            "version": _version(),
+            "version": __version__,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [
-            {"url": "/", "description": "The node that this document came from; any other does as well."}
+            # Relative to where the document is: a node within an application is below a prefix.
+            {"url": ".", "description": "The node that this document came from; any other does as well."}
         ],
         "tags": [{"name": name, "description": words} for name, words in TAGS.items()],
         "paths": {path: _path(path, settings) for path in resources()},
         "components": {
             "schemas": schemas(settings)
+            | observing(schemas(settings)["View"])
             | {
                 "Document": {
                     "type": "object",
@@ -66,7 +72,12 @@ def build(settings: Settings) -> Json:
                     "required": ["openapi", "paths"],
                 }
             },
-            "parameters": {"Key": key(), "IdempotencyKey": name_of_request(), "IfNoneMatch": IF_NONE_MATCH},
+            "parameters": {
+                "Key": key(),
+                "IdempotencyKey": name_of_request(),
+                "IfNoneMatch": IF_NONE_MATCH,
+                "Since": SINCE,
+            },
             "headers": headers(),
             "responses": _of_no_operation(),
             "examples": {_name(each): {"value": problems.example(each)} for each in problems.ALL},
@@ -90,13 +101,6 @@ IF_NONE_MATCH: Json = {
     "description": "The `ETag` of the document that the client has: 304 if it is still the one.",
     "schema": {"type": "string"},
 }
-
-
-def _version() -> str:
-    try:
-        return metadata.version("pbproto")
-    except metadata.PackageNotFoundError:
-        return "0"  # run from its sources; OpenAPI asks for a version
 
 
 def _path(path: str, settings: Settings) -> Json:
@@ -167,6 +171,8 @@ def _operation(route: Route, method: str, settings: Settings) -> Json:
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
     if operation.cached:
         parameters.append({"$ref": "#/components/parameters/IfNoneMatch"})
+    if operation.since:
+        parameters.append({"$ref": "#/components/parameters/Since"})
     if parameters:
         found["parameters"] = parameters
     # One of them is enough. In 3.1 the list may name the roles of any scheme. {}: no token is asked for.
