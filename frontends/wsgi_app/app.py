@@ -49,6 +49,7 @@ class _Frontend:
             app.wsgi_app = lean  # type: ignore[method-assign]
             app.extensions["pbproto_way_in"] = WayIn(mapping, self._driver.together)
         app.extensions["pbproto"] = self._driver.node
+        app.extensions["pbproto_mapping"] = mapping
         # Before routing: the paths and the methods are the mapping's business, whatever they are.
         app.before_request(self._handle)
         app.register_error_handler(HTTPException, self._http_error)
