@@ -59,7 +59,7 @@ class Api:
         self._node = node
         self._settings = node.settings
         self._wire: Headers = ((wire.HEADER, str(Range(VERSIONS[0], node.settings.wire))),)
-        self._door = door.of(node)
+        self._door = door.Door(node)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
         self._documents = Documents(self._settings)
@@ -76,8 +76,8 @@ class Api:
 
     @property
     def guarded(self) -> bool:
-        """Whether it matters who sends a request."""
-        return self._door is not None
+        """Whether it matters who is connected."""
+        return self._door.asks_who
 
     def plan(
         self, method: str, target: bytes, headers: Mapping[str, str], caller: Caller = NOBODY
@@ -90,9 +90,10 @@ class Api:
         if "transfer-encoding" in headers and "content-length" in headers:
             return head(method, two_lengths())
         found = plan(method, target, self._settings)
-        if self._door is None or isinstance(found, Response):
+        if isinstance(found, Response):
             return found
-        return self._door.pass_(found, headers, caller)
+        answer = self._door.pass_(found, headers, caller)
+        return answer if isinstance(answer, Plan) else head(method, answer)
 
     def start(
         self, request: Plan, headers: Mapping[str, str], body: bytes, done: Callable[[Response], None]

@@ -10,6 +10,8 @@ WANTED = frozenset(
         "authorization",
         "content-length",
         "expect",
+        "forwarded",
+        "host",
         "idempotency-key",
         "if-none-match",
         "origin",
@@ -20,6 +22,8 @@ WANTED = frozenset(
         "traceparent",
         "tracestate",
         "transfer-encoding",
+        "x-forwarded-for",
+        "x-real-ip",
         "x-request-id",
     )
 )

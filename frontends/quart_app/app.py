@@ -6,6 +6,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -34,7 +35,11 @@ def create_app(settings: Settings | None = None, scope: str | None = None) -> Qu
     ``scope`` names what this node must be alone in; by default the server that this process works for.
     Raises ``SettingError`` for a bad setting and, at start-up, ``SecondProcessError`` in a second worker.
     """
-    return _Frontend(settings or logs.for_stock_server(), scope or stock_scope()).app
+    found = settings or logs.for_stock_server()
+    if scope is None:
+        # Whoever serves this may listen anywhere, whatever ``bind`` says.
+        found = replace(found, place_known=False)
+    return _Frontend(found, scope or stock_scope()).app
 
 
 class _Frontend:

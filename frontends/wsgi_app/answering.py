@@ -119,8 +119,8 @@ class Answering:
 
 def _caller(environ: Environ) -> Caller:
     connection = environ.get("gunicorn.socket")
-    certified = has_shown(connection) if isinstance(connection, ssl.SSLSocket) else environ.get(CERTIFIED, False)
-    return Caller(environ.get("REMOTE_ADDR", ""), certified)
+    certified = isinstance(connection, ssl.SSLSocket) and has_shown(connection)
+    return Caller(environ.get("REMOTE_ADDR", ""), certified or environ.get(CERTIFIED, False))
 
 
 def target_of(environ: Environ) -> bytes:

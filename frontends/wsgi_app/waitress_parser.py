@@ -83,8 +83,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
     def _keep_nothing(self) -> None:
         """Let the rest of the body go by: who is turned away reads its answer when all was sent."""
         buffer = self.body_rcv.buf
-        self.body_rcv.buf = _Nothing(len(buffer))
-        buffer.close()
+        if not isinstance(buffer, _Nothing):
+            self.body_rcv.buf = _Nothing(len(buffer))
+            buffer.close()
         if self.admission is not None:
             self.admission.end()
 
@@ -92,9 +93,8 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         """Take in some of the request; how many bytes of it."""
         consumed: int = super().received(data)
         admission = self.admission
-        if admission is not None and self.chunked and not isinstance(self.body_rcv.buf, _Nothing):
-            if not admission.keeps(len(self.body_rcv)):
-                self._keep_nothing()
+        if admission is not None and self.chunked and not admission.keeps(len(self.body_rcv)):
+            self._keep_nothing()
         return consumed
 
     def close(self) -> None:
