@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .logs import LOGGER, logfmt
-from .responses import Response, head, problem
+from .responses import Response, problem
 from .routes import Plan, Route
 from .settings import ROLES, SettingError, Settings
 
@@ -170,14 +170,12 @@ class Access:
         if not roles:
             detail = f"this takes a token of the role {words}: Authorization: Bearer …"
             challenge = ("www-authenticate", 'Bearer realm="pbproto"')
-            return head(plan.method, problem(401, "unauthenticated", detail, (challenge,)))
+            return problem(401, "unauthenticated", detail, (challenge,))
         challenge = (
             "www-authenticate",
             f'Bearer realm="pbproto", error="insufficient_scope", scope="{words}"',
         )
-        return head(
-            plan.method, problem(403, "forbidden", f"this takes a token of the role {words}", (challenge,))
-        )
+        return problem(403, "forbidden", f"this takes a token of the role {words}", (challenge,))
 
 
 def _stamp(name: str) -> tuple[int, int, int] | None:

@@ -41,7 +41,7 @@ class Admission:
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc]
-    """One request on ``channel``, to the node behind the ``mapping`` of its server."""
+    """One request on ``channel``, to the node behind its server's ``mapping``, if that has one."""
 
     chunked: bool
     content_length: int
@@ -64,8 +64,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         if not self.chunked and not self.content_length:
             # Asked to go on with no body at all, waitress waits for the end of it for ever.
             self.expect_continue = False
-        if self.chunked or self.content_length > SHORT:
-            self._admit(self._channel.server.mapping)
+        mapping: api.Api | None = getattr(self._channel.server, "mapping", None)
+        if mapping is not None and (self.chunked or self.content_length > SHORT):
+            self._admit(mapping)
 
     def _admit(self, mapping: api.Api) -> None:
         caller = Caller(self._channel.addr[0], self._channel.certified) if mapping.guarded else NOBODY

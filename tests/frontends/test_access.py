@@ -188,7 +188,8 @@ def node(settings: Settings) -> Node:
 def test_a_node_under_a_server_of_somebody_else_serves_its_own_machine(tmp_path: Path) -> None:
     """Goal: a node that cannot know where it listens is not open by accident.
 
-    Method: callers from here and there, and a proxy here that asks for somebody. With tokens, or told so, it lets everybody as far as the tokens do.
+    Method: callers from here and there, and a proxy here that asks for somebody. With tokens, or told so, it
+    lets everybody as far as the tokens do.
     """
     request = Plan(Route.VIEW, "GET")
     shut = Door(node(Settings(id=1, place_known=False)))
