@@ -167,7 +167,9 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
         )  # of each read and write, which would wait for ever
 
     gthread.TConn.init = init
-    logging.getLogger("gunicorn.error").addFilter(_not_slow)
+    # It has a handler of its own, which says each bad request.
+    for calm in (_not_slow, logs.Calm()):
+        logging.getLogger("gunicorn.error").addFilter(calm)
 
     class Application(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:

@@ -263,3 +263,33 @@ def test_a_web_page_sends_no_mail() -> None:
             refusal = Door(node(settings)).pass_(mail, {"origin": origin}, Caller())
             assert isinstance(refusal, Response)
             assert refusal.status == 403
+
+
+def test_no_secret_is_in_a_message(tmp_path: Path) -> None:
+    """Goal: whatever is logged or raised shows no secret. Method: the texts of all that holds one."""
+    settings = Settings(id=1, tokens=written(tmp_path).tokens, named_tokens=(("write", "e" * 16),))
+    tokens = access.Access(settings).tokens
+    shown = f"{settings!r} {tokens!r} {tokens} {Plan(Route.PEER, 'POST', secret=PEER.encode())!r}"
+    for secret in ("e" * 16, READER, PEER):
+        assert secret not in shown
+
+
+def test_a_file_that_anybody_may_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Goal: an operator hears of it; the node starts. Method: one file open to all, one that is not."""
+    settings = written(tmp_path)
+    path = Path(settings.tokens)
+    path.chmod(0o640)
+    node(settings)
+    assert caplog.records == []
+    path.chmod(0o644)
+    node(settings)
+    (record,) = caplog.records
+    assert "event=secrets_open_to_all" in record.getMessage()
+    assert str(path) in record.getMessage()
+
+
+def test_a_file_may_begin_as_windows_writes_it(tmp_path: Path) -> None:
+    """A byte order mark and CR LF are not part of the first role, or of a token."""
+    settings = written(tmp_path)
+    Path(settings.tokens).write_bytes(b"\xef\xbb\xbf" + FILE.strip().replace("\n", "\r\n").encode())
+    assert access.Access(settings).tokens.roles(READER) == {Role.READ}
