@@ -6,7 +6,6 @@ import contextlib
 import hmac
 import ipaddress
 import ssl
-from collections.abc import Mapping
 from pathlib import Path
 
 MIN_TOKEN = 16
@@ -56,13 +55,14 @@ class Trust:
         shown = token.strip().encode("latin-1", "replace")
         return scheme.lower() == "bearer" and hmac.compare_digest(shown, self._token().encode())
 
-    def is_from_a_page(self, headers: Mapping[str, str]) -> bool:
-        """Whether a web page may be behind a request: a browser tells the service what any page wants.
+    def is_from_a_page(self, host: str, origin: str | None) -> bool:
+        """Whether a web page may be behind a request with this ``Host`` and this ``Origin``, if it has one.
 
-        It says so by an ``Origin`` with each POST. And where no token is asked for, a name of the page's own
-        may have been made to mean this machine (DNS rebinding): an IP address and localhost may not.
+        A browser tells the service what any page wants. It says so by an ``Origin`` with each POST. And where
+        no token is asked for, a name of the page's own may have been made to mean this machine (DNS
+        rebinding): an IP address and localhost may not.
         """
-        return "origin" in headers or (self._own_names_only and not _is_own_name(headers.get("host", "")))
+        return origin is not None or (self._own_names_only and not _is_own_name(host))
 
     def _token(self) -> str:
         with contextlib.suppress(TrustError):  # it is being replaced: the last one may still be good

@@ -32,7 +32,7 @@ def create_app(driver: Driver) -> Quart:
     async def check() -> tuple[dict[str, Any], int, dict[str, str]] | None:
         if request.path == "/ping":
             return None
-        if driver.trust.is_from_a_page(request.headers):
+        if driver.trust.is_from_a_page(request.headers.get("host", ""), request.headers.get("origin")):
             error = "this may come from a web page: ask by IP address or as localhost, and without an Origin"
             return {"error": error, "reason": "from_a_page"}, 403, {}
         if driver.trust.admits(request.headers.get("authorization", "")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_strangers_cannot_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     Method: a clock that stands still, and then goes on.
     """
     now = 100.0
-    monkeypatch.setattr(logs.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     calm = logs.Calm()
 
     def passed(name: str, level: int) -> str | None:
