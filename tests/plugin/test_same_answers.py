@@ -98,7 +98,7 @@ def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(frontend, "Guard", lambda *_: None)
     monkeypatch.setattr(frontend, "settle", lambda: None)
     monkeypatch.setattr(frontend, "_answer_first", lambda _: None)
-    settings = Settings(id=1, bind="node1:80", max_value_bytes=250_000)
+    settings = Settings(id=1, bind="node1:80", max_value_bytes=250_000, insecure=True)
     monkeypatch.setattr("frontends.common.node.secrets.randbits", lambda _: incarnation())
     try:
         yield frontend.create_app(settings, "nobody else")
