@@ -126,7 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.error("--nodes says which nodes there are")
     try:
-        trust = Trust(options.token_file, options.tls_ca)
+        insecure = options.command == "run" and options.insecure
+        trust = Trust(options.token_file, options.tls_ca, insecure=insecure)
         if options.command != "run":
             return _order(options, parser, trust)
         _check_open(options)

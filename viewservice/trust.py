@@ -21,14 +21,16 @@ class Trust:
 
     People and programs that talk to the service show the same token: who may tell nodes a view may tell the
     service, too. The file is read for each use, so that a token is rotated by replacing it. Raises
-    ``TrustError`` if a file is of no use when the service begins.
+    ``TrustError`` if a file is of no use when the service begins. ``insecure``: whoever can reach the service
+    may tell it anything, by whatever name.
     """
 
-    def __init__(self, token_file: str = "", tls_ca: str = "") -> None:
+    def __init__(self, token_file: str = "", tls_ca: str = "", *, insecure: bool = False) -> None:
         self._file = Path(token_file) if token_file else None
         self._last = ""
         self.guarded = self._file is not None
         """Whether it takes the token to talk to the service."""
+        self._own_names_only = not (self.guarded or insecure)
         if self.guarded:
             self._last = self._read()
         self.scheme = "https" if tls_ca else "http"
@@ -53,6 +55,15 @@ class Trust:
         shown = token.strip().encode("latin-1", "replace")
         return scheme.lower() == "bearer" and hmac.compare_digest(shown, self._token().encode())
 
+    def is_from_a_page(self, host: str, origin: str | None) -> bool:
+        """Whether a web page may be behind a request with this ``Host`` and this ``Origin``, if it has one.
+
+        A browser tells the service what any page wants. It says so by an ``Origin`` with each POST. And where
+        no token is asked for, a name of the page's own may have been made to mean this machine (DNS
+        rebinding): an IP address and localhost may not.
+        """
+        return origin is not None or (self._own_names_only and not _is_own_name(host))
+
     def _token(self) -> str:
         with contextlib.suppress(TrustError):  # it is being replaced: the last one may still be good
             self._last = self._read()
@@ -67,6 +78,14 @@ class Trust:
         if len(token) < MIN_TOKEN or not token.isprintable() or " " in token:
             raise TrustError(f"{self._file} has to hold one token of {MIN_TOKEN} characters or more")
         return token
+
+
+def _is_own_name(host: str) -> bool:
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].lower()
+    try:
+        return name in ("", "localhost") or bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False
 
 
 def is_local(bind: str) -> bool:

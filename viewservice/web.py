@@ -30,7 +30,12 @@ def create_app(driver: Driver) -> Quart:
 
     @app.before_request
     async def check() -> tuple[dict[str, Any], int, dict[str, str]] | None:
-        if request.path == "/ping" or driver.trust.admits(request.headers.get("authorization", "")):
+        if request.path == "/ping":
+            return None
+        if driver.trust.is_from_a_page(request.headers.get("host", ""), request.headers.get("origin")):
+            error = "this may come from a web page: ask by IP address or as localhost, and without an Origin"
+            return {"error": error, "reason": "from_a_page"}, 403, {}
+        if driver.trust.admits(request.headers.get("authorization", "")):
             return None
         words = {"error": "this takes the token of the service", "reason": "unauthenticated"}
         return words, 401, {"www-authenticate": "Bearer"}

@@ -75,11 +75,11 @@ class Probe:
 
     def _request(self, operation: str) -> bytes:
         if operation == "ping":
-            return b"GET /ping HTTP/1.1\r\nHost: probe\r\n\r\n"
+            return b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"
         path = f"/data/{key_name(self._chance.randrange(self._keys))}".encode()
         if operation == "get":
-            return b"GET %b HTTP/1.1\r\nHost: probe\r\n\r\n" % path
-        head = b"PUT %b HTTP/1.1\r\nHost: probe\r\nContent-Length: %d\r\n\r\n" % (path, len(self._body))
+            return b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path
+        head = b"PUT %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (path, len(self._body))
         return head + self._body
 
     async def _exchange(

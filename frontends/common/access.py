@@ -6,9 +6,11 @@ digests, each with each, in constant time: how long an answer takes says nothing
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import re
+import stat
 import sys
 import time
 from collections.abc import Mapping
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .logs import LOGGER, logfmt
-from .responses import Response, head, problem
+from .responses import Response, problem
 from .routes import Plan, Route
 from .settings import ROLES, SettingError, Settings
 
@@ -74,6 +76,10 @@ class Tokens(NamedTuple):
     secrets: tuple[bytes, ...]
     """Of peers, in order: the first is the one to prove oneself by, and all are taken."""
 
+    def __repr__(self) -> str:
+        """Without what is secret: it may stand in a message about something else."""
+        return f"Tokens({len(self.clients)} of clients, {len(self.secrets)} of peers)"
+
     def roles(self, presented: str) -> frozenset[Role]:
         """What a presented token is good for; nothing if it is none of these."""
         digest = hashlib.sha256(presented.encode("latin-1", "replace")).digest()
@@ -115,7 +121,7 @@ def _of_file(name: str) -> list[tuple[str, list[str], str]]:
     try:
         with Path(name).open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
-        text = data.decode()
+        text = data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"cannot read the tokens in {name}: {error}") from None
     found = []
@@ -175,14 +181,12 @@ class Access:
         if not roles:
             detail = f"this takes a token of the role {words}: Authorization: Bearer …"
             challenge = ("www-authenticate", 'Bearer realm="pbproto"')
-            return head(plan.method, problem(401, "unauthenticated", detail, (challenge,)))
+            return problem(401, "unauthenticated", detail, (challenge,))
         challenge = (
             "www-authenticate",
             f'Bearer realm="pbproto", error="insufficient_scope", scope="{words}"',
         )
-        return head(
-            plan.method, problem(403, "forbidden", f"this takes a token of the role {words}", (challenge,))
-        )
+        return problem(403, "forbidden", f"this takes a token of the role {words}", (challenge,))
 
 
 def _stamp(name: str) -> tuple[int, int, int] | None:
@@ -196,6 +200,17 @@ def _stamp(name: str) -> tuple[int, int, int] | None:
 def of(settings: Settings) -> Access | None:
     """The access of a node, or ``None`` where everybody may do everything. Raises ``SettingError``."""
     return Access(settings) if settings.guarded else None
+
+
+def warn_of_open_files(settings: Settings) -> None:
+    """Log which files with secrets anybody on this machine may read; in a container that may be as it should.
+
+    A warning and no refusal: Kubernetes and Docker hand secrets over so unless they are told otherwise.
+    """
+    for name in filter(None, (settings.tokens, settings.tls_key)):
+        with contextlib.suppress(OSError):
+            if Path(name).stat().st_mode & stat.S_IROTH:
+                LOGGER.warning("%s", logfmt(settings.id, "secrets_open_to_all", file=name))
 
 
 def check_or_exit(settings: Settings, program: str) -> None:

@@ -67,7 +67,7 @@ class Api:
         self._exposition = Exposition(node)
         self._ledger = Ledger(node)
         self._wire: Headers = ((wire.HEADER, str(Range(VERSIONS[0], node.settings.wire))),)
-        self._door = door.of(node)
+        self._door = door.Door(node)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
         self._started = monotonic()
@@ -85,8 +85,8 @@ class Api:
 
     @property
     def guarded(self) -> bool:
-        """Whether it matters who sends a request."""
-        return self._door is not None
+        """Whether it matters who is connected."""
+        return self._door.asks_who
 
     def plan(
         self, method: str, target: bytes, headers: Mapping[str, str], caller: Caller = NOBODY
@@ -99,8 +99,9 @@ class Api:
         if "transfer-encoding" in headers and "content-length" in headers:
             return head(method, self.unplanned(method, target, headers, two_lengths()))
         found = plan(method, target, self._settings)
-        if self._door is not None and isinstance(found, Plan):
-            found = self._door.pass_(found, headers, caller)
+        if isinstance(found, Plan):
+            answer = self._door.pass_(found, headers, caller)
+            found = answer if isinstance(answer, Plan) else head(method, answer)
         if isinstance(found, Response):
             found = self.unplanned(method, target, headers, found)
             if path_of(target) in SHARED:

@@ -39,15 +39,15 @@ OTHER_FILES = 256
 
 
 def _make_room(settings: Settings) -> None:
-    """Let the process have as many descriptors as it may have connections: many systems begin with 1,024.
+    """Let the process have as many descriptors as it may have connections, and no more.
 
-    A server that runs out of them can neither accept nor say so, and asks again at once.
+    Many systems begin with 1,024, and a server that runs out of them can neither accept nor say so. Where
+    there are a million, as in many containers, clients that never begin with TLS would be nobody's to count:
+    servers count a connection once TLS has begun, and each has a quarter of a megabyte by then.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = settings.max_connections + OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(
-                resource.RLIMIT_NOFILE,
-                (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard),
-            )
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+        )

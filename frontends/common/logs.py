@@ -101,12 +101,41 @@ def _line_of(record: logging.LogRecord, node: int) -> Line:
     return logfmt(node, "server_log", logger=record.name, message=record.getMessage())
 
 
+class Calm(logging.Filter):
+    """Lets one line a second pass of those that a stranger can cause: what servers say of bad requests.
+
+    What is left out is counted in the next line. Errors pass all the same.
+    """
+
+    EVERY = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next: dict[str, float] = {}
+        self._left_out: dict[str, int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _is_ours(record) or record.levelno >= logging.ERROR:
+            return True
+        now = time.monotonic()
+        if now < self._next.get(record.name, 0.0):
+            self._left_out[record.name] = self._left_out.get(record.name, 0) + 1
+            return False
+        self._next[record.name] = now + self.EVERY
+        left_out = self._left_out.pop(record.name, 0)
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} (and {left_out} more lines)", ()
+        return True
+
+
 def _quote(value: object) -> str:
     text = str(value)
     if text and not any(character in ' "=\\' or not character.isprintable() for character in text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
-    return f'"{escaped}"'
+    # What is left of control characters would speak to the terminal of whoever reads the log.
+    shown = "".join([each if each.isprintable() else f"\\u{ord(each):04x}" for each in escaped])
+    return f'"{shown}"'
 
 
 class Line(str):
@@ -134,6 +163,7 @@ def set_up(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     json_ = settings.log_format == "json"
     handler.setFormatter(JsonFormatter(settings.id) if json_ else Formatter(settings.id))
+    handler.addFilter(Calm())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     LOGGER.setLevel(settings.log_level.upper())
     if settings.access_log == "on" and settings.log_level != "debug":

@@ -139,6 +139,7 @@ class Node:
         self.settings = settings
         self.id = settings.id
         self.access = access.of(settings)
+        access.warn_of_open_files(settings)
         """Who may do what, or ``None`` where everybody may do everything."""
         self.tls = tls.of(settings)
         """How it speaks HTTPS, or ``None`` where it speaks HTTP."""

@@ -13,7 +13,10 @@ address of one's own to be sent the whole store, and to know a node's address to
 
 Mail that is recorded and sent again proves itself as well, and changes nothing: that is the protocol's own
 promise (every message may come twice). It may be answered again, though, and somebody between two nodes reads
-along: against who can do that there is TLS (``tls.py``).
+along. Whoever may tell a view can put himself there: he names an address of his own with the id of a node
+that lives, and passes on what comes. No node can tell that it was asked by way of another address (it does
+not know by which names, and through how many gateways, it is reached). Against all of them there is TLS
+(``tls.py``).
 """
 
 from __future__ import annotations

@@ -99,6 +99,10 @@ class Plan(NamedTuple):
     secret: bytes = b""
     """By which a peer's mail has proved itself, where it has to."""
 
+    def __repr__(self) -> str:
+        """Without the secret: it may stand in a message about something else."""
+        return f"Plan({self.route.name}, {self.method}, key={self.key!r}, body_limit={self.body_limit})"
+
     @property
     def operation(self) -> str:
         """What it is counted as."""

@@ -15,6 +15,8 @@ from pathlib import Path
 from .logs import LOGGER, logfmt
 from .settings import SettingError, Settings
 
+HANDSHAKE_TIMEOUT = 10.0
+"""Seconds that a client may take for TLS to begin."""
 LOOK_EVERY = 1.0
 """Seconds between two looks at whether the files have changed."""
 
@@ -106,6 +108,16 @@ def _client(settings: Settings) -> ssl.SSLContext:
 def _no_password() -> str:
     """In place of OpenSSL's prompt, at which a node would wait for ever."""
     raise ValueError("the private key is encrypted")
+
+
+def has_shown(connection: ssl.SSLSocket | ssl.SSLObject | None) -> bool:
+    """Whether the other side has shown a certificate that the authority of now has signed.
+
+    One that goes on with a session has shown it when that began. OpenSSL keeps it with the session, and asks
+    nobody again: a certificate would be good for ever, whatever authority there is by now. Nodes do not
+    resume sessions.
+    """
+    return connection is not None and bool(connection.getpeercert()) and not connection.session_reused
 
 
 def of(settings: Settings) -> Contexts | None:

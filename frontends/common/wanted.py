@@ -11,6 +11,8 @@ WANTED = frozenset(
         "authorization",
         "content-length",
         "expect",
+        "forwarded",
+        "host",
         "idempotency-key",
         "if-none-match",
         "origin",
@@ -21,6 +23,8 @@ WANTED = frozenset(
         "traceparent",
         "tracestate",
         "transfer-encoding",
+        "x-forwarded-for",
+        "x-real-ip",
         "x-request-id",
     )
 )

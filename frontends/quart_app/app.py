@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from quart import Quart, has_request_context, request
@@ -29,6 +30,9 @@ def create_app(settings: Settings | None = None, scope: str | None = None) -> Qu
     Raises ``SettingError`` for a bad setting and, at start-up, ``SecondProcessError`` in a second worker.
     """
     settings = settings or logs.for_stock_server()
+    if scope is None:
+        # Whoever serves this may listen anywhere, whatever ``bind`` says.
+        settings = replace(settings, place_known=False)
     app = Quart("pbproto", static_folder=None)
     node = PbProto(settings=settings, scope=scope)
     node.attach(app, hot if settings.lean == "on" else None, alone=True)

@@ -1,15 +1,27 @@
-"""Takes the rest of a body in HTTP/2 that comes after its request was answered, as hypercorn does not.
+"""What hypercorn lacks in HTTP/2: it gives up no answer that nobody takes, and no body that nobody wants.
 
 It forgets a stream whose answer is complete, and ends the whole connection, with all that waits on it, when a
 piece of that stream's body still arrives. So the last piece of an answer is held back until the body is over.
+
+And it waits for ever for a client to take an answer: one that gives no window for it takes nothing, and one
+that is gone at the wrong moment neither. Meanwhile the answer takes up what there is for all of them. So an
+answer goes out in pieces, and each has a time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from .lean import Message, Receive, Scope, Send
+
+PIECE = 65_536
+"""Bytes of an answer that a client has to take within its time."""
+
+
+class _StalledError(Exception):
+    """The client takes no more of its answer."""
 
 
 class WholeRequests:
@@ -18,14 +30,15 @@ class WholeRequests:
     def __init__(self, application: Any, patience: float) -> None:
         self._application = application
         self._patience = patience
-        """Seconds that a body may take."""
+        """Seconds that a body may take, and each piece of an answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["http_version"] != "2":
             await self._application(scope, receive, send)
             return
         exchange = _Exchange(receive, send, self._patience)
-        await self._application(scope, exchange.receive, exchange.send)
+        with contextlib.suppress(_StalledError):
+            await self._application(scope, exchange.receive, exchange.send)
 
 
 class _Exchange:
@@ -45,12 +58,26 @@ class _Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        if self._over.is_set() or message["type"] != "http.response.body" or message.get("more_body", False):
-            await self._send(message)
+        if message["type"] != "http.response.body":
+            await self._send_in_time(message)
             return
-        await self._send({**message, "more_body": True})
+        body, more = memoryview(message.get("body", b"")), message.get("more_body", False)
+        while len(body) > PIECE:
+            await self._send_in_time({**message, "body": bytes(body[:PIECE]), "more_body": True})
+            body = body[PIECE:]
+        if self._over.is_set() or more:
+            await self._send_in_time({**message, "body": bytes(body)})
+            return
+        await self._send_in_time({**message, "body": bytes(body), "more_body": True})
         await self._take_the_rest()
-        await self._send({"type": "http.response.body", "body": b""})
+        await self._send_in_time({"type": "http.response.body", "body": b""})
+
+    async def _send_in_time(self, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._send(message)
+        except TimeoutError:
+            raise _StalledError from None
 
     async def _take_the_rest(self) -> None:
         # The application may be receiving at the same time, in a task of its own, and get the last piece.

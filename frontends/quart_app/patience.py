@@ -14,6 +14,7 @@ from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Closed, RawData, Updated
 
 from frontends.common.settings import Settings
+from frontends.common.tls import has_shown
 
 from .lean import CERTIFIED
 
@@ -44,7 +45,7 @@ def connection(settings: Settings) -> type[TCPServer]:
         def __init__(
             self, app: Any, loop: Any, config: Any, context: Any, state: Any, reader: Any, writer: Any
         ) -> None:
-            state = {**state, CERTIFIED: bool(writer.get_extra_info("peercert"))}
+            state = {**state, CERTIFIED: has_shown(writer.get_extra_info("ssl_object"))}
             watched: Any = _Reader(reader, self._arrived)
             super().__init__(app, loop, config, context, state, watched, writer)
             self._idle = True

@@ -15,6 +15,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 from quart import Quart
@@ -24,8 +25,6 @@ from frontends.common.listen import BACKLOG, KEEP_ALIVE, MAX_HEAD
 from frontends.common.recorder import finish_all
 from frontends.common.settings import Settings, split_address
 
-HANDSHAKE_TIMEOUT = 10.0
-"""Seconds that a client may take for TLS to begin."""
 GRACE = 1.0
 """Seconds that requests in flight get to end after they were answered."""
 
@@ -48,7 +47,7 @@ async def _hypercorn(app: Quart, listener: socket.socket, settings: Settings, st
     vars(run)["TCPServer"] = connection(settings)
     config = Secure()
     config.certfile, config.keyfile = settings.tls_cert or None, settings.tls_key or None
-    config.ssl_handshake_timeout = HANDSHAKE_TIMEOUT
+    config.ssl_handshake_timeout = tls.HANDSHAKE_TIMEOUT
     config.bind = [f"fd://{listener.detach()}"]
     config.accesslog = None
     config.loglevel = "WARNING"
@@ -83,6 +82,11 @@ async def _uvicorn(app: Quart, listener: socket.socket, settings: Settings, stop
             yield  # the signals are ours
 
     contexts = tls.of(settings)
+    if contexts is not None:
+        # uvicorn has no setting for it, and asyncio's own patience is a minute.
+        loop = asyncio.get_running_loop()
+        hasty = partial(loop.create_server, ssl_handshake_timeout=tls.HANDSHAKE_TIMEOUT)
+        vars(loop)["create_server"] = hasty
     server = Server(
         uvicorn.Config(
             app,
@@ -97,6 +101,8 @@ async def _uvicorn(app: Quart, listener: socket.socket, settings: Settings, stop
             timeout_graceful_shutdown=round(GRACE),
             backlog=BACKLOG,
             server_header=False,
+            # Who sends is who is connected; a header that says otherwise is anybody's.
+            proxy_headers=False,
         )
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from frontends.common import responses, routes
 from frontends.common.listen import MAX_HEAD
 from frontends.common.settings import Settings
+from frontends.common.tls import has_shown
 
 from .lean import CERTIFIED
 
@@ -68,7 +69,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._wait_for_head()
         if len(self.connections) > self.settings.max_connections:
             self._turn_away(responses.too_many("too many connections are open at this node"))
-        if transport.get_extra_info("peercert"):
+        if has_shown(transport.get_extra_info("ssl_object")):
             # Its own copy: the parent's is the state of the application, for every connection.
             self.app_state = {**self.app_state, CERTIFIED: True}
 

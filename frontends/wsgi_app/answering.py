@@ -16,6 +16,7 @@ from frontends.common.budget import Share
 from frontends.common.door import NOBODY, Caller
 from frontends.common.guard import SecondProcessError
 from frontends.common.settings import Settings
+from frontends.common.tls import has_shown
 
 PIECE = 262_144
 FORKED = "this worker is a forked copy of a node (preloading?); one process is one node"
@@ -23,6 +24,8 @@ FORKED = "this worker is a forked copy of a node (preloading?); one process is o
 Environ = dict[str, Any]
 CERTIFIED = "pbproto.certified"
 """Where an environment says that the client has shown a certificate of the peers' authority."""
+TURNED_AWAY = "pbproto.turned_away"
+"""Where an environment says whether there was no room for its long body, if somebody has asked before."""
 Answer = Callable[[routes.Plan, dict[str, str], bytes], responses.Response]
 
 
@@ -111,7 +114,10 @@ class Answering:
             return self._api.too_large(plan)
         # Of a body whose length is not said the longest is expected.
         expected = plan.body_limit if length is None else length
-        if plan.waits and not (self._api.has_room(expected) and share.need(expected)):
+        turned_away = environ.get(TURNED_AWAY)
+        if turned_away is None:
+            turned_away = plan.waits and not (self._api.has_room(expected) and share.need(expected))
+        if turned_away:
             return responses.too_many_bytes()
         try:
             body = _read(environ, length, plan.body_limit)
@@ -133,7 +139,7 @@ class Answering:
 
 def _caller(environ: Environ) -> Caller:
     connection = environ.get("gunicorn.socket")
-    certified = isinstance(connection, ssl.SSLSocket) and bool(connection.getpeercert())
+    certified = isinstance(connection, ssl.SSLSocket) and has_shown(connection)
     return Caller(environ.get("REMOTE_ADDR", ""), certified or environ.get(CERTIFIED, False))
 
 

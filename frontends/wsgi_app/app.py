@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Flask, request
 from flask import Response as FlaskResponse
 from werkzeug.exceptions import HTTPException
@@ -24,6 +26,9 @@ def create_app(settings: Settings | None = None, scope: str | None = None) -> Fl
     and ``SecondProcessError`` in a second worker.
     """
     settings = settings or logs.for_stock_server()
+    if scope is None:
+        # Whoever serves this may listen anywhere, whatever ``bind`` says.
+        settings = replace(settings, place_known=False)
     app = Flask("pbproto", static_folder=None)
     node = PbProto(settings=settings, scope=scope)
     node.attach(app, hot if settings.lean == "on" else None, alone=True)

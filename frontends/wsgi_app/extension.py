@@ -76,6 +76,8 @@ class PbProto(Store):
         self._driver: Driver | None = None
         self._guard: Guard | None = None
         self._put_back: Callable[[], None] | None = None
+        self.rest: Api
+        """The node's REST interface, once it is within an application."""
         if app is not None:
             self.init_app(app)
 
@@ -101,6 +103,7 @@ class PbProto(Store):
             self._guard.release()
             raise
         self._app = app
+        self.rest = mapping
         answering = Answering(mapping, settings)
         self._open(node, answering)
         if ours is not None:

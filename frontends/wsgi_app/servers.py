@@ -21,8 +21,6 @@ from . import create_app
 
 GRACE = 1.5
 """Seconds that requests in flight get to end after they were answered."""
-HANDSHAKE_TIMEOUT = 10.0
-"""Seconds that a client may take for TLS to begin."""
 
 
 def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
@@ -51,6 +49,7 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     )
     node = app.extensions["pbproto"].node
     server.tls = node.tls
+    server.mapping = app.extensions["pbproto"].rest
     server.channel_class = Channel
     stopping = False
 
@@ -64,6 +63,7 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     watch = _Watch(settings.client_timeout)
     way_in = app.extensions.get("pbproto_way_in")
     direct = Direct(way_in, server) if way_in is not None else None
+    _stay_open(server)
 
     def turn(timeout: float) -> None:
         wasyncore.poll2(timeout=timeout, map=server._map)
@@ -87,6 +87,24 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     wasyncore.close_all(server._map)
 
 
+def _stay_open(server: Any) -> None:
+    """A client that is gone when it is accepted takes nothing along: TLS says so by an exception.
+
+    Waitress would believe it to be about the listening socket, and close that.
+    """
+    accept = server.handle_accept
+
+    def handle_accept() -> None:
+        try:
+            accept()
+        except OSError:
+            pass
+        except Exception:
+            logs.LOGGER.exception("%s", logs.logfmt(server.mapping.node_id, "accept_failed"))
+
+    server.handle_accept = handle_accept
+
+
 class _Watch:
     """Closes connections whose client goes on with nothing: a thread may wait for it, and for ever."""
 
@@ -107,7 +125,8 @@ class _Watch:
                 known, since = begun.get(channel, (None, now))
                 since = since if known is coming else now
                 # As a whole: whoever sends a byte now and then has gone on each time.
-                if now - since > self._patience:
+                patience = min(self._patience, tls.HANDSHAKE_TIMEOUT) if channel.shaking else self._patience
+                if now - since > patience:
                     channel.handle_close()
                     continue
                 self._coming[channel] = (coming, since)
@@ -149,7 +168,9 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
         )  # of each read and write, which would wait for ever
 
     gthread.TConn.init = init
-    logging.getLogger("gunicorn.error").addFilter(_not_slow)
+    # It has a handler of its own, which says each bad request.
+    for calm in (_not_slow, logs.Calm()):
+        logging.getLogger("gunicorn.error").addFilter(calm)
 
     class Application(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
@@ -190,7 +211,7 @@ def _not_slow(record: logging.LogRecord) -> bool:
 
 def _secured(context: ssl.SSLContext, connection: socket.socket, _: object) -> ssl.SSLSocket:
     # A worker's thread waits for the handshake, and would do so for ever.
-    connection.settimeout(HANDSHAKE_TIMEOUT)
+    connection.settimeout(tls.HANDSHAKE_TIMEOUT)
     return context.wrap_socket(connection, server_side=True)
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import ssl
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.task import WSGITask
 
-from frontends.common.tls import Contexts
+from frontends.common.tls import Contexts, has_shown
 
-from .answering import CERTIFIED
+from .answering import CERTIFIED, TURNED_AWAY
 from .waitress_parser import Parser
 
 _NOT_YET = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -26,6 +27,8 @@ class _Task(WSGITask):  # type: ignore[misc]
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()
         environ[CERTIFIED] = self.channel.certified
+        admission = self.request.admission
+        environ[TURNED_AWAY] = None if admission is None else admission.turned_away
         return environ
 
 
@@ -33,7 +36,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """One connection."""
 
     task_class = _Task
-    parser_class = Parser
+    request: Parser | None
 
     def __init__(self, server: Any, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:
         tls: Contexts | None = getattr(server, "tls", None)
@@ -42,6 +45,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._writes = False
         """The handshake waits until it can write."""
         self.certified = False
+        self.parser_class = partial(Parser, self)
         # OpenSSL's connections are not for two threads at once, and a worker may send while the loop closes.
         self._turn = threading.RLock()
         if tls is not None:
@@ -66,7 +70,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.handle_close()
         else:
             self.shaking = self._writes = False
-            self.certified = bool(self.socket.getpeercert())
+            self.certified = has_shown(self.socket)
 
     def handle_read(self) -> None:
         if self.shaking:
@@ -109,3 +113,5 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def handle_close(self) -> None:
         with self._turn:
             super().handle_close()
+        if self.request is not None:
+            self.request.let_go()

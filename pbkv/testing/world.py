@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import count
 from random import Random
 
@@ -154,11 +154,13 @@ def _settings(id_: int, given: Mapping[str, object]) -> Settings:
             raise ClusterError(f"the setting {name!r} means nothing in virtual time")
     environ = {f"{PREFIX}{name.upper()}": str(value) for name, value in given.items()}
     try:
-        return from_environment(
+        made = from_environment(
             {**environ, "NODE_IDENTIFIER": str(id_), f"{PREFIX}BIND": address_of(id_), f"{PREFIX}LEAN": "on"}
         )
     except SettingError as error:
         raise ClusterError(str(error)) from error
+    # It is asked by names that mean something here alone, and there is nobody else who could ask.
+    return replace(made, insecure=True)
 
 
 def address_of(id_: int) -> str:

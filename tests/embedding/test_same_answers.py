@@ -48,7 +48,7 @@ async def test_an_embedded_node_answers_as_a_plain_one(
     """
     monkeypatch.setattr("frontends.common.node.secrets.randbits", lambda _: incarnation())
     client = virtual().http(1)
-    async with hosted(framework, view={}, max_value_bytes=250_000) as host:
+    async with hosted(framework, view={}, max_value_bytes=250_000, insecure=True) as host:
         for asked in REQUESTS:
             below = asked._replace(target=b"/kv" + asked.target)
             if framework == "quart":

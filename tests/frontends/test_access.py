@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from frontends.common import access, door
+from frontends.common import access
 from frontends.common.access import Role
-from frontends.common.door import Caller
+from frontends.common.door import Caller, Door
 from frontends.common.node import Node
 from frontends.common.responses import Response
 from frontends.common.routes import Plan, Route, plan
@@ -192,21 +192,108 @@ def node(settings: Settings) -> Node:
 def test_a_node_under_a_server_of_somebody_else_serves_its_own_machine(tmp_path: Path) -> None:
     """Goal: a node that cannot know where it listens is not open by accident.
 
-    Method: callers from here and there. With tokens, or told so, it lets everybody as far as the tokens do.
+    Method: callers from here and there, and a proxy here that asks for somebody. With tokens, or told so, it
+    lets everybody as far as the tokens do.
     """
     request = Plan(Route.VIEW, "GET")
-    shut = door.of(node(Settings(id=1, place_known=False)))
-    assert shut is not None
+    shut = Door(node(Settings(id=1, place_known=False)))
     for host in ("", "127.0.0.1", "127.8.9.1", "::1"):
         assert shut.pass_(request, {}, Caller(host)) == request
     for host in ("10.0.0.1", "::ffff:10.0.0.1", "fe80::1", "example.org"):
         refusal = shut.pass_(request, {}, Caller(host))
         assert isinstance(refusal, Response)
         assert refusal.status == 403
-    assert door.of(node(Settings(id=1, place_known=False, insecure=True))) is None
-    assert door.of(node(Settings(id=1))) is None
-    guarded = door.of(node(written(tmp_path)))
-    assert guarded is not None
-    refusal = guarded.pass_(request, {}, Caller("10.0.0.1"))
+    for header in ("forwarded", "x-forwarded-for", "x-real-ip"):
+        refusal = shut.pass_(request, {header: "127.0.0.1"}, Caller("127.0.0.1"))
+        assert isinstance(refusal, Response)
+        assert refusal.status == 403
+    for settings in (Settings(id=1, place_known=False, insecure=True), Settings(id=1)):
+        assert Door(node(settings)).pass_(request, {}, Caller("10.0.0.1")) == request
+    refusal = Door(node(written(tmp_path))).pass_(request, {}, Caller("10.0.0.1"))
     assert isinstance(refusal, Response)
     assert refusal.status == 401
+
+
+OWN = (
+    "127.0.0.1",
+    "127.0.0.1:8081",
+    "[::1]:8081",
+    "10.0.0.1:80",
+    "localhost:8081",
+    "LOCALHOST",
+    "a.localhost.:1",
+)
+FOREIGN = (
+    "evil.example",
+    "evil.example:8081",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example:80",
+    ":80",
+    "[x",
+    "é",
+)
+
+
+def test_a_web_page_has_no_name_for_a_node_without_tokens(tmp_path: Path) -> None:
+    """Goal: a name that is made to mean 127.0.0.1 (DNS rebinding) opens no store to the page that has it.
+
+    Method: ``Host`` as those who belong here send it, and as such a page's browser does. What is no secret,
+    what takes a token, and what was opened by name is not asked for it.
+    """
+    plain, guarded = Settings(id=1), written(tmp_path)
+    read, ping = Plan(Route.KEY, "GET", b"k"), Plan(Route.PING, "GET")
+    for host in (*OWN, ""):
+        assert Door(node(plain)).pass_(read, {"host": host}, Caller()) == read
+    assert Door(node(plain)).pass_(read, {}, Caller()) == read
+    for host in (*FOREIGN, "a" * 10_000, "127.0.0.1, evil.example"):
+        refusal = Door(node(plain)).pass_(read, {"host": host}, Caller())
+        assert isinstance(refusal, Response)
+        assert refusal.status == 421
+        assert Door(node(plain)).pass_(ping, {"host": host}, Caller()) == ping
+        assert Door(node(Settings(id=1, insecure=True))).pass_(read, {"host": host}, Caller()) == read
+        headers = {"host": host, "authorization": f"Bearer {READER}"}
+        assert Door(node(guarded)).pass_(read, headers, Caller()) == read
+
+
+def test_a_web_page_sends_no_mail() -> None:
+    """Goal: a page cannot pose as a node to one that takes mail without a proof.
+
+    Method: browsers send ``Origin`` with each POST, ``null`` where they hide it; nodes do not.
+    """
+    mail = Plan(Route.PEER, "POST")
+    for settings in (Settings(id=1), Settings(id=1, insecure=True)):
+        assert Door(node(settings)).pass_(mail, {"host": "node-2:8081"}, Caller()) == mail
+        for origin in ("null", "http://evil.example"):
+            refusal = Door(node(settings)).pass_(mail, {"origin": origin}, Caller())
+            assert isinstance(refusal, Response)
+            assert refusal.status == 403
+
+
+def test_no_secret_is_in_a_message(tmp_path: Path) -> None:
+    """Goal: whatever is logged or raised shows no secret. Method: the texts of all that holds one."""
+    settings = Settings(id=1, tokens=written(tmp_path).tokens, named_tokens=(("write", "e" * 16),))
+    tokens = access.Access(settings).tokens
+    shown = f"{settings!r} {tokens!r} {tokens} {Plan(Route.PEER, 'POST', secret=PEER.encode())!r}"
+    for secret in ("e" * 16, READER, PEER):
+        assert secret not in shown
+
+
+def test_a_file_that_anybody_may_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Goal: an operator hears of it; the node starts. Method: one file open to all, one that is not."""
+    settings = written(tmp_path)
+    path = Path(settings.tokens)
+    path.chmod(0o640)
+    node(settings)
+    assert caplog.records == []
+    path.chmod(0o644)
+    node(settings)
+    (record,) = caplog.records
+    assert "event=secrets_open_to_all" in record.getMessage()
+    assert str(path) in record.getMessage()
+
+
+def test_a_file_may_begin_as_windows_writes_it(tmp_path: Path) -> None:
+    """A byte order mark and CR LF are not part of the first role, or of a token."""
+    settings = written(tmp_path)
+    Path(settings.tokens).write_bytes(b"\xef\xbb\xbf" + FILE.strip().replace("\n", "\r\n").encode())
+    assert access.Access(settings).tokens.roles(READER) == {Role.READ}

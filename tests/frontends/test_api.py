@@ -408,3 +408,25 @@ def test_an_answer_to_mail_is_in_what_its_sender_reads() -> None:
             assert "speaks version 2" in body_of(response)["detail"]
         else:
             assert (response.status, version_of(response.body)) == (200, answered)
+
+
+def test_a_long_body_is_its_value() -> None:
+    """Goal: no JSON that takes seconds and a gigabyte to read gets as far as that.
+
+    Method: bodies as long as the longest value makes them, of many things, of texts with all that a text can
+    have in it, and one whose text has no end.
+    """
+    limit = 100_000
+    room = Settings(id=1, max_value_bytes=limit).client_body_limit
+    for many in (b"[],", b"{},", b"1,", b"  ", b'"",', b'"a":0,'):
+        for begin in (b'{"value":"x","a":[', b'{"value":"x",', b"["):
+            with pytest.raises(responses.RefusedError, match="beside its texts"):
+                bodies.parse_value(begin + many * (room // len(many)), limit)
+    for text in ('"', "\\", '\\"', "[{,", "é", "\n"):
+        value = text * (limit // len(text.encode()))
+        for body in ({"value": value}, {"a": [1, {"b": value}], "value": value, "c": "x"}):
+            for ascii_only in (False, True):
+                data = json.dumps(body, ensure_ascii=ascii_only).encode()
+                assert bodies.parse_value(data, limit) == value.encode()
+    with pytest.raises(responses.RefusedError, match="not JSON"):
+        bodies.parse_value(b'{"value":"' + b"x" * limit, limit)

@@ -118,3 +118,62 @@ async def test_a_body_that_does_not_come_is_given_up() -> None:
     connection = Connection(patience=0.01)
     await connection.run(refuse)
     assert connection.sent[2:] == [END]
+
+
+class Stalling(Connection):
+    """A client that takes so many messages and then no more."""
+
+    def __init__(self, takes: int, patience: float = 0.01) -> None:
+        super().__init__(patience=patience)
+        self._takes = takes
+
+    async def send(self, message: Any) -> None:
+        if len(self.sent) == self._takes:
+            await asyncio.Event().wait()
+        await super().send(message)
+
+
+@pytest.mark.parametrize("takes", [0, 1, 2])
+async def test_an_answer_that_nobody_takes_is_given_up(takes: int) -> None:
+    """Goal: who gives no window for an answer does not keep for ever what it takes up.
+
+    Method: a long answer to a client that takes its head, a piece of it, or nothing. The application is over,
+    with its own clearing up done, and no error is left for the server to log.
+    """
+    cleared: list[bool] = []
+
+    async def answer(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            await send(HEAD)
+            await send({**BODY, "body": b"x" * (3 * http2.PIECE)})
+        finally:
+            cleared.append(True)
+
+    connection = Stalling(takes)
+    connection.comes(b"", more=False)
+    async with asyncio.timeout(20):
+        await connection.run(answer)
+    assert cleared == [True]
+    assert len(connection.sent) == takes
+
+
+async def test_a_slow_client_gets_a_long_answer_whole() -> None:
+    """Goal: the time is that of a piece. Method: one that takes each piece in time, and all of them not."""
+    patience = 0.2
+
+    class Slow(Connection):
+        async def send(self, message: Any) -> None:
+            await asyncio.sleep(patience / 4)
+            await super().send(message)
+
+    async def answer(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send(HEAD)
+        await send({**BODY, "body": bytes(range(256)) * (6 * http2.PIECE // 256) + b"end"})
+
+    connection = Slow(patience=patience)
+    connection.comes(b"", more=False)
+    await connection.run(answer)
+    assert b"".join(each["body"] for each in connection.sent[1:]) == bytes(range(256)) * 1536 + b"end"
+    assert [each.get("more_body", False) for each in connection.sent[1:]] == [True] * 6 + [False]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -142,3 +143,33 @@ def test_what_is_set_is_logged(settings: Settings, info: bool, debug: bool, form
         assert logs.ACCESS.isEnabledFor(logging.INFO) is info
     assert logs.LOGGER.isEnabledFor(logging.INFO) is (settings.log_level != "error")
     assert isinstance(logging.getLogger().handlers[0].formatter, form)
+
+
+def test_a_log_does_not_speak_to_the_terminal() -> None:
+    """What a stranger may have put in a line is shown, and moves no cursor."""
+    assert (
+        logs.logfmt(1, "x", text="a\x1b[2J\x9b\u2028é") == 'node=1 event=x text="a\\u001b[2J\\u009b\\u2028é"'
+    )
+
+
+def test_strangers_cannot_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goal: a server's word about a bad request comes once a second, with how many there were; errors all.
+
+    Method: a clock that stands still, and then goes on.
+    """
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    calm = logs.Calm()
+
+    def passed(name: str, level: int) -> str | None:
+        record = logging.LogRecord(name, level, "", 0, "bad %s", ("request",), None)
+        return record.getMessage() if calm.filter(record) else None
+
+    assert [passed("uvicorn.error", logging.WARNING) for _ in range(3)] == ["bad request", None, None]
+    assert passed("other", logging.WARNING) == "bad request"
+    assert passed("uvicorn.error", logging.ERROR) == "bad request"
+    assert passed("pbproto", logging.WARNING) == "bad request"
+    now += logs.Calm.EVERY
+    assert passed("uvicorn.error", logging.WARNING) == "bad request (and 2 more lines)"
+    now += logs.Calm.EVERY
+    assert passed("uvicorn.error", logging.WARNING) == "bad request"

@@ -55,13 +55,14 @@ def test_a_request_has_to_come_in_time() -> None:
     """Goal: whoever sends a byte now and then takes up a connection for a time, not for ever.
 
     Method: a request that comes on and on, one after the other of a busy client, a handshake that does not
-    end. Let time pass and see which are closed.
+    end, for which there is less time. Let time pass and see which are closed.
     """
     now = 1000.0
     dripping, busy, silent = Channel(0, 5.0), Channel(0, 5.0), Channel(0, 5.0)
     dripping.request, silent.shaking = object(), True
     watch = servers._Watch(PATIENCE)
-    for _ in range(4):
+    for turn in range(4):
+        assert silent.closed == (turn > 1)
         busy.request = object()
         dripping.last_activity += 1
         watch.look([dripping, busy, silent], now)

@@ -73,7 +73,12 @@ class Client:
 
     @staticmethod
     def request(method: str, target: str, body: bytes = b"", *lines: str, version: str = "1.1") -> bytes:
-        head = [f"{method} {target} HTTP/{version}", "host: h", f"content-length: {len(body)}", *lines]
+        head = [
+            f"{method} {target} HTTP/{version}",
+            "host: localhost",
+            f"content-length: {len(body)}",
+            *lines,
+        ]
         return "\r\n".join([*head, "", ""]).encode() + body
 
     async def answer(self, *, bodiless: bool = False) -> tuple[int, dict[str, str], bytes]:

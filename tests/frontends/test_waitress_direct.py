@@ -100,7 +100,7 @@ class Client:
 
 
 def request(method: str, target: str, body: bytes = b"", *lines: str, version: str = "1.1") -> bytes:
-    head = [f"{method} {target} HTTP/{version}", "host: h", f"content-length: {len(body)}", *lines]
+    head = [f"{method} {target} HTTP/{version}", "host: localhost", f"content-length: {len(body)}", *lines]
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
@@ -200,7 +200,7 @@ def test_long_and_chunked_bodies_go_the_usual_way(server: Server) -> None:
     client.send("PUT", "/data/k", b"x" * (SHORT + 1))
     assert client.answer()[2] == b"%d" % (SHORT + 1)
     client.wire.sendall(
-        b"PUT /data/k HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        b"PUT /data/k HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     )
     assert client.answer()[2] == b"3"
     client.send("PUT", "/data/k", put_body(SHORT - 100))

@@ -129,7 +129,7 @@ def request_bytes(
     given = list(headers)
     names = {name.lower() for name, _ in given}
     if "host" not in names:
-        given.insert(0, ("Host", "node.example"))
+        given.insert(0, ("Host", "127.0.0.1"))
     if "connection" not in names:
         given.append(("Connection", "close"))
     if body is not None and not names & {"content-length", "transfer-encoding"}:

@@ -67,7 +67,7 @@ def test_a_head_that_comes_byte_by_byte_is_given_up(server: str, tmp_path: Path)
         used.socket.sendall(request_bytes("GET", "/ping"))
         assert b"200" in used.socket.recv(65_536)
         for wire in (new, used):
-            wire.socket.sendall(b"GET /ping HTTP/1.1\r\nhost: x\r\n")
+            wire.socket.sendall(b"GET /ping HTTP/1.1\r\nhost: localhost\r\n")
             wait_until(partial(drip, wire, b"a: b\r\n"), "the node hangs up")
         assert node.request("GET", "/ping").status_code == 200
 
@@ -76,7 +76,7 @@ def test_a_head_that_comes_byte_by_byte_is_given_up(server: str, tmp_path: Path)
 def test_a_body_that_comes_byte_by_byte_is_given_up(server: str, tmp_path: Path) -> None:
     """The same with a body: it is answered 408, or the connection ends."""
     with running(server, tmp_path, HASTY) as node, Wire(node.address) as wire:
-        wire.socket.sendall(b"PUT /data/k HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n")
+        wire.socket.sendall(b"PUT /data/k HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n")
         wait_until(lambda: drip(wire, b" "), "the node hangs up")
         assert node.get("k").status_code == 404
 
@@ -85,8 +85,8 @@ def test_a_body_that_comes_byte_by_byte_is_given_up(server: str, tmp_path: Path)
 def test_a_silent_client_does_not_keep_a_thread(server: str, tmp_path: Path) -> None:
     """Half a head, half a body, and then nothing: the thread has to come back."""
     with running(server, tmp_path, HASTY) as node, Wire(node.address) as head, Wire(node.address) as body:
-        head.socket.sendall(b"GET /ping HTTP/1.1\r\nhost: x\r\n")
-        body.socket.sendall(b"PUT /data/k HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n{")
+        head.socket.sendall(b"GET /ping HTTP/1.1\r\nhost: localhost\r\n")
+        body.socket.sendall(b"PUT /data/k HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n{")
         for wire in (head, body):
             wait_until(partial(is_closed, wire), "the node hangs up")
         assert "level=error" not in node.log_text()
@@ -118,7 +118,7 @@ def test_a_head_has_a_length(server: str, tmp_path: Path) -> None:
         for head in (b"a: " + b"b" * 2_000_000, b"a: b\r\n" * 400_000):
             with Wire(node.address) as wire:
                 with contextlib.suppress(OSError):
-                    wire.socket.sendall(b"GET /ping HTTP/1.1\r\nhost: x\r\n" + head)
+                    wire.socket.sendall(b"GET /ping HTTP/1.1\r\nhost: localhost\r\n" + head)
                 heard = b""
                 with contextlib.suppress(OSError):
                     while piece := wire.socket.recv(65_536):
@@ -146,7 +146,7 @@ def serves(wire: Wire) -> bool:
     """Whether a request on this connection is answered at once, if at all."""
     wire.socket.settimeout(0.3)
     try:
-        wire.socket.sendall(b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n")
+        wire.socket.sendall(b"GET /ping HTTP/1.1\r\nhost: localhost\r\n\r\n")
         return wire.socket.recv(12).startswith(b"HTTP/1.1 200")
     except OSError:
         return False

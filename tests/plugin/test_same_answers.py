@@ -99,7 +99,7 @@ def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(extension, "Guard", lambda *_: None)
     monkeypatch.setattr(extension, "settle", lambda: None)
     monkeypatch.setattr(extension, "answer_first", lambda _: lambda: None)
-    settings = Settings(id=1, bind="node1:80", max_value_bytes=250_000)
+    settings = Settings(id=1, bind="node1:80", max_value_bytes=250_000, insecure=True)
     monkeypatch.setattr("frontends.common.node.secrets.randbits", lambda _: incarnation())
     try:
         yield frontend.create_app(settings, "nobody else")

@@ -90,3 +90,30 @@ def test_an_open_instance_has_to_be_asked_for(capsys: pytest.CaptureFixture[str]
     assert is_local("[::1]:1")
     assert not is_local("[::]:1")
     assert not is_local("example.org:1")
+
+
+async def test_no_web_page_gives_orders(tmp_path: Path) -> None:
+    """Goal: what a page has its reader's browser send to this machine is no order.
+
+    Method: as such requests look: a POST that asks nobody before (with ``Origin``, and any type), and one to
+    a name that was made to mean this machine. Without either it is taken; so is any name with a token.
+    """
+    (tmp_path / "token").write_text(TOKEN)
+    shown = {"authorization": f"Bearer {TOKEN}"}
+    order = b'{"word":"nonsense"}'
+    for trust, headers, by_name in (
+        (Trust(), {}, 403),
+        (Trust(insecure=True), {}, 400),
+        (Trust(str(tmp_path / "token")), shown, 400),
+    ):
+        client = create_app(Driver(Service(), SqliteStore(tmp_path / "db"), trust=trust)).test_client()
+        for extra, status in (
+            ({"host": "127.0.0.1:8070"}, 400),
+            ({"host": "[::1]:8070"}, 400),
+            ({"host": "localhost"}, 400),
+            ({"host": "evil.example:8070"}, by_name),
+            ({"host": "127.0.0.1:8070", "origin": "http://evil.example"}, 403),
+            ({"host": "127.0.0.1:8070", "origin": "null", "content-type": "text/plain"}, 403),
+        ):
+            answer = await client.post("/orders", headers=headers | extra, data=order)
+            assert answer.status_code == status, extra

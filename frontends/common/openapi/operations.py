@@ -212,6 +212,7 @@ OPERATIONS: dict[tuple[Route, str], Operation] = {
             problems.LONG_BODY,
             problems.BAD_BODY,
             problems.NOT_A_PEER,
+            problems.FROM_A_PAGE,
         ),
         body=MEDIA_TYPE,
     ),

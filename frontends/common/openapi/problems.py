@@ -41,6 +41,10 @@ UNAUTHENTICATED = Problem(
 )
 FORBIDDEN = Problem(403, "forbidden", "the token is valid, and its role does not allow this request")
 INSECURE = Problem(403, "insecure", "the node has no tokens, and the request comes from another machine")
+FROM_A_PAGE = Problem(403, "not_a_peer", "mail with an `Origin` comes from a web page")
+FOREIGN_HOST = Problem(
+    421, "foreign_host", "the node has no tokens, and `Host` is neither an IP address nor localhost"
+)
 NOT_A_PEER = Problem(401, "not_a_peer", "the mail does not prove that it comes from a node")
 NO_KEY = Problem(404, "no_such_key", "the key is not in the store")
 NO_RESOURCE = Problem(404, "no_such_resource", "there is nothing at this path")
@@ -93,7 +97,7 @@ ALL = tuple(each for each in tuple(globals().values()) if isinstance(each, Probl
 
 EVERYWHERE = (BAD_REQUEST, LONG_HEAD, INTERNAL, FORKED)
 """What any request may meet."""
-AUTHORIZATION = (UNAUTHENTICATED, FORBIDDEN)
+AUTHORIZATION = (UNAUTHENTICATED, FORBIDDEN, FOREIGN_HOST)
 """What a request with a role may meet besides."""
 READING = (NO_VIEW, OUTSIDE, OVERLOADED, CLOSING, TIMEOUT)
 WRITING = (*READING, KEY_REUSED, BAD_NAME, MAYBE_OUTSIDE, MAYBE_CLOSING, MAYBE_TIMEOUT)
