@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import configparser
 import json
+import re
+import shlex
 import tomllib
 from collections.abc import Callable
 from itertools import combinations
@@ -15,9 +17,25 @@ import yaml
 
 from tests.live.harness import wait_until
 
-from .blocks import AS, BEHIND, CLUSTER, COMMANDS, HELP, NOT, ROOT, SAVE, UNTIL, Block, Page, PageError
+from .blocks import (
+    AS,
+    BEHIND,
+    CHECKED,
+    CLUSTER,
+    COMMANDS,
+    COMPILED,
+    HELP,
+    NOT,
+    ROOT,
+    SAVE,
+    UNTIL,
+    Block,
+    Page,
+    PageError,
+)
 from .commands import Command, commands_of, kept, like, whole
 from .programs import PATIENCE, Program, Shell
+from .taken_apart import Bench
 from .workshop import PROMPT, RunningCluster, Workshop, translated
 
 PARSERS: dict[str, Callable[[str], object]] = {
@@ -27,6 +45,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "ini": lambda text: configparser.ConfigParser(strict=False, interpolation=None).read_string(text),
 }
 
+_HAS_TESTS = re.compile(r"^(?:async )?def test_", re.MULTILINE)
+
 
 class Run:
     """One page that is being run."""
@@ -35,6 +55,8 @@ class Run:
         self.page = page
         self.left_out: list[str] = []
         """Commands that are not run, and why."""
+        self.unchecked: set[str] = set()
+        """Programs that are not installed here, of whose commands only the files were looked for."""
         self._workshop = workshop
         self._names: dict[str, Any] = {"__name__": f"page {page.name}"}
         self._cluster: RunningCluster | None = None
@@ -42,6 +64,7 @@ class Run:
         """The command of the cluster that the page speaks of from here on, until something is asked of it."""
         self._shell: Shell | None = None
         self._behind: list[Program] = []
+        self._tests: list[Block] = []
 
     def __enter__(self) -> Run:
         return self
@@ -67,11 +90,34 @@ class Run:
         if (names := block.lines_of(SAVE)) is not None:
             self._save(block, *names)
         if block.language == "python" and names is None:
-            exec(compile("\n" * block.line + block.text, block.page, "exec"), self._names)
+            self._python(block)
         elif block.language in PARSERS:
             PARSERS[block.language](block.text)
         elif block.language in COMMANDS:
             self._commands(block)
+
+    def _python(self, block: Block) -> None:
+        code = compile("\n" * block.line + block.text, block.page, "exec")
+        if (reason := block.lines_of(COMPILED)) is not None:
+            self.left_out.append(f"{block.place}: {block.language} ({' '.join(reason)})")
+        elif _HAS_TESTS.search(block.text):
+            self._tests.append(block)
+        else:
+            exec(code, self._names)
+
+    def finish(self) -> None:
+        """Run what waits for the end of the page: its tests, in one go, in a project of the reader's."""
+        if not self._tests:
+            return
+        project = self._workshop.project(self.page.name)
+        for block in self._tests:
+            (project / f"test_line_{block.line}.py").write_text(block.text)
+        status, printed = self._in_shell(
+            f"(cd {shlex.quote(str(project))} && pytest -q --strict-markers -p no:cacheprovider)"
+        )
+        written = sum(len(_HAS_TESTS.findall(block.text)) for block in self._tests)
+        assert status == 0, f"{self.page.name}:\n{printed}"
+        assert f"{written} passed" in printed, f"{self.page.name}: {written} tests, and:\n{printed}"
 
     def _save(self, block: Block, name: str) -> None:
         later = self.page.blocks[self.page.blocks.index(block) + 1 :]
@@ -84,6 +130,7 @@ class Run:
 
     def _commands(self, block: Block) -> None:
         commands = self._without_those_left_out(block, commands_of(block))
+        commands = self._without_those_checked(block, commands)
         if (instead := block.lines_of(AS)) is not None:
             forms = [Command("$ ", text) for text in whole(instead, block.place)]
             if lacks := kept(commands, forms):
@@ -115,7 +162,28 @@ class Run:
             if text not in [command.bare for command in commands]:
                 raise PageError(f"{block.place}: there is no command {text!r} to leave out")
             self.left_out.append(f"{self.page.name}: {text} ({reason})")
+            for command in commands:
+                if command.bare == text and command.flags:
+                    self._help_if_there(block, command)
         return [command for command in commands if command.bare not in reasons]
+
+    def _help_if_there(self, block: Block, command: Command) -> None:
+        if command.help.startswith("python ") or self._in_shell(f"command -v {command.program}")[0] == 0:
+            self._help(block, [command])
+        else:
+            self.unchecked.add(command.program)
+
+    def _without_those_checked(self, block: Block, commands: list[Command]) -> list[Command]:
+        names = {name.strip() for line in block.lines_of(CHECKED) or () for name in line.split(",")}
+        programs = {command: names & set(re.split(r"[\s;|]+", command.bare)) for command in commands}
+        if idle := names - set().union(*programs.values()):
+            raise PageError(f"{block.place}: no command has {', '.join(sorted(idle))} to be checked")
+        bench = Bench(self._in_shell, self._workshop.folder, self._workshop.helps)
+        for command in (each for each in commands if programs[each]):
+            if wrong := bench.check(command.bare):
+                raise PageError(f"{block.place}: {'; '.join(wrong)}")
+        self.unchecked |= bench.absent
+        return [command for command in commands if not programs[command]]
 
     @staticmethod
     def _each(block: Block, lines: tuple[str, ...], count: int) -> list[str]:
