@@ -1,0 +1,215 @@
+"""Keys and values: what a command prints, as what it ends, and what it says when it fails."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from pbkv.cli import cli, data, session
+from tests.client.desk import (
+    NOT_APPLIED,
+    A,
+    OneNode,
+    Reaction,
+    Script,
+    answers,
+    listening,
+    no_connection,
+    problem,
+    reset,
+)
+
+from .running import ONE, QUICK, run
+
+
+def test_the_life_of_a_key(node: OneNode) -> None:
+    """Goal: get, put, delete and list say what they did, and end as they should. Method: one key."""
+    steps: list[tuple[tuple[str, ...], int, str]] = [
+        (("get", "k"), 1, ""),
+        (("put", "k", "v"), 0, "created (write 0)\n"),
+        (("put", "k", "w é"), 0, "updated (write 1)\n"),
+        (("get", "k"), 0, "w é\n"),
+        (("get", "--raw", "k"), 0, "w é"),
+        (("list",), 0, "k\tw é\n"),
+        (("list", "--keys-only"), 0, "k\n"),
+        (("list", "--prefix", "x"), 0, ""),
+        (("delete", "k"), 0, "deleted (write 2)\n"),
+        (("delete", "k"), 1, ""),
+    ]
+    for arguments, status, output in steps:
+        result = run(node, *ONE, *arguments)
+        assert (result.exit_code, result.stdout) == (status, output), arguments
+        assert ("no key 'k'" in result.stderr) == (status == 1)
+
+
+def test_json_is_for_programs(node: OneNode) -> None:
+    """Goal: one document a call, of one shape. Method: every command of data with --json, before or after."""
+
+    def document(*arguments: str) -> Any:
+        result = run(node, *arguments, *ONE)
+        assert result.stdout.count("\n") == 1
+        return result.exit_code, json.loads(result.stdout)
+
+    assert document("get", "k", "--json") == (1, {"key": "k", "value": None, "number": 0})
+    status, written = document("--json", "put", "k", "v", "--idempotency-key", "one")
+    assert (status, written) == (0, {"key": "k", "number": 0, "created": True, "idempotency_key": "one"})
+    assert document("put", "k", "v", "--idempotency-key", "one", "--json") == (0, written)
+    assert document("get", "k", "--json") == (0, {"key": "k", "value": "v", "number": 1})
+    assert document("list", "--json") == (0, {"items": {"k": "v"}, "number": 1})
+    assert document("list", "--json", "--keys-only") == (0, {"keys": ["k"], "number": 1})
+    status, gone = document("delete", "k", "--json")
+    assert (status, gone["number"], gone["existed"]) == (0, 1, True)
+    status, gone = document("delete", "k", "--json")
+    assert (status, gone["existed"]) == (1, False)
+    assert (
+        document("put", "k", "other", "--idempotency-key", "one", "--json")[1]["error"]["outcome"]
+        == "refused"
+    )
+
+
+def test_values_from_elsewhere(node: OneNode, tmp_path: Path) -> None:
+    """Goal: a value arrives as it is, or not at all. Method: standard input and files, text and no text."""
+    text = "two\nlines €\n"
+    assert run(node, *ONE, "put", "k", "-", input=text.encode()).exit_code == 0
+    assert run(node, *ONE, "get", "--raw", "k").stdout == text
+    file = tmp_path / "value"
+    file.write_bytes(b"\r\n\x00 in a file")
+    assert run(node, *ONE, "put", "k", "--value-file", str(file)).exit_code == 0
+    assert run(node, *ONE, "get", "--raw", "k").stdout_bytes == b"\r\n\x00 in a file"
+    assert run(node, *ONE, "put", "k", "--", "-1").exit_code == 0
+    file.write_bytes(b"ok \xff")
+    before = len(node.targets)
+    for result in (
+        run(node, *ONE, "put", "k", "-", input=b"\xfe"),
+        run(node, *ONE, "put", "k", "--value-file", str(file)),
+    ):
+        assert result.exit_code == 2
+        assert "is not UTF-8: byte" in result.stderr
+    assert len(node.targets) == before
+
+
+def test_a_value_without_an_end_is_not_read_to_it(
+    node: OneNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goal: bounded memory. Method: a file above the bound, which is made small here."""
+    monkeypatch.setattr(data, "MAX_VALUE_BYTES", 10)
+    file = tmp_path / "value"
+    file.write_bytes(b"x" * 11)
+    result = run(node, *ONE, "put", "k", "--value-file", str(file))
+    assert result.exit_code == 2
+    assert "more than 10 bytes" in result.stderr
+
+
+def test_nothing_in_a_list_is_obeyed_by_a_terminal(node: OneNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goal: one line an entry, whatever is stored. Method: escapes and tabs in keys and values; as lines, and
+    as the table that a terminal gets."""
+    run(node, *ONE, "put", "a\x1b[31m\nb", "[red]\t\u202e")
+    assert run(node, *ONE, "list").stdout == "a\\x1b[31m\\nb\t[red]\\t\\u202e\n"
+    monkeypatch.setattr(data, "at_terminal", lambda: True)
+    result = run(node, *ONE, "list")
+    assert [each.split() for each in result.stdout.splitlines()] == [
+        ["key", "value"],
+        ["a\\x1b[31m\\nb", "[red]\\t\\u202e"],
+    ]
+    assert "1 key after 1 writes" in result.stderr
+
+
+LOST_THEN_DOWN = [reset, no_connection]
+
+
+@pytest.mark.parametrize(
+    ("reactions", "arguments", "status", "outcome", "words"),
+    [
+        ([no_connection], ("put", "k", "v"), 3, "not_applied", "nothing was written"),
+        ([NOT_APPLIED], ("put", "k", "v"), 3, "not_applied", "pbkv status"),
+        (LOST_THEN_DOWN, ("put", "k", "v w"), 4, "unknown", "-- k 'v w'"),
+        (LOST_THEN_DOWN, ("delete", "k"), 4, "unknown", "pbkv delete --node http://a:80 --idempotency-key"),
+        ([no_connection], ("get", "k"), 3, "unavailable", "pbkv status"),
+        ([no_connection], ("list",), 3, "unavailable", A),
+        ([problem(401, "unauthenticated")], ("get", "k"), 5, "denied", "PBKV_TOKEN"),
+        ([problem(413, "value_too_large")], ("put", "k", "v"), 5, "refused", "wrong as it is"),
+        (
+            [problem(422, "reused", "not_applied")],
+            ("put", "k", "v"),
+            5,
+            "refused",
+            "another --idempotency-key",
+        ),
+        ([no_connection], ("get", "\udcff"), 2, "invalid", "surrogate"),
+        ([no_connection], ("get", ""), 2, "invalid", "4096 bytes"),
+        ([answers(302, "", {"Location": "x"})], ("put", "k", "v"), 4, "unknown", "redirect"),
+    ],
+)
+def test_what_went_wrong_and_what_to_do(
+    reactions: list[Reaction], arguments: tuple[str, ...], status: int, outcome: str, words: str
+) -> None:
+    """Goal: the exit status and the words tell a script and a person the same. Method: every way to fail."""
+    result = run(Script({A: list(reactions)}), *ONE, *QUICK, *arguments)
+    assert (result.exit_code, result.stdout) == (status, "")
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) <= 2
+    result = run(Script({A: list(reactions)}), *ONE, *QUICK, "--json", *arguments)
+    assert result.exit_code == status
+    error = json.loads(result.stdout)["error"]
+    assert error["outcome"] == outcome
+    assert (status == 4) == bool(error.get("idempotency_key"))
+    assert all(set(each) == {"node", "status", "detail", "may_take_effect"} for each in error["attempts"])
+
+
+@pytest.mark.parametrize(("somebody", "patience", "told"), [(True, 0.0, 1), (True, 60.0, 0), (False, 0.0, 0)])
+def test_whoever_waits_at_a_terminal_is_told_why(
+    somebody: bool, patience: float, told: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goal: no silence of half a minute before a word, and no word in a script. Method: a node that is not
+    there, with and without somebody who sees it, before and after his patience has ended."""
+    monkeypatch.setattr(session, "watched", lambda: somebody)
+    monkeypatch.setattr(session, "PATIENCE", patience)
+    result = run(Script({A: [no_connection]}), *ONE, "--timeout", "0.1", "get", "k")
+    assert result.stderr.count("no node answers; trying for 0.1 s, Ctrl-C ends it (http://a:80)") == told
+    assert len(result.stderr.splitlines()) == 2 + told
+
+
+def test_a_write_is_gone_on_with(node: OneNode) -> None:
+    """Goal: the line that is printed works. Method: lose the answer, then run what the message says."""
+
+    def loses(request: httpx.Request) -> httpx.Response:
+        node(request)
+        return no_connection(request) if node.targets[1:] else reset(request)
+
+    result = run(loses, *ONE, *QUICK, "put", "k", "a 'b'")
+    assert result.exit_code == 4
+    words = shlex.split(result.stderr.splitlines()[1].partition("pbkv ")[2])
+    assert run(node, *words).stdout == "created (write 0)\n"
+    assert run(node, *ONE, "get", "k").stdout == "a 'b'\n"
+
+
+def test_options_behind_the_command_count_for_what_goes_wrong() -> None:
+    """Goal: the command and the one who tells of its failure know the same. Method: as a user has it, with
+    nothing handed in: a server that hangs up on a write, all options last."""
+    with listening(b"") as url:
+        arguments = ["put", "k", "v", "--node", url, "--timeout", "0.5"]
+        result = CliRunner().invoke(cli, arguments)
+        assert result.exit_code == 4
+        assert f"pbkv put --node {url} --idempotency-key" in result.stderr.splitlines()[1]
+        result = CliRunner().invoke(cli, [*arguments, "--json"])
+        assert (result.exit_code, result.stderr) == (4, "")
+        assert json.loads(result.stdout)["error"]["outcome"] == "unknown"
+
+
+def test_ctrl_c_in_a_write_says_how_to_go_on() -> None:
+    """Goal: who interrupts a write is not left alone with it. Method: interrupt while it is sent."""
+
+    def interrupts(_: httpx.Request) -> httpx.Response:
+        raise KeyboardInterrupt
+
+    result = run(interrupts, *ONE, "put", "k", "v")
+    assert result.exit_code == 130
+    assert "go on with it: pbkv put --node http://a:80 --idempotency-key" in result.stderr
+    result = run(interrupts, *ONE, "get", "k")
+    assert (result.exit_code, result.stderr.strip()) == (130, "")

@@ -1,0 +1,196 @@
+"""Nodes and views: tables, lines of changes, documents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.client.desk import (
+    A,
+    B,
+    C,
+    OneNode,
+    Reaction,
+    Script,
+    answers,
+    no_connection,
+    problem,
+    reset,
+)
+
+from .running import ONE, QUICK, run
+
+
+def told(**fields: Any) -> Reaction:
+    """A node that says this of itself."""
+    document = {
+        "id": 1,
+        "incarnation": "0" * 15 + "1",
+        "view": [{"id": 1, "address": "a:80"}, {"id": 2, "address": "b:80"}],
+        "epoch": 3,
+        "primary": 1,
+        "status": "active",
+        "role": "primary",
+        "waiting_for": [],
+        "blocked": None,
+        "dropped": [],
+        "commit": 12,
+        "log_end": 12,
+    }
+    return answers(200, json.dumps(document | fields))
+
+
+WAITS = told(waiting_for=[{"id": 2, "address": "b:80", "reason": "it owes an answer, for 7 ms"}])
+DROPPED = told(dropped=[{"id": 2, "from": 5, "to": 9}], blocked="no member holds state")
+
+
+def test_status_shows_every_node() -> None:
+    """Goal: at a glance who is how, the bad in red. Method: a healthy node, one with all kinds of trouble,
+    one that is dead; with colours, without, and for programs."""
+    script = Script({A: [WAITS], B: [DROPPED], C: [no_connection]})
+    nodes = ("--node", ",".join((A, B, C)))
+    result = run(script, *nodes, "status")
+    assert result.exit_code == 0
+    assert "\x1b" not in result.stdout
+    rows = [" ".join(each.split()) for each in result.stdout.splitlines()]
+    assert rows[0] == "node id role status view epoch commit trouble"
+    assert "a:80 1 primary active 1,2 3 12 waits for node 2: it owes an answer, for 7 ms" in rows
+    assert "b:80 1 primary active 1,2 3 12 blocked: no member holds state" in rows
+    assert "dropped: writes 5 to 8 of node 2" in rows
+    assert "c:80 no answer no connection: refused" in rows
+    colours = run(script, *nodes, "status", env={"FORCE_COLOR": "1"}).stdout
+    assert "\x1b[1;31mdropped" in colours
+    plain = run(script, *nodes, "status", env={"FORCE_COLOR": "1", "NO_COLOR": "1"}).stdout
+    assert "\x1b[1;31m" not in plain
+    first, second, third = json.loads(run(script, *nodes, "--json", "status").stdout)["nodes"]
+    assert (first["node"], first["answered"], first["status"]["commit"]) == (A, True, 12)
+    assert second["status"]["dropped"] == [{"id": 2, "from": 5, "to": 9}]
+    assert (third["answered"], third["status"], third["problem"]) == (False, None, "no connection: refused")
+
+
+@pytest.mark.parametrize("command", ["status", "view", "why"])
+def test_nobody_answers(command: str) -> None:
+    """Goal: a script sees it. Method: no node at all."""
+    result = run(Script({A: [no_connection]}), *ONE, command)
+    assert result.exit_code == 3
+    assert "no connection" in result.stdout
+
+
+def test_a_view_is_told_and_shown() -> None:
+    """Goal: what is told arrives, and is waited for. Method: a real node without a view, by number."""
+    node = OneNode(told=False)
+    result = run(node, *ONE, "view")
+    assert (result.exit_code, "none" in result.stdout) == (0, True)
+    result = run(node, "view", "set", "1=a:80", "--epoch", "1", "--wait")
+    assert result.exit_code == 0
+    assert "the view is active" in result.stdout
+    result = run(node, *ONE, "view", "--json")
+    assert json.loads(result.stdout)["nodes"][0]["status"]["view"] == [{"address": "a:80", "id": 1}]
+    assert "1=a:80" in run(node, *ONE, "view").stdout
+    result = run(node, "view", "set", "2=a:80", "--epoch", "1", "--json")
+    assert result.exit_code == 5
+    (only,) = json.loads(result.stdout)["nodes"]
+    assert (only["node"], only["told"]) == (A, False)
+    assert only["detail"].startswith("409")
+
+
+@pytest.mark.parametrize(
+    ("reactions", "status"),
+    [
+        ({A: told(), B: told(), C: told()}, 0),
+        ({A: told(), B: told(), C: no_connection}, 0),  # who leaves the view may be dead
+        ({A: told(), B: no_connection, C: told()}, 3),
+        ({A: no_connection, B: reset, C: told()}, 4),
+        ({A: problem(409, "stale"), B: reset, C: told()}, 5),
+    ],
+)
+def test_every_member_has_to_be_told(reactions: dict[str, Reaction], status: int) -> None:
+    """Goal: the exit status is the worst of the members. Method: a view of two of three nodes, all named."""
+    script = Script({node: [reaction] for node, reaction in reactions.items()})
+    result = run(script, "--node", ",".join((A, B, C)), "view", "set", "1=a:80", "2=b:80")
+    assert result.exit_code == status
+    assert sorted(script.nodes) == [A, B, C]
+    assert ("not every member was told" in result.stderr) == (status != 0)
+
+
+def test_only_named_nodes_are_told() -> None:
+    """Goal: the default nodes hear of no view that they are not in. Method: nobody named any."""
+    script = Script({A: [told()]})
+    assert run(script, "view", "set", "1=a:80").exit_code == 0
+    assert script.nodes == [A]
+
+
+def test_a_view_that_does_not_become_active_is_not_waited_for_for_ever() -> None:
+    """Goal: --wait ends. Method: a node that goes on installing."""
+    script = Script({A: [told(status="installing")]})
+    result = run(script, *QUICK, "view", "set", "1=a:80", "--wait", "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["active"] is False
+
+
+def test_why() -> None:
+    """Goal: what waits is shown whatever a node says of it; older nodes are no failure.
+
+    Method: a node in which a request waits, one that does not know the question, one in which nothing waits.
+    """
+    item = {
+        "what": "put",
+        "key": "k\x1b",
+        "for_ms": 3,
+        "awaited": [{"id": 2, "reason": "it is slow"}],
+        "note": None,
+    }
+    script = Script(
+        {
+            A: [answers(200, json.dumps({"waiting": [item]}))],
+            B: [problem(404, "no_such_resource")],
+            C: [answers(200)],
+        }
+    )
+    nodes = ("--node", ",".join((A, B, C)))
+    result = run(script, *nodes, "why")
+    assert result.exit_code == 0
+    assert "id 2, reason it is slow" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert f"{B}: this node does not know GET /why" in result.stdout
+    assert f"{C}: nothing waits" in result.stdout
+    first, second, _ = json.loads(run(script, *nodes, "why", "--json").stdout)["nodes"]
+    assert first["why"] == {"waiting": [item]}
+    assert (second["answered"], second["why"]) == (False, None)
+
+
+def test_changes_are_told_line_by_line() -> None:
+    """Goal: a line when something happens, and only then. Method: six looks; interrupt after the last.
+
+    Counters grow, and a wait grows longer, all the time: that is nothing that happens.
+    """
+    longer = told(waiting_for=[{"id": 2, "address": "b:80", "reason": "it owes an answer, for 1007 ms"}])
+    looks: list[Reaction] = [told(), told(commit=13), WAITS, longer, no_connection, told()]
+
+    def sleeper() -> Callable[[float], None]:
+        left = len(looks)
+
+        def sleep(_: float) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                raise KeyboardInterrupt
+
+        return sleep
+
+    result = run(Script({A: list(looks)}), *ONE, "watch-status", sleep=sleeper())
+    assert result.exit_code == 130
+    lines = [each.partition(" ")[2] for each in result.stdout.splitlines()]
+    assert lines == [
+        f"{A} node 1 primary active view 1,2 epoch 3 commit 12",
+        f"{A} node 1 primary active view 1,2 epoch 3 commit 12 waits for node 2: it owes an answer, for 7 ms",
+        f"{A} no answer: no connection: refused",
+        f"{A} node 1 primary active view 1,2 epoch 3 commit 12",
+    ]
+    result = run(Script({A: list(looks)}), *ONE, "watch-status", "--json", sleep=sleeper())
+    documents = [json.loads(each) for each in result.stdout.splitlines()]
+    assert [each["answered"] for each in documents] == [True, True, False, True]
+    assert all(set(each) == {"time", "node", "answered", "problem", "status"} for each in documents)
