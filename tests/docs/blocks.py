@@ -47,7 +47,15 @@ RUN = ("python", *COMMANDS)
 PARSED = ("json", "yaml", "toml", "ini")
 SHOWN = ("text",)
 DIRECTIVES = frozenset(
-    ("{toctree}", "{include}", "{eval-rst}", "{node-settings}", "{service-options}", "{service-presets}")
+    (
+        "{toctree}",
+        "{include}",
+        "{eval-rst}",
+        "{node-settings}",
+        "{service-options}",
+        "{service-presets}",
+        "{command-line}",
+    )
 )
 """Of Sphinx and ``docs/_ext``; they show nothing that could be run."""
 

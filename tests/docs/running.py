@@ -97,7 +97,8 @@ class Run:
             self._commands(block)
 
     def _python(self, block: Block) -> None:
-        code = compile("\n" * block.line + block.text, block.page, "exec")
+        text = self._translated(block.text) if block.lines_of(COMPILED) is None else block.text
+        code = compile("\n" * block.line + text, block.page, "exec")
         if (reason := block.lines_of(COMPILED)) is not None:
             self.left_out.append(f"{block.place}: {block.language} ({' '.join(reason)})")
         elif _HAS_TESTS.search(block.text):

@@ -95,6 +95,8 @@ def test_bounds_are_those_of_the_code() -> None:
     assert defaults["max_value_bytes"] == 8 * 2**20
     assert f"{defaults['request_timeout']:g} s" in TEXT
     assert f"{PIECE_BYTES // 1024} KiB" in TEXT
+    (listings,) = (spec for spec in TUNABLE if spec.name == "max_listings")
+    assert f"{PIECE_BYTES // 1024} KiB or more" in listings.metadata["help"]
     for bound in (
         values.MAX_KEY_BYTES,
         values.MAX_IDEMPOTENCY_KEY_BYTES,

@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+import click
 import pytest
 
+import pbkv
+import pbkv.testing
 import pbproto
 from frontends.common.settings import PREFIX, TUNABLE
+from pbkv.cli.app import cli
 from viewservice.__main__ import ORDERS
 from viewservice.config import PRESETS
 
@@ -128,6 +132,23 @@ def test_the_reference_has_everything(site: Path) -> None:
     for word in (*ORDERS, "run", *PRESETS):
         assert f">{word}<" in found["viewservice-options.html"]
     assert found["frontends-api.html"].count('id="frontends.') == 4
+    for package, page in ((pbkv, "client-api.html"), (pbkv.testing, "testing-api.html")):
+        for name in package.__all__:
+            assert f'id="{package.__name__}.{name}"' in found[page], name
+    told = found["cli-reference.html"]
+    for words, options in commands("pbkv", cli):
+        assert f'id="{words.replace(" ", "-")}"' in told
+        assert all(re.search(rf"{option}(?![\w-])", told) for option in options), words
+    assert {"pbkv_cluster", "pbkv_cluster_factory", "pytest.mark.pbkv"} <= {
+        *re.findall(r'id="(?:pbkv\.testing\.plugin\.)?([\w.]+)"', found["testing-api.html"])
+    }
+
+
+def commands(name: str, command: click.Command) -> Iterator[tuple[str, list[str]]]:
+    """The commands of the command line, and the options of each."""
+    yield name, [each.opts[0] for each in command.params if isinstance(each, click.Option)]
+    for word, below in (command.commands if isinstance(command, click.Group) else {}).items():
+        yield from commands(f"{name} {word}", below)
 
 
 def test_what_is_fetched_from_outside_is_seen() -> None:

@@ -29,6 +29,7 @@ PROGRAMS = ("uvicorn", "hypercorn", "granian", "gunicorn", "waitress-serve", "py
 PROMPT = "devenv> "
 PORTS = 20
 _PORT = re.compile(r"(?<![\d.])80(?P<tens>[78])(?P<units>\d)(?!\d)")
+_PBKV = re.compile(r"(?<![\w./'-])(?=pbkv (?!import\b)[a-z])")
 _WORD_OF_SERVICE = re.compile(
     r"(-m viewservice (?:status|plan|switchover|add|remove|size|pause|resume|force)\b)(?! --)"
 )
@@ -67,6 +68,8 @@ def translated(text: str, base: int) -> str:
         return str(base + int(port["units"]) + (PORTS // 2 if port["tens"] == "7" else 0))
 
     text = text.replace("devenv.py -n", f"devenv.py --base-port {base} -n")
+    nodes = ",".join(f"http://127.0.0.1:{base + each}" for each in (1, 2, 3))
+    text = _PBKV.sub(f"PBKV_NODES={nodes} ", text)
     service = f"127.0.0.1:{base + PORTS // 2}"
     text = _WORD_OF_SERVICE.sub(rf"\1 --at {service}", text)
     text = text.replace("-m viewservice --nodes", f"-m viewservice --bind {service} --nodes")
