@@ -38,7 +38,7 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
         import pbproto  # takes longer than all the rest, and nothing else needs it
 
-        click.echo(f"pbproto {getattr(pbproto, '__version__', 'unknown')}")
+        click.echo(f"pbproto {pbproto.__version__}")
         context.exit()
 
 

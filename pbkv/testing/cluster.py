@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from random import Random
 from typing import Any
 
 import httpx
 
+from pbkv import AsyncClient, Client
 from pbproto import Status, View, ViewRefused
 
 from .errors import ClusterError
@@ -139,15 +139,15 @@ class Cluster(Faults):
             **{"base_url": self.url(id_), "transport": self.async_transport(), **options}
         )
 
-    def client(self, **options: Any) -> Any:
+    def client(self, **options: Any) -> Client:
         """A ``pbkv.Client`` of all nodes that lives in this cluster's time; ``options`` are passed on."""
         mine = {"transport": self.transport(), "sleep": self.sleep, **self._chance()}
-        return import_module("pbkv").Client(self.urls, **{**mine, **options})
+        return Client(self.urls, **{**mine, **options})
 
-    def async_client(self, **options: Any) -> Any:
+    def async_client(self, **options: Any) -> AsyncClient:
         """A ``pbkv.AsyncClient`` of all nodes that lives in this cluster's time."""
         mine = {"transport": self.async_transport(), "sleep": self.async_sleep, **self._chance()}
-        return import_module("pbkv").AsyncClient(self.urls, **{**mine, **options})
+        return AsyncClient(self.urls, **{**mine, **options})
 
     def _chance(self) -> dict[str, Any]:
         """What else a client of the store would take from the machine."""

@@ -15,8 +15,10 @@ from typing import Any, Literal, Self
 
 import httpx
 
-from frontends.common.api import Api, Plan, Response
+from frontends.common.api import Api
 from frontends.common.node import Node
+from frontends.common.responses import Response
+from frontends.common.routes import Plan
 from frontends.common.settings import Settings
 from pbkv import AsyncClient, Client
 from pbproto import View
@@ -143,7 +145,7 @@ class OneNode:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         target = request.extensions["target"]
         self.targets.append(target)
-        plan = self._api.plan(request.method, target)
+        plan = self._api.plan(request.method, target, request.headers)
         response = self._start(plan, request) if isinstance(plan, Plan) else plan
         body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
         return httpx.Response(response.status, headers=list(response.headers), content=body)

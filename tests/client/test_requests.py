@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontends.common.api import Plan, plan
+from frontends.common.routes import Plan, plan
 from frontends.common.settings import Settings
 from pbkv import Client, Invalid, requests
 

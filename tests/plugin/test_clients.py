@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
-import pbkv
 from pbkv.testing import Cluster
-
-pytestmark = pytest.mark.skipif(
-    not {"Client", "AsyncClient"} <= set(getattr(pbkv, "__all__", ())), reason="there are no clients here"
-)
 
 
 def life(seed: int) -> tuple[list[str], dict[str, str]]:
