@@ -69,7 +69,7 @@ def translated(text: str, base: int) -> str:
 
     text = text.replace("devenv.py -n", f"devenv.py --base-port {base} -n")
     nodes = ",".join(f"http://127.0.0.1:{base + each}" for each in (1, 2, 3))
-    text = _PBKV.sub(f"PBKV_NODES={nodes} ", text)
+    text = _PBKV.sub(f"PBKV_NODES=${{PBKV_NODES:-{nodes}}} ", text)
     service = f"127.0.0.1:{base + PORTS // 2}"
     text = _WORD_OF_SERVICE.sub(rf"\1 --at {service}", text)
     text = text.replace("-m viewservice --nodes", f"-m viewservice --bind {service} --nodes")
