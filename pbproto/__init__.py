@@ -22,6 +22,7 @@ from .effects import (
 )
 from .errors import InvariantError, UsageError
 from .events import Batch, Close, Delete, Event, Get, GetAll, Put, Receive, TellView, Tick
+from .gauges import Gauges
 from .messages import Envelope, Message
 from .replica import Replica, check_request
 from .status import Status
@@ -41,6 +42,7 @@ __all__ = [
     "Effect",
     "Envelope",
     "Event",
+    "Gauges",
     "Get",
     "GetAll",
     "InvariantError",

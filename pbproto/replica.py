@@ -26,6 +26,7 @@ from .config import Config
 from .effects import Code, Effect, Reason
 from .errors import InvariantError, UsageError
 from .events import Batch, Close, Delete, Event, Get, GetAll, Put, Receive, Request, TellView, Tick
+from .gauges import Gauges, measure
 from .messages import (
     Adopt,
     Adopted,
@@ -91,6 +92,10 @@ class Replica:
     def status(self, now: int) -> Status:
         """What this node can say about itself at ``now`` (nanoseconds)."""
         return describe(self._state, now)
+
+    def gauges(self, now: int) -> Gauges:
+        """Its figures at ``now``, for whoever draws curves."""
+        return measure(self._state, now)
 
     def has_room(self, size: int) -> bool:
         """Whether a client's request of ``size`` bytes would not be turned away as ``OVERLOADED`` now.

@@ -21,8 +21,8 @@ MAX_ADDRESS_BYTES = 300
 MAX_KEY_BYTES = 4096
 MAX_VALUE_BYTES = 2**30
 MAX_IDEMPOTENCY_KEY_BYTES = 255
-MAX_TRACE_BYTES = 64
-"""A trace context: a ``traceparent`` of W3C Trace Context has 55."""
+MAX_TRACE_BYTES = 568
+"""A trace context: a ``traceparent`` of W3C Trace Context has 55, a ``tracestate`` after a space 512."""
 
 
 class Ballot(NamedTuple):

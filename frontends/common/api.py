@@ -7,6 +7,7 @@ A frontend asks ``plan`` what a request is, reads a body of at most ``plan.body_
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Any
 
 from pbproto import (
@@ -25,12 +26,13 @@ from pbproto import (
 from pbproto.codec import MEDIA_TYPE, VERSIONS
 from pbproto.events import Request as CoreRequest
 
-from . import door, proof, wire
-from .bodies import idempotency_key, parse_value, parse_view, trace_context
+from . import door, proof, trace_context, wire
+from .bodies import idempotency_key, parse_value, parse_view
 from .budget import SHORT, Budget
 from .door import NOBODY, Caller
+from .ledger import Ledger
 from .listing import to_json
-from .logs import LOGGER, logfmt
+from .metrics import Exposition
 from .node import Answer, Node
 from .openapi.serving import Documents, unless_known
 from .responses import (
@@ -45,10 +47,11 @@ from .responses import (
     rejection,
     success,
     too_many,
+    too_many_bytes,
     too_many_clients,
     two_lengths,
 )
-from .routes import Plan, Route, plan
+from .routes import Plan, Route, plan, refused_plan
 from .wire import Range
 
 
@@ -58,6 +61,9 @@ class Api:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._settings = node.settings
+        self.meters = node.meters
+        self._exposition = Exposition(node)
+        self._ledger = Ledger(node)
         self._wire: Headers = ((wire.HEADER, str(Range(VERSIONS[0], node.settings.wire))),)
         self._door = door.of(node)
         self.bodies = Budget(self._settings.max_body_bytes)
@@ -88,11 +94,13 @@ class Api:
         connection says about whoever sends it.
         """
         if "transfer-encoding" in headers and "content-length" in headers:
-            return head(method, two_lengths())
+            return head(method, self.unplanned(method, target, headers, two_lengths()))
         found = plan(method, target, self._settings)
-        if self._door is None or isinstance(found, Response):
-            return found
-        return self._door.pass_(found, headers, caller)
+        if self._door is not None and isinstance(found, Plan):
+            found = self._door.pass_(found, headers, caller)
+        if isinstance(found, Response):
+            return self.unplanned(method, target, headers, found)
+        return found
 
     def start(
         self, request: Plan, headers: Mapping[str, str], body: bytes, done: Callable[[Response], None]
@@ -101,23 +109,53 @@ class Api:
 
         ``headers`` are looked up by lower-case name. ``done`` may be called from any thread.
         """
+        started = perf_counter()
+        if self._ledger.tracing is not None:
+            headers = self._ledger.tracing.begin(request, headers)
         try:
             if request.waits:
-                make, method = self._operation(request, headers, body), request.method
-                self._node.request(make, lambda answer: done(head(method, self._written_out(answer))))
+                self._node.request(
+                    self._operation(request, headers, body),
+                    lambda answer: done(self._answered(request, headers, answer, started)),
+                )
                 return
-            response = self._now(request, headers, body)
+            if request.route is Route.METRICS:
+                response = self._metrics(headers.get("accept", ""))
+            else:
+                response = self._now(request, headers, body)
         except RefusedError as error:
             response = refused(error)
-        done(head(request.method, response))
+        done(self._end(request, headers, response, started))
 
-    def _written_out(self, answer: Answer) -> Response:
+    def refuse(self, request: Plan, headers: Mapping[str, str], response: Response) -> Response:
+        """The answer of a frontend that did not ``start`` a request; every request is counted once."""
+        return self._end(request, headers, response, perf_counter())
+
+    def unplanned(
+        self, method: str, target: bytes, headers: Mapping[str, str], response: Response
+    ) -> Response:
+        """The answer of a frontend to a request that never had a plan."""
+        return self._ledger.end(refused_plan(method, target), headers, response, perf_counter())
+
+    def failed(self, method: str, target: bytes, headers: Mapping[str, str]) -> Response:
+        """The answer to a request at which our own code failed; to be called by the exception's handler."""
+        name = self._ledger.failure("request_failed", headers)
+        return self._ledger.end(refused_plan(method, target), headers, internal_error(), perf_counter(), name)
+
+    def _end(self, request: Plan, headers: Mapping[str, str], response: Response, started: float) -> Response:
+        return head(request.method, self._ledger.end(request, headers, response, started))
+
+    def _answered(
+        self, request: Plan, headers: Mapping[str, str], answer: Answer, started: float
+    ) -> Response:
+        name = ""
         try:
-            return self._answer(answer)
+            response = self._answer(answer)
         except Exception:
             # Whatever went wrong here, a client that got no answer at all would wait for ever.
-            LOGGER.exception("%s", logfmt(self._node.id, "answer_failed"))
-            return internal_error()
+            name = self._ledger.failure("answer_failed", headers)
+            response = internal_error()
+        return head(request.method, self._ledger.end(request, headers, response, started, name))
 
     def _answer(self, answer: Answer) -> Response:
         if isinstance(answer, Reject):
@@ -144,8 +182,8 @@ class Api:
         try:
             self._operation(request, headers, body)
         except RefusedError as error:
-            return head(request.method, refused(error))
-        return head(request.method, too_many_clients())
+            return self.refuse(request, headers, refused(error))
+        return self.refuse(request, headers, too_many_clients())
 
     def has_room(self, size: int) -> bool:
         """Whether a client's body of ``size`` bytes is worth reading: there would be room for it in the node.
@@ -157,6 +195,10 @@ class Api:
             return True
         # Escapes make a body longer than its value, and the longest value finds room in a node that is idle.
         return self._node.has_room(min(size, self._settings.max_value_bytes) + self.bodies.held)
+
+    def withhold(self, response: Response) -> Response:
+        """What a client gets in place of a long answer, counted already, that finds no room on its way."""
+        return self._ledger.withheld(response, too_many_bytes())
 
     def too_large(self, request: Plan) -> Response:
         """The answer to a body above ``request.body_limit``."""
@@ -187,6 +229,10 @@ class Api:
         if status.blocked or whom:
             detail += f" ({status.blocked or whom})"
         return problem(503, "not_ready", detail)
+
+    def _metrics(self, accept: str) -> Response:
+        body, media_type = self._exposition.render(accept)
+        return Response(200, (("content-type", media_type),), body)
 
     def _mail(self, request: Plan, headers: Mapping[str, str], body: bytes) -> Response:
         if request.secret:
@@ -246,7 +292,7 @@ class Api:
         if request.method in ("GET", "HEAD"):
             return lambda token: Get(token, key)
         name = idempotency_key(headers.get("idempotency-key"))
-        trace = trace_context(headers.get("traceparent"))
+        trace = trace_context.pack(trace_context.of(headers)) if "traceparent" in headers else b""
         if request.method == "DELETE":
             return lambda token: Delete(token, key, name, trace)
         value = parse_value(body, self._settings.max_value_bytes)

@@ -14,9 +14,6 @@ from .responses import RefusedError
 from .settings import SettingError, split_address
 
 _LIFE = re.compile(r"[0-9a-f]{16}")
-_TRACEPARENT = re.compile(
-    r"((?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(-[\x21-\x7e]*)?"
-)
 _VISIBLE = re.compile(rf"[\x21-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_BYTES}}}")
 
 
@@ -28,17 +25,6 @@ def idempotency_key(text: str | None) -> bytes:
         detail = f"an Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY_BYTES} visible ASCII characters"
         raise RefusedError(400, "bad_idempotency_key", detail)
     return text.encode()
-
-
-def trace_context(text: str | None) -> bytes:
-    """A ``traceparent`` (W3C Trace Context), to be handed on; nothing for one that has to be ignored.
-
-    Of a later version than 00, which may say more, it is what version 00 says.
-    """
-    match = _TRACEPARENT.fullmatch(text) if text is not None else None
-    if match is None or (match[2] and match[1].startswith("00")):
-        return b""
-    return match[1].encode()
 
 
 def _no_constant(name: str) -> Any:

@@ -1,7 +1,8 @@
-"""One structured line (logfmt) per event that matters, to stderr; quiet otherwise."""
+"""One structured line per event that matters, logfmt or JSON, to stderr; quiet otherwise."""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -11,6 +12,8 @@ from pbproto import Code, Note
 from .settings import Settings, from_environment
 
 LOGGER = logging.getLogger("pbproto")
+ACCESS = LOGGER.getChild("access")
+"""For the lines about single requests, which can be asked for whatever else is logged."""
 
 _LEVELS = {
     Code.PROPOSED: logging.DEBUG,
@@ -40,14 +43,54 @@ class Formatter(logging.Formatter):
         self._node = node
 
     def format(self, record: logging.LogRecord) -> str:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        text = record.getMessage()
-        if record.name != LOGGER.name:
-            text = logfmt(self._node, "server_log", logger=record.name, message=text)
-        line = f"{stamp}.{int(record.msecs):03d}Z level={record.levelname.lower()} {text}"
+        text = record.getMessage() if _is_ours(record) else _line_of(record, self._node)
+        line = f"{_stamp(record)} level={record.levelname.lower()} {text}"
         if record.exc_info:
             line += f" trace={_quote(self.formatException(record.exc_info))}"
         return line
+
+
+class JsonFormatter(logging.Formatter):
+    """``{"time":"2026-01-31T12:00:00.000Z","level":"info","node":1,"event":"view_told",…}``
+
+    The same fields as in a line of text; numbers stay numbers.
+    """
+
+    def __init__(self, node: int) -> None:
+        super().__init__()
+        self._node = node
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = _line_of(record, self._node)
+        document: dict[str, object] = {
+            "time": _stamp(record),
+            "level": record.levelname.lower(),
+            "node": line.node,
+            "event": line.event,
+        }
+        for name, value in line.fields.items():
+            # A field that has the name of one of ours must not hide it.
+            document[f"{name}_" if name in document else name] = value
+        if record.exc_info:
+            document["trace"] = self.formatException(record.exc_info)
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def _stamp(record: logging.LogRecord) -> str:
+    """When it was, as RFC 3339 writes it."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+    return f"{stamp}.{int(record.msecs):03d}Z"
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name == LOGGER.name or record.name.startswith(f"{LOGGER.name}.")
+
+
+def _line_of(record: logging.LogRecord, node: int) -> Line:
+    """What a record says: one of our own lines, or something that a server or framework wrote."""
+    if isinstance(record.args, tuple) and len(record.args) == 1 and isinstance(record.args[0], Line):
+        return record.args[0]
+    return logfmt(node, "server_log", logger=record.name, message=record.getMessage())
 
 
 def _quote(value: object) -> str:
@@ -58,25 +101,43 @@ def _quote(value: object) -> str:
     return f'"{escaped}"'
 
 
-def logfmt(node: int, event: str, /, **fields: object) -> str:
+class Line(str):
+    """The text of one line after its time and level, and what it was made of."""
+
+    __slots__ = ("event", "fields", "node")
+    node: int
+    event: str
+    fields: dict[str, object]
+
+
+def logfmt(node: int, event: str, /, **fields: object) -> Line:
     """The text of one line after its time and level."""
-    return " ".join(
-        [f"node={node}", f"event={event}", *(f"{key}={_quote(value)}" for key, value in fields.items())]
+    line = Line(
+        " ".join(
+            [f"node={node}", f"event={event}", *(f"{key}={_quote(value)}" for key, value in fields.items())]
+        )
     )
+    line.node, line.event, line.fields = node, event, fields
+    return line
 
 
-def set_up(node: int, level: str) -> None:
-    """Send the project's and the servers' logs to stderr in this form."""
+def set_up(settings: Settings) -> None:
+    """Send the project's and the servers' logs to stderr, in the form and at the level of these settings."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Formatter(node))
+    json_ = settings.log_format == "json"
+    handler.setFormatter(JsonFormatter(settings.id) if json_ else Formatter(settings.id))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    LOGGER.setLevel(level.upper())
+    LOGGER.setLevel(settings.log_level.upper())
+    if settings.access_log == "on" and settings.log_level != "debug":
+        ACCESS.setLevel(logging.INFO)  # also where else only warnings are logged
+    else:
+        ACCESS.setLevel(logging.NOTSET)
 
 
 def for_stock_server() -> Settings:
     """Settings from the environment, with the logs set up by them, under a server that we did not start."""
     settings = from_environment()
-    set_up(settings.id, settings.log_level)
+    set_up(settings)
     return settings
 
 

@@ -23,6 +23,7 @@ from pbproto import (
     CodecError,
     Envelope,
     Event,
+    Gauges,
     Message,
     Note,
     Receive,
@@ -44,10 +45,13 @@ from pbproto import (
 from pbproto.codec import VERSIONS, version_of
 from pbproto.config import SECOND
 from pbproto.events import Request
+from pbproto.messages import Forward
 
 from . import access, clock, recorder, tls
+from .forwards import ForwardedWrite, Forwards
 from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
+from .meters import Meters
 from .outbox import QUEUE_BYTES, Outboxes, size_of
 from .settings import Settings
 from .wire import Peers, Posted, Range, Word
@@ -59,7 +63,17 @@ _ANSWER = (Reply, Reject)
 class _Work:
     """What some steps have decided and what is done about it once the lock is free."""
 
-    __slots__ = ("_answers", "_room", "deadline", "finished", "fits", "mail", "notes", "verdicts")
+    __slots__ = (
+        "_answers",
+        "_room",
+        "deadline",
+        "finished",
+        "fits",
+        "forwarded",
+        "mail",
+        "notes",
+        "verdicts",
+    )
 
     def __init__(
         self,
@@ -72,6 +86,7 @@ class _Work:
         self._room = QUEUE_BYTES
         self.finished: list[tuple[Callable[[Answer], None], Answer]] = []
         self.notes: list[Note] = []
+        self.forwarded: list[ForwardedWrite] = []
         self.mail: dict[str, None] = {}
         self.verdicts: list[ViewAccepted | ViewRefused] = []
         self.deadline: int | None = None
@@ -115,12 +130,13 @@ class Node:
         self.tls = tls.of(settings)
         """How it speaks HTTPS, or ``None`` where it speaks HTTP."""
         self.clock = now or clock.of(settings)
-        incarnation = incarnation or secrets.randbits(64) or 1
-        self._recorder = recorder.start(settings, incarnation)
+        self.incarnation = incarnation or secrets.randbits(64) or 1
+        """Names this life of the node."""
+        self._recorder = recorder.start(settings, self.incarnation)
         if self._recorder is not None:
             recorder.at_exit(self.end_recording)
         place = crc32 if self._recorder is None else self._recorder.place
-        self._replica = Replica(settings.id, incarnation, settings.core, place)
+        self._replica = Replica(settings.id, self.incarnation, settings.core, place)
         self._wake_peer = wake_peer
         self._wake_timer = wake_timer
         self._gather = gather or self.admit
@@ -132,6 +148,10 @@ class Node:
         self._addresses: dict[int, str] = {}
         self._receivers: dict[str, int] = {}
         self._noted = noted or NoteLog(settings.id).write
+        self._noted = noted or NoteLog(settings.id).write
+        self.meters = Meters()
+        self.forwards: Forwards | None = None
+        """Whoever looks on at the writes that backups send on to this node."""
         self.peers = Peers(Range(VERSIONS[0], settings.wire))
         """What is spoken to whom."""
         self.listings = Listings(settings.max_listings)
@@ -212,7 +232,7 @@ class Node:
 
         Raises ``CodecError`` for an answer that is not mail.
         """
-        if ended.status == HTTPStatus.OK and ended.body:
+        if ended.usable:
             self.receive_answers(ended.body, address, ended.header)
         elif ended.status == HTTPStatus.BAD_REQUEST:
             self._tell(self.peers.refused(address, ended.header))
@@ -251,6 +271,16 @@ class Node:
             for each in status.waiting_for
         ]
         return replace(status, waiting_for=tuple(waits)) if waits else status
+
+    def gauges(self) -> Gauges:
+        """The figures of this node as of now."""
+        with self._lock:
+            return self._replica.gauges(self.clock())
+
+    def queued(self) -> dict[str, int]:
+        """Bytes that wait to be carried, by address."""
+        with self._lock:
+            return self._outboxes.sizes()
 
     def receiver_at(self, address: str) -> int:
         """The id of the node that the last mail for this address was meant for."""
@@ -291,8 +321,12 @@ class Node:
             self._stop_rather_than_lie(error)
         if self._recorder is not None:
             self._recorder.step(event, now, effects, self._replica.state)
+        if self.forwards is not None:
+            work.forwarded += self.forwards.look(event, effects)
         for effect in effects:
             if isinstance(effect, Send):
+                if type(effect.message) is Forward:
+                    self.meters.forwarded()
                 if work.fits is not None and work.fits(effect.envelope):
                     work.answer(effect.envelope, effect.message)
                 elif effect.address:
@@ -317,7 +351,11 @@ class Node:
             except Exception:
                 # One client's trouble must not cost another its answer.
                 LOGGER.exception("%s", logfmt(self.id, "answer_failed"))
+        if self.forwards is not None:
+            for write in work.forwarded:
+                self.forwards.ended(write)
         for note in work.notes:
+            self.meters.note(note)
             self._noted(note)
         self.listings.expire()
 

@@ -41,7 +41,7 @@ def size_of(message: Message) -> int:
         size += operation.size
     operation = getattr(message, "operation", None)
     if operation is not None:
-        size += operation.size
+        size += operation.size + len(getattr(message, "trace", b""))
     for key, value in getattr(message, "pairs", ()):
         size += len(key) + len(value) + 8
     return size
@@ -109,6 +109,10 @@ class Outboxes:
     def bytes(self) -> int:
         """In all; a node has few peers."""
         return sum([box.bytes for box in self._boxes.values()])
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes by address."""
+        return {address: box.bytes for address, box in self._boxes.items()}
 
     def put(self, address: str, envelope: Envelope, message: Message) -> None:
         """The newest for this address."""

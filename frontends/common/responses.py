@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pbproto import Reason, Reject
 
 from .listing import Stream, to_json
+from .request_ids import HEADER as REQUEST_ID
 
 RETRY_AFTER = "1"
 
@@ -20,6 +21,8 @@ class Response(NamedTuple):
     status: int
     headers: Headers
     body: bytes | Stream
+    reason: str = ""
+    """Of a problem, the machine's word for it."""
 
 
 class RefusedError(Exception):
@@ -45,7 +48,8 @@ def problem(status: int, reason: str, detail: str, headers: Headers = (), outcom
         document["outcome"] = outcome
     if status in (503, 504):
         headers = (*headers, ("retry-after", RETRY_AFTER))
-    return Response(status, (("content-type", "application/problem+json"), *headers), to_json(document))
+    headers = (("content-type", "application/problem+json"), *headers)
+    return Response(status, headers, to_json(document), reason)
 
 
 def refused(error: RefusedError) -> Response:
@@ -87,6 +91,14 @@ JSON = ("content-type", "application/json")
 _NOTHING = to_json({})
 
 
+def with_request_id(response: Response, request_id: str) -> Response:
+    """The same with the id of its request: in a header, and in the problem document of a 5xx."""
+    body = response.body
+    if response.status >= 500 and isinstance(body, bytes) and body.endswith(b"}"):
+        body = b'%b,"request_id":%b}' % (body[:-1], to_json(request_id))
+    return response._replace(headers=(*response.headers, (REQUEST_ID, request_id)), body=body)
+
+
 def success(status: int, document: object, headers: Headers = ()) -> Response:
     """A document as JSON; ``{}`` where there is nothing to say."""
     return Response(status, (JSON, *headers), to_json(document) if document else _NOTHING)
@@ -99,7 +111,7 @@ def head(method: str, response: Response) -> Response:
     length: Headers = ()
     if isinstance(response.body, bytes):
         length = (("content-length", str(len(response.body))),)
-    return Response(response.status, (*response.headers, *length), b"")
+    return response._replace(headers=(*response.headers, *length), body=b"")
 
 
 def rejection(answer: Reject) -> Response:

@@ -30,6 +30,9 @@ class Route(Enum):
     PEER = "peer"
     OPENAPI = "openapi"
     DOCS = "docs"
+    METRICS = "metrics"
+    NOTHING = "nothing"
+    """There is nothing at its path."""
 
 
 class _Resource(NamedTuple):
@@ -49,6 +52,7 @@ _RESOURCES = {
     b"/ping": _resource(Route.PING, "GET", "HEAD", "OPTIONS"),
     b"/ready": _resource(Route.READY, "GET", "HEAD", "OPTIONS"),
     b"/view": _resource(Route.VIEW, "GET", "HEAD", "OPTIONS", "PUT"),
+    b"/metrics": _resource(Route.METRICS, "GET", "HEAD", "OPTIONS"),
     b"/data": _resource(Route.DATA, "GET", "HEAD", "OPTIONS"),
     PEER: _resource(Route.PEER, "OPTIONS", "POST"),
     b"/openapi.json": _resource(Route.OPENAPI, "GET", "HEAD", "OPTIONS"),
@@ -56,6 +60,8 @@ _RESOURCES = {
 }
 _A_KEY = _resource(Route.KEY, "DELETE", "GET", "HEAD", "OPTIONS", "PUT")
 _KEY_PREFIX = b"/data/"
+_ON_KEYS = {"PUT": "put", "GET": "get", "HEAD": "get", "DELETE": "delete"}
+_COUNTED = {Route.DATA: "list", Route.VIEW: "view", Route.PEER: "peer"}
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -63,6 +69,9 @@ def resources() -> dict[str, tuple[Route, tuple[str, ...]]]:
     """The path of every resource, with what it is and its methods, for whoever describes them."""
     found = {_KEY_PREFIX + b"{key}": _A_KEY, **_RESOURCES}
     return {path.decode(): (each.route, tuple(each.allow.split(", "))) for path, each in found.items()}
+
+
+_TEMPLATES = {route: path for path, (route, _) in resources().items()}
 
 
 class Plan(NamedTuple):
@@ -77,6 +86,18 @@ class Plan(NamedTuple):
     """By which a peer's mail has proved itself, where it has to."""
 
     @property
+    def operation(self) -> str:
+        """What it is counted as."""
+        if self.route is Route.KEY:
+            return _ON_KEYS.get(self.method, "other")
+        return "peer" if self.route is Route.PEER else _COUNTED.get(self.route, "other")
+
+    @property
+    def template(self) -> str:
+        """Its path with the key left out, for logs and traces; empty for a path at which there is nothing."""
+        return _TEMPLATES.get(self.route, "")
+
+    @property
     def waits(self) -> bool:
         """Whether the answer may take as long as the request timeout."""
         return self.route is Route.KEY or self.route is Route.DATA
@@ -85,6 +106,15 @@ class Plan(NamedTuple):
 def is_lean(target: bytes) -> bool:
     """Whether a request with this raw target needs no web framework: nearly all requests do not."""
     return target.startswith(_KEY_PREFIX) or target == PEER
+
+
+def refused_plan(method: str, target: bytes) -> Plan:
+    """What a request was about that is not carried out: to be counted and logged by, and for nothing else."""
+    path = _path(target)
+    if path.startswith(_KEY_PREFIX):
+        return Plan(Route.KEY, method)
+    resource = _RESOURCES.get(path)
+    return Plan(Route.NOTHING if resource is None else resource.route, method)
 
 
 def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:

@@ -171,6 +171,27 @@ class Settings:
         ("on", "off"),
     )
     log_level: str = _text("info", "LEVEL", "debug, info, warning or error", "how much the node logs", LEVELS)
+    log_format: str = _text(
+        "text",
+        "FORMAT",
+        "text or json",
+        "log lines as key=value or as JSON, one object a line",
+        ("text", "json"),
+    )
+    access_log: str = _text(
+        "off",
+        "on|off",
+        "on or off",
+        "whether every request of a client is a line in the log; at log level debug it is one in any case",
+        ("on", "off"),
+    )
+    tracing: str = _text(
+        "off",
+        "on|off",
+        "on or off",
+        "whether requests are traced by OpenTelemetry, which the standard variables OTEL_... set up",
+        ("on", "off"),
+    )
     record: str = _text(
         "",
         "FILE",

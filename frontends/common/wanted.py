@@ -7,6 +7,7 @@ from typing import Any
 
 WANTED = frozenset(
     (
+        "accept",
         "authorization",
         "content-length",
         "expect",

@@ -12,6 +12,7 @@ import re
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
+from http import HTTPStatus
 from logging import ERROR, INFO, WARNING
 from typing import NamedTuple
 
@@ -66,6 +67,11 @@ class Posted(NamedTuple):
     header: str | None = None
     """The ``pbproto-wire`` of the answer."""
     body: bytes = b""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it was answered with mail."""
+        return self.status == HTTPStatus.OK and bool(self.body)
 
 
 LOST = Posted()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frontends.common import access, logs, tls
+from frontends.common import access, logs, tls, tracing
 from frontends.common.listen import listen
 from frontends.common.recorder import check_or_exit
 from frontends.common.settings import parse_arguments
@@ -19,7 +19,8 @@ def main() -> None:
     check_or_exit(settings, PROGRAM)
     access.check_or_exit(settings, PROGRAM)
     tls.check_or_exit(settings, PROGRAM)
-    logs.set_up(settings.id, settings.log_level)
+    tracing.check_or_exit(settings, PROGRAM)
+    logs.set_up(settings)
     run(create_app(settings, scope=f"bound to {settings.bind}"), listener, settings)
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from types import FrameType
 from typing import Any
 
-from quart import Quart, request
+from quart import Quart, has_request_context, request
 from quart import Response as QuartResponse
 from quart.wrappers import Request as QuartRequest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -89,7 +89,7 @@ class _Frontend:
                 answer.set_result(response)
 
         refusal = await self._take_in(self._api, plan, headers, done)
-        return _convert(refusal if refusal is not None else await answer)
+        return _convert(self._api.refuse(plan, headers, refusal) if refusal is not None else await answer)
 
     async def _take_in(
         self,
@@ -113,15 +113,23 @@ class _Frontend:
             mapping.start(plan, headers, body, done)
         except RequestEntityTooLarge:
             return mapping.too_large(plan)
+        except HTTPException as error:
+            return responses.framework_error(error.code, error.description)
         finally:
             share.end()
         return None
 
     async def _http_error(self, error: HTTPException) -> QuartResponse:
-        return _convert(responses.framework_error(error.code, error.description))
+        return _convert(self._unplanned(responses.framework_error(error.code, error.description)))
 
     async def _server_error(self, _: Exception) -> QuartResponse:
-        return _convert(responses.internal_error())
+        return _convert(self._unplanned(responses.internal_error()))
+
+    def _unplanned(self, response: responses.Response) -> responses.Response:
+        if self._api is None or not has_request_context():
+            return response  # to what is no request, as a websocket
+        headers = wanted.of_pairs(request.scope["headers"])
+        return self._api.unplanned(request.method, _target(request.scope), headers, response)
 
 
 def _limited(settings: Settings) -> type[QuartRequest]:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
+from time import perf_counter
 from typing import cast
 
 import httptools
@@ -54,6 +55,8 @@ class Carrier:
         self._connecting: asyncio.Task[None] | None = None
         self._busy = False
         """Mail is under way, or its answer is being taken in."""
+        self._posted = 0.0
+        """When the mail under way was posted."""
         self._until = self._loop.time() + IDLE
         """When the mail under way is given up; if there is none, when this carrier leaves."""
         self._timer = self._loop.call_at(self._until, self._look)
@@ -82,6 +85,7 @@ class Carrier:
             self._timer = self._loop.call_at(self._until, self._look)
         if not mail:
             return
+        self._posted = perf_counter()  # the loop's own clock is one of milliseconds on uvloop
         if self._connection is None:
             self._connecting = self._loop.create_task(self._connect(mail))
         else:
@@ -146,6 +150,7 @@ class Carrier:
             self._connection = None
 
     def _take_in(self, answer: Posted) -> None:
+        self._node.meters.mail(self._address, perf_counter() - self._posted, answered=answer.usable)
         try:
             self._node.posted(self._address, answer)
         except CodecError as error:

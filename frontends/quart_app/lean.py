@@ -15,7 +15,6 @@ from typing import Any
 from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import Share
 from frontends.common.door import NOBODY, Caller
-from frontends.common.logs import LOGGER, logfmt
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -56,13 +55,13 @@ class Lean:
         except _GoneError:
             return
         except Exception:
-            LOGGER.exception("%s", logfmt(mapping.node_id, "request_failed"))
-            response = responses.internal_error()
+            headers = wanted.of_pairs(scope["headers"])
+            response = mapping.failed(scope["method"], scope["raw_path"], headers)
         share = Share(mapping.bodies)
         try:
             # Mail is not counted: it is what the clients wait for.
             if scope["raw_path"] != routes.PEER and not share.need(length_of(response)):
-                response = responses.too_many_bytes()
+                response = mapping.withhold(response)
             if not body.coming or body.ended:
                 await _send(send, response)
             else:
@@ -144,7 +143,7 @@ async def _answer(mapping: api.Api, scope: Scope, body: _Body) -> responses.Resp
         body.coming = "expect" not in headers
         refusal = await _take_in(mapping, plan, headers, body, done)
         if refusal is not None:
-            return refusal
+            return mapping.refuse(plan, headers, refusal)
     else:
         mapping.start(plan, headers, b"", done)
     return await answer

@@ -16,9 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 from frontends.common import api, responses, routes, wanted
-from frontends.common.budget import SHORT, Budget, Share
+from frontends.common.budget import SHORT, Share
 from frontends.common.door import NOBODY, Caller
-from frontends.common.logs import LOGGER, logfmt
 from frontends.common.settings import Settings
 
 from .lean import CERTIFIED, length_of
@@ -123,8 +122,10 @@ class DirectProtocol(BoundedProtocol):
         try:
             self._begin(self._api, cycle, b"".join(pieces))
         except Exception:
-            LOGGER.exception("%s", logfmt(self.settings.id, "request_failed"))
-            self._respond(cycle, responses.internal_error())
+            self._respond(cycle, self._failed(self._api))
+
+    def _failed(self, mapping: api.Api) -> responses.Response:
+        return mapping.failed(self.parser.get_method().decode(), self.url, wanted.of_pairs(self.headers))
 
     def _begin(self, mapping: api.Api, cycle: _Cycle, body: bytes) -> None:
         headers = wanted.of_pairs(self._lines)
@@ -133,22 +134,22 @@ class DirectProtocol(BoundedProtocol):
         if isinstance(plan, responses.Response):
             self._respond(cycle, plan)
         elif len(body) > plan.body_limit > 0:
-            self._respond(cycle, mapping.too_large(plan))
+            self._respond(cycle, mapping.refuse(plan, headers, mapping.too_large(plan)))
         else:
             # Mail is not counted: it is what the clients wait for.
-            bodies = mapping.bodies if plan.waits else None
-            mapping.start(plan, headers, body, lambda response: self._respond(cycle, response, bodies))
+            counted = mapping if plan.waits else None
+            mapping.start(plan, headers, body, lambda response: self._respond(cycle, response, counted))
 
     def _caller(self) -> Caller:
         return Caller(self.client[0] if self.client else "", CERTIFIED in self.app_state)
 
-    def _respond(self, cycle: _Cycle, response: responses.Response, bodies: Budget | None = None) -> None:
+    def _respond(self, cycle: _Cycle, response: responses.Response, counted: api.Api | None = None) -> None:
         if cycle.disconnected or cycle.response_complete:
             return
-        if bodies is not None and length_of(response) > SHORT:
-            self._share = Share(bodies)
+        if counted is not None and length_of(response) > SHORT:
+            self._share = Share(counted.bodies)
             if not self._share.need(length_of(response)):
-                response = responses.too_many_bytes()
+                response = counted.withhold(response)
         cycle.response_complete = True
         default_headers = self.server_state.default_headers
         self.transport.write(written_out(response, default_headers, keep_alive=cycle.keep_alive))

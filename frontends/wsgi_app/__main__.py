@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frontends.common import access, tls
+from frontends.common import access, tls, tracing
 from frontends.common.listen import listen
 from frontends.common.recorder import check_or_exit
 from frontends.common.settings import parse_arguments
@@ -18,6 +18,7 @@ def main() -> None:
     check_or_exit(settings, PROGRAM)
     access.check_or_exit(settings, PROGRAM)
     tls.check_or_exit(settings, PROGRAM)
+    tracing.check_or_exit(settings, PROGRAM)
     run(listener, settings, scope=f"bound to {settings.bind}")
 
 

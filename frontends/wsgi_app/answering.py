@@ -37,16 +37,11 @@ class Answering:
         self._seats = threading.BoundedSemaphore(settings.threads - reserved)
         self._readers = threading.BoundedSemaphore(reserved // 2)
 
-    @property
-    def node_id(self) -> int:
-        """The id of the node."""
-        return self._api.node_id
-
     def respond(self, environ: Environ) -> responses.Response:
         """The answer to the request of ``environ``."""
         if os.getpid() != self._pid:
             detail = "this worker is a forked copy of a node (preloading?); one process is one node"
-            return responses.problem(503, "forked_copy", detail)
+            return self.unplanned(environ, responses.problem(503, "forked_copy", detail))
         connection = environ.get("gunicorn.socket")
         if connection is not None:
             # It reads bodies and writes answers in the worker threads, and would wait for a client for ever.
@@ -70,7 +65,17 @@ class Answering:
                 return self._serve(plan, environ, headers, self._api.overloaded)
             finally:
                 self._readers.release()
-        return responses.head(plan.method, responses.too_many_clients())
+        return self._api.refuse(plan, headers, responses.too_many_clients())
+
+    def unplanned(self, environ: Environ, response: responses.Response) -> responses.Response:
+        """What the framework answers by itself to the request of ``environ``."""
+        headers = wanted.of_environ(environ)
+        return self._api.unplanned(environ["REQUEST_METHOD"], target_of(environ), headers, response)
+
+    def failed(self, environ: Environ) -> responses.Response:
+        """The answer where ``respond`` raised; to be called by the exception's handler."""
+        headers = wanted.of_environ(environ)
+        return self._api.failed(environ["REQUEST_METHOD"], target_of(environ), headers)
 
     def _serve(
         self, plan: routes.Plan, environ: Environ, headers: dict[str, str], answer: Answer
@@ -79,7 +84,7 @@ class Answering:
         try:
             body = self._body(share, plan, environ) if plan.body_limit else b""
             if isinstance(body, responses.Response):
-                return body
+                return self._api.refuse(plan, headers, body)
             return answer(plan, headers, body)
         finally:
             share.end()

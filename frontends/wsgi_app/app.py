@@ -60,10 +60,14 @@ class _Frontend:
         return _convert(self._answering.respond(request.environ))
 
     def _http_error(self, error: HTTPException) -> FlaskResponse:
-        return _convert(responses.framework_error(error.code, error.description))
+        return _convert(
+            self._answering.unplanned(
+                request.environ, responses.framework_error(error.code, error.description)
+            )
+        )
 
     def _server_error(self, _: Exception) -> FlaskResponse:
-        return _convert(responses.internal_error())
+        return _convert(self._answering.unplanned(request.environ, responses.internal_error()))
 
 
 def _convert(response: responses.Response) -> FlaskResponse:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from time import perf_counter
 
 from frontends.common import proof, wire
 from frontends.common.access import Access
@@ -92,8 +93,11 @@ class Driver:
 
     def _exchange(self, carrier: _Carrier) -> None:
         while mail := self.node.take_mail(carrier.address):
+            posted = perf_counter()
+            ended = carrier.post(mail)
+            self.node.meters.mail(carrier.address, perf_counter() - posted, answered=ended.usable)
             try:
-                self.node.posted(carrier.address, carrier.post(mail))
+                self.node.posted(carrier.address, ended)
             except CodecError as error:
                 bad_mail(self.node, carrier.address, error)
 

@@ -12,8 +12,7 @@ from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from frontends.common import api, responses, routes
-from frontends.common.logs import LOGGER, logfmt
+from frontends.common import api, routes
 
 from .answering import Answering, Environ, target_of
 
@@ -43,8 +42,7 @@ class Lean:
         try:
             response = self._answering.respond(environ)
         except Exception:
-            LOGGER.exception("%s", logfmt(self._answering.node_id, "request_failed"))
-            response = responses.internal_error()
+            response = self._answering.failed(environ)
         body = response.body
         if not isinstance(body, bytes):
             raise TypeError("only listings have a body in pieces")

@@ -200,7 +200,7 @@ SERVERS: dict[str, Runner] = {"waitress": _waitress, "gunicorn": _gunicorn}
 
 def run(listener: socket.socket, settings: Settings, scope: str) -> None:
     """Serve until SIGTERM or SIGINT."""
-    logs.set_up(settings.id, settings.log_level)
+    logs.set_up(settings)
     SERVERS[settings.server](listener, settings, scope)
     finish_all()
     sys.stderr.flush()

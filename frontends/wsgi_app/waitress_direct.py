@@ -22,7 +22,6 @@ from waitress.utilities import build_http_date
 from frontends.common import responses, routes, wanted
 from frontends.common.budget import SHORT
 from frontends.common.door import NOBODY, Caller
-from frontends.common.logs import LOGGER, logfmt
 
 from .lean import LINES, WayIn
 from .waitress_tls import Channel
@@ -67,20 +66,20 @@ class Direct:
 
     def _begin(self, channel: DirectChannel) -> None:
         request = channel.requests[0]
+        headers = wanted.of_waitress(request.headers)
         try:
-            headers = wanted.of_waitress(request.headers)
             caller = Caller(channel.addr[0], channel.certified) if self._mapping.guarded else NOBODY
             plan = self._mapping.plan(request.command, request.request_uri.encode("latin-1"), headers, caller)
             if isinstance(plan, responses.Response):
                 self._found(channel, plan)
             elif request.content_length > plan.body_limit > 0:
-                self._found(channel, self._mapping.too_large(plan))
+                self._found(channel, self._mapping.refuse(plan, headers, self._mapping.too_large(plan)))
             else:
                 body = request.get_body_stream().read() if plan.body_limit else b""
                 self._mapping.start(plan, headers, body, partial(self._found, channel))
         except Exception:
-            LOGGER.exception("%s", logfmt(self._mapping.node_id, "request_failed"))
-            self._found(channel, responses.internal_error())
+            target = request.request_uri.encode("latin-1")
+            self._found(channel, self._mapping.failed(request.command, target, headers))
 
     def _found(self, channel: DirectChannel, response: responses.Response) -> None:
         """An answer, by whichever thread."""

@@ -167,9 +167,9 @@ class Host:
         elif not plan.body_limit:
             api.start(plan, headers, b"", done)
         elif len(body) > plan.body_limit:
-            done(api.too_large(plan))
+            done(api.refuse(plan, headers, api.too_large(plan)))
         elif plan.waits and not api.has_room(len(body)):
-            done(too_many_bytes())
+            done(api.refuse(plan, headers, too_many_bytes()))
         else:
             api.start(plan, headers, body, done)
 

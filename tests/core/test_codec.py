@@ -49,7 +49,7 @@ from pbproto.messages import (
     Verdict,
     VerdictCode,
 )
-from pbproto.values import MAX_ID
+from pbproto.values import MAX_ID, MAX_TRACE_BYTES
 
 from ..fuzz.codec import run as check_bytes
 from . import golden
@@ -280,7 +280,7 @@ SENTENCES = (
         (section(forward()[:-8]), "ends too early"),
         (section(forward()[:-4]), "ends too early"),
         (section(forward(), version=1), "ends too early"),
-        (section(forward(trace=b"t" * 65)), "trace context is too long"),
+        (section(forward(trace=b"t" * (MAX_TRACE_BYTES + 1))), "trace context is too long"),
         (section(told(u64(1) + u32(90) + b"h:1")), "ends too early"),
         (section(b"\x00" + u32(2**32 - 1)), "count is larger"),
         (section(forward(key=b"")), "key of a bad length"),

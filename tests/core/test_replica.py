@@ -289,7 +289,7 @@ def test_misuse_is_named() -> None:
             f"an idempotency key has at most {MAX_IDEMPOTENCY_KEY_BYTES} bytes",
         ),
         (
-            lambda: check_request(Delete(1, b"k", trace=b"t" * 65)),
+            lambda: check_request(Delete(1, b"k", trace=b"t" * (MAX_TRACE_BYTES + 1))),
             f"a trace context has at most {MAX_TRACE_BYTES} bytes",
         ),
     ]

@@ -71,6 +71,11 @@ class Run:
         return self
 
     @property
+    def _where(self) -> Path:
+        """Where the reader is who has followed the page until here."""
+        return self._workshop.folder if self._shell is None else Path(self._in_shell("pwd")[1].strip())
+
+    @property
     def _present(self) -> RunningCluster | None:
         """The cluster that the page speaks of, started or put in order when it is needed."""
         if self._next is not None:
@@ -105,7 +110,7 @@ class Run:
         elif _HAS_TESTS.search(block.text):
             self._tests.append(block)
         else:
-            with contextlib.chdir(self._workshop.folder):  # where the page's commands are, and their files
+            with contextlib.chdir(self._where):
                 exec(code, self._names)
 
     def finish(self) -> None:
@@ -126,8 +131,8 @@ class Run:
         later = self.page.blocks[self.page.blocks.index(block) + 1 :]
         if not any(Path(name).stem in each.text for each in later if each.language in COMMANDS):
             raise PageError(f"{block.place}: no command further down does anything with {name}")
-        path = self._workshop.folder / name
-        if (ROOT / name).exists() or path.parent != self._workshop.folder:
+        path = self._where / name
+        if path.parent != self._where or (self._where == self._workshop.folder and (ROOT / name).exists()):
             raise PageError(f"{block.place}: {name} is none of the reader's own files")
         path.write_text(self._translated(block.text))
 
@@ -265,7 +270,7 @@ class Run:
             self._workshop.done.add(command.name)
 
     def _started(self, line: str, text: str, ours: Callable[[str], str]) -> Program:
-        program = Program(ours(line), self._workshop.folder, self._workshop.environment)
+        program = Program(ours(line), self._where, self._workshop.environment)
         try:
             if text.startswith("GET "):
                 self._answers(program, ours(text.removeprefix("GET ")))

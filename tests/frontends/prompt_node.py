@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from frontends.common.budget import SHORT
+from frontends.common.meters import Meters
 from frontends.common.node import Answer
 from frontends.common.settings import Settings
 from pbproto import Kind, Put, Reply, Result, Value, Written
@@ -18,6 +19,7 @@ class Node:
     """Takes requests, and answers them when the test says so."""
 
     id = 1
+    incarnation = 0xABC
     settings = SETTINGS
     access = None
 
@@ -25,6 +27,7 @@ class Node:
         self.asked: list[tuple[Any, Callable[[Answer], None]]] = []
         self.value = b"value"
         self.waits = False
+        self.meters = Meters()
         self.full = False
         self.headers: list[str | None] = []
         """The ``pbproto-wire`` of each mail."""

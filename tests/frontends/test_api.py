@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from frontends.common import api, bodies, responses, routes
+from frontends.common import api, bodies, responses, routes, trace_context
 from frontends.common.listing import Listings
+from frontends.common.meters import Meters
 from frontends.common.node import Answer, Node
 from frontends.common.settings import Settings
 from pbproto import (
@@ -27,6 +28,8 @@ from pbproto import (
     encode,
 )
 from pbproto.codec import version_of
+from pbproto.replica import check_request
+from pbproto.values import MAX_TRACE_BYTES
 
 SETTINGS = Settings(id=1, max_value_bytes=100)
 
@@ -203,6 +206,8 @@ class FakeNode:
         self.id = 1
         self.requests: list[object] = []
         self.listings = Listings(1)
+        self.incarnation = 0xABC
+        self.meters = Meters()
         self._answer = answer
 
     def request(self, make: Callable[[int], object], done: Callable[[Answer], None]) -> None:
@@ -263,9 +268,9 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     ("text", "kept"),
     [
         (TRACEPARENT, TRACEPARENT),
-        ("cc" + TRACEPARENT[2:], "cc" + TRACEPARENT[2:]),
-        ("cc" + TRACEPARENT[2:] + "-and more" * 100, ""),
-        ("cc" + TRACEPARENT[2:] + "-more", "cc" + TRACEPARENT[2:]),
+        ("cc" + TRACEPARENT[2:], TRACEPARENT),
+        ("cc" + TRACEPARENT[2:] + "-and more" * 100, TRACEPARENT),
+        ("cc" + TRACEPARENT[2:] + "-more", TRACEPARENT),
         (TRACEPARENT + "-more", ""),
         ("ff" + TRACEPARENT[2:], ""),
         (TRACEPARENT.upper(), ""),
@@ -288,6 +293,19 @@ def test_a_trace_context_goes_along_with_a_write(text: str | None, kept: str) ->
     assert ask(node, "DELETE", b"/data/k", **headers).status == 201
     trace = kept.encode()
     assert node.requests == [Put(5, b"k", b"x", trace=trace), Delete(5, b"k", trace=trace)]
+
+
+def test_the_longest_trace_context_fits() -> None:
+    """Goal: no trace makes a request that a replica does not take. Method: as much state as is handed on."""
+    node = FakeNode(lambda token: Reply(token, Written(Result(Kind.CREATED, 1))))
+    state = ",".join((f"a={'x' * 253}", f"b={'y' * 254}"))
+    assert len(state) == trace_context.MAX_STATE
+    headers = {"traceparent": TRACEPARENT, "tracestate": state}
+    assert ask(node, "PUT", b"/data/k", b'{"value":"x"}', **headers).status == 201
+    (put,) = node.requests
+    assert isinstance(put, Put)
+    assert len(put.trace) == MAX_TRACE_BYTES
+    check_request(put)
 
 
 def test_a_large_listing_comes_in_pieces_that_make_the_same_json() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from frontends.common.meters import Meters
 from frontends.common.settings import Settings
 from frontends.common.wire import LOST, Peers, Posted, Range
 from frontends.quart_app import carrier
@@ -30,6 +31,7 @@ class Node:
         self.heard = asyncio.Event()
         self.asked_for = 0
         self.wrong: Exception | None = None
+        self.meters = Meters()
         self.peers = Peers(Range(1, 2))
         self.ends: list[Posted] = []
 

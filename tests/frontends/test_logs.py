@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from frontends.common import logs
+from frontends.common.settings import Settings
 from pbproto import Code, Note
 
 
@@ -46,3 +49,96 @@ def test_what_servers_log_has_the_same_form() -> None:
     record = logging.LogRecord("waitress", logging.ERROR, "", 0, "it %s", ("broke",), None)
     line = logs.Formatter(4).format(record)
     assert line.endswith('level=error node=4 event=server_log logger=waitress message="it broke"')
+
+
+def json_of(record: logging.LogRecord) -> dict[str, object]:
+    """The one line that a record becomes, read again."""
+    line = logs.JsonFormatter(4).format(record)
+    assert "\n" not in line
+    found = json.loads(line)
+    assert isinstance(found, dict)
+    return found
+
+
+def record_of(*args: object, name: str = "pbproto", exc_info: object = None) -> logging.LogRecord:
+    record = logging.LogRecord(name, logging.WARNING, "", 0, "%s", args, exc_info)  # type: ignore[arg-type]
+    record.created, record.msecs = 1_769_860_800.25, 250.0
+    return record
+
+
+def test_json_lines_have_the_same_fields() -> None:
+    """Goal: a collector reads types, not text. Method: one line in both forms."""
+    line = logs.logfmt(4, "suspected", backup=2, reason='it said "no"\n', ratio=0.5, flag=True)
+    assert json_of(record_of(line)) == {
+        "time": "2026-01-31T12:00:00.250Z",
+        "level": "warning",
+        "node": 4,
+        "event": "suspected",
+        "backup": 2,
+        "reason": 'it said "no"\n',
+        "ratio": 0.5,
+        "flag": True,
+    }
+    text = logs.Formatter(4).format(record_of(line))
+    assert text.startswith("2026-01-31T12:00:00.250Z level=warning node=4 event=suspected backup=2 reason=")
+
+
+def test_json_lines_hold_whatever_is_logged() -> None:
+    """Goal: no line is lost or broken. Method: an exception as a field, a trace, a taken name."""
+    try:
+        raise ValueError("boom\n")
+    except ValueError as error:
+        line = logs.logfmt(4, "failed", rule=error, level="high", text="€\0")
+        found = json_of(record_of(line, exc_info=sys.exc_info()))
+    assert (found["rule"], found["level"], found["level_"], found["text"]) == (
+        "boom\n",
+        "warning",
+        "high",
+        "€\0",
+    )
+    assert "ValueError: boom" in str(found["trace"])
+
+
+def test_json_lines_of_servers_have_the_same_form() -> None:
+    """Goal: one form for all. Method: what a server logs, and a plain line of the project's own logger."""
+    found = json_of(record_of("it broke", name="waitress"))
+    assert (found["event"], found["logger"], found["message"]) == ("server_log", "waitress", "it broke")
+    assert json_of(record_of("plain"))["message"] == "plain"
+
+
+ACCESS = logs.ACCESS.name
+
+
+@pytest.fixture
+def _logs_as_before() -> Iterator[None]:
+    root, levels = logging.getLogger(), {name: logging.getLogger(name).level for name in ("pbproto", ACCESS)}
+    handlers, level = root.handlers[:], root.level
+    # `set_up` closes the handlers it finds, which are pytest's here.
+    root.handlers.clear()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
+
+
+@pytest.mark.usefixtures("_logs_as_before")
+@pytest.mark.parametrize(
+    ("settings", "info", "debug", "form"),
+    [
+        (Settings(id=1), False, False, logs.Formatter),
+        (Settings(id=1, log_format="json"), False, False, logs.JsonFormatter),
+        (Settings(id=1, log_level="debug"), True, True, logs.Formatter),
+        (Settings(id=1, access_log="on"), True, False, logs.Formatter),
+        (Settings(id=1, access_log="on", log_level="error"), True, False, logs.Formatter),
+        (Settings(id=1, access_log="on", log_level="debug"), True, True, logs.Formatter),
+    ],
+)
+def test_what_is_set_is_logged(settings: Settings, info: bool, debug: bool, form: type) -> None:
+    """Goal: lines about requests can be had whatever else is logged. Method: set up, ask the loggers."""
+    logs.set_up(settings)
+    assert logs.ACCESS.isEnabledFor(logging.DEBUG) is debug
+    if settings.access_log == "on":
+        assert logs.ACCESS.isEnabledFor(logging.INFO) is info
+    assert logs.LOGGER.isEnabledFor(logging.INFO) is (settings.log_level != "error")
+    assert isinstance(logging.getLogger().handlers[0].formatter, form)

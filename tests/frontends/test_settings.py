@@ -34,10 +34,13 @@ def test_every_setting_has_a_flag_and_a_variable() -> None:
     """Nothing can be set in one way only: set each setting to its lowest value, or a word, in both ways."""
     words = {
         "lean": "off",
+        "access_log": "on",
+        "log_format": "json",
         "log_level": "debug",
         "record": "some/where",
         "record_redact": "all",
         "reads": "lease",
+        "tracing": "on",
         "tokens": "some/where",
         "tls_cert": "some/where",
         "tls_key": "some/where",

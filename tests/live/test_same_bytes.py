@@ -38,7 +38,7 @@ DEFAULTS = ("hypercorn", "waitress")
 REFERENCE = "hypercorn"
 
 # The headers that the API is responsible for. Others are the server's own business (date, connection).
-HEADERS = ("content-type", "content-length", "allow", "msg-num", "retry-after")
+HEADERS = ("content-type", "content-length", "allow", "msg-num", "retry-after", "x-request-id")
 
 
 @dataclass(frozen=True)
@@ -217,6 +217,14 @@ def idempotency() -> Iterator[Row]:
     yield Row("gone", "DELETE", "/data/i")
 
 
+def request_ids() -> Iterator[Row]:
+    """Ids that are taken and that are not, on the way past the framework and through it."""
+    for method, target in (("GET", "/data/id"), ("GET", "/data"), ("PATCH", "/data/id"), ("HEAD", "/ping")):
+        for text in ("mine", "a b", "é", "x" * 128, "x" * 129):
+            headers = (("X-Request-Id", text),)
+            yield Row(f"{method} {target} {text[:4]!r} {len(text)}", method, target, headers=headers)
+
+
 HEAD_OF_VIEW = "head of what is shown"
 STALE = Row("stale", "PUT", "/view", b'{"view": [], "epoch": 1}')
 
@@ -238,13 +246,14 @@ SECTIONS = {
     "methods": list(methods()),
     "paths": list(paths()),
     "idempotency": list(idempotency()),
+    "request ids": list(request_ids()),
     "views": list(views()),
 }
 STANDINGS = ("no view", "primary", "backup", "outside")
 # Where nothing is stored, all that is legal gets the same 503.
 STORED = ("values", "keys")
 # The servers beside each frontend's default get what a server may spoil: targets, methods and headers.
-SPOILED = ("keys", "bad keys", "methods", "paths", "idempotency")
+SPOILED = ("keys", "bad keys", "methods", "paths", "idempotency", "request ids")
 
 
 def asked(server: str, standing: str) -> list[str]:
@@ -268,18 +277,21 @@ class Transcript:
     def shown(self, standing: str, section: str, row: str) -> object:
         """What must be equal in the answer to a row.
 
-        Addresses and incarnations differ from cluster to cluster, and how much was written before a section
-        depends on which were sent. A backup hears a moment later how far the log is committed.
+        Addresses, incarnations and ids of requests differ from cluster to cluster, and how much was written
+        before a section depends on which were sent. A backup hears later how far the log is committed.
         """
         answer = self.answers[standing, section][row]
         if answer is None:
             return "hung up"
         headers = {name: answer.headers.get(name) for name in HEADERS}
+        if re.fullmatch("[0-9a-f]{24}", headers["x-request-id"] or ""):
+            headers["x-request-id"] = "one of the node's own"
         number = headers["msg-num"]
         if number is not None:
             headers["msg-num"] = f"first + {int(number) - self.numbers[standing, section]}"
         body = re.sub(rb"127\.0\.0\.1:[0-9]+", b"ADDRESS", answer.body)
         body = re.sub(rb'"incarnation":"[0-9a-f]{16}"', b'"incarnation":"INCARNATION"', body)
+        body = re.sub(rb'"request_id":"[0-9a-f]{24}"', b'"request_id":"ID"', body)
         body, places = re.subn(rb'"(commit|log_end)":[0-9]+', rb'"\1":PLACE', body)
         if places or (row.startswith("HEAD /view") or row == HEAD_OF_VIEW):
             headers["content-length"] = None  # it depends on the length of those numbers

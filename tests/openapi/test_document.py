@@ -175,6 +175,8 @@ ROLES = {
     "getView": {"read", "write", "admin"},
     "headView": {"read", "write", "admin"},
     "putView": {"admin"},
+    "getMetrics": {"read", "write", "admin"},
+    "headMetrics": {"read", "write", "admin"},
 }
 """Of which one is needed; no other operation needs any."""
 

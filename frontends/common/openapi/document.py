@@ -35,6 +35,9 @@ not a 5xx.
 **Tokens.** A node that was given tokens asks for one in `Authorization: Bearer`. Each token has roles, and
 each operation says of which roles it needs one. A node on loopback may run without: then none is asked for.
 
+**Request ids.** `X-Request-Id` of a request, 1 to 128 visible ASCII characters, comes back in the answer and
+stands in the node's log. A 5xx always has one, in its problem document as well.
+
 **On any resource** a query is ignored, and so is a body that is not asked for. A server may refuse what is
 not HTTP (400, 431) in words of its own.
 """

@@ -147,6 +147,14 @@ OPERATIONS: dict[tuple[Route, str], Operation] = {
         (Success(200, "it would", "Ready", example={"ready": True}),),
         (problems.NOT_READY,),
     ),
+    (Route.METRICS, "GET"): Operation(
+        "getMetrics",
+        "health",
+        "What a node counts and what it is like",
+        "For Prometheus: its text format, or OpenMetrics where `Accept` asks for it "
+        "(`application/openmetrics-text`). Answered at once, by any node in any state.",
+        (Success(200, "the metrics", "", (), "text/plain"),),
+    ),
     (Route.OPENAPI, "GET"): Operation(
         "getOpenapi",
         "documents",

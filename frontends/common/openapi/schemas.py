@@ -225,8 +225,9 @@ def _problem() -> Json:
                 problems.NOT_APPLIED,
                 problems.UNKNOWN,
             ),
+            "request_id": text("Of a 5xx: the `X-Request-Id` of the request, as the log has it."),
         },
-        optional=("outcome",),
+        optional=("outcome", "request_id"),
     )
 
 
