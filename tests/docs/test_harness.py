@@ -117,8 +117,9 @@ def test_addresses_are_ours() -> None:
         "python -m viewservice plan --at 127.0.0.1:20010 2,3"
     )
     assert translated("http://127.0.0.1:8070/status", 20000) == "http://127.0.0.1:20010/status"
+    nodes = "http://127.0.0.1:8,http://127.0.0.1:9,http://127.0.0.1:10"
     assert translated("a | pbkv get k; x.pbkv get", 7) == (
-        "a | PBKV_NODES=${PBKV_NODES:-http://127.0.0.1:8,http://127.0.0.1:9,http://127.0.0.1:10} pbkv get k; x.pbkv get"
+        f"a | PBKV_NODES=${{PBKV_NODES:-{nodes}}} pbkv get k; x.pbkv get"
     )
     assert translated("python3 devenv.py -n 3", 20000) == "python3 devenv.py --base-port 20000 -n 3"
 
