@@ -23,10 +23,12 @@ from .effects import (
 from .errors import InvariantError, UsageError
 from .events import Batch, Close, Delete, Event, Get, GetAll, Put, Receive, TellView, Tick
 from .gauges import Gauges
+from .inside import Inside
 from .messages import Envelope, Message
 from .replica import Replica, check_request
 from .status import Status
 from .values import Ballot, Dropped, Kind, Member, Operation, Result, View
+from .why import Why
 
 __version__ = "0.1.0"
 
@@ -45,6 +47,7 @@ __all__ = [
     "Gauges",
     "Get",
     "GetAll",
+    "Inside",
     "InvariantError",
     "Kind",
     "Listing",
@@ -69,6 +72,7 @@ __all__ = [
     "View",
     "ViewAccepted",
     "ViewRefused",
+    "Why",
     "Written",
     "check_request",
     "decode",

@@ -27,6 +27,7 @@ from .effects import Code, Effect, Reason
 from .errors import InvariantError, UsageError
 from .events import Batch, Close, Delete, Event, Get, GetAll, Put, Receive, Request, TellView, Tick
 from .gauges import Gauges, measure
+from .inside import Inside, look
 from .messages import (
     Adopt,
     Adopted,
@@ -54,6 +55,7 @@ from .state import FOREVER, State, check
 from .status import Status, describe
 from .store import Store
 from .values import MAX_ID, MAX_IDEMPOTENCY_KEY_BYTES, MAX_KEY_BYTES, MAX_TRACE_BYTES, MAX_VALUE_BYTES
+from .why import Why, why
 
 
 class Replica:
@@ -92,6 +94,14 @@ class Replica:
     def status(self, now: int) -> Status:
         """What this node can say about itself at ``now`` (nanoseconds)."""
         return describe(self._state, now)
+
+    def look(self, now: int) -> Inside:
+        """What goes on in this node at ``now`` (nanoseconds): who lags, what is on its way, what is kept."""
+        return look(self._state, now)
+
+    def why(self, now: int) -> Why:
+        """What the clients of this node wait for at ``now`` (nanoseconds)."""
+        return why(self._state, now)
 
     def gauges(self, now: int) -> Gauges:
         """Its figures at ``now``, for whoever draws curves."""

@@ -43,10 +43,12 @@ _WRITE = frozenset((Role.WRITE,))
 _LOOK = frozenset((Role.READ, Role.WRITE, Role.ADMIN))
 _ADMIN = frozenset((Role.ADMIN,))
 
-FREE = (Route.PING, Route.READY, Route.OPENAPI, Route.DOCS, Route.NOTHING)
+FREE = (Route.PING, Route.READY, Route.OPENAPI, Route.DOCS, Route.PAGE, Route.NOTHING)
 """Routes for everybody: probes, and what is the same in every node of this release."""
 _READING: Mapping[Route, frozenset[Role]] = {
     Route.VIEW: _LOOK,
+    Route.STATUS: _LOOK,
+    Route.WHY: _DATA,  # it shows keys
     Route.METRICS: _LOOK,
     Route.DATA: _DATA,
     Route.KEY: _DATA,

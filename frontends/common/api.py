@@ -7,8 +7,7 @@ A frontend asks ``plan`` what a request is, reads a body of at most ``plan.body_
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from time import perf_counter
-from typing import Any
+from time import monotonic, perf_counter
 
 from pbproto import (
     CodecError,
@@ -35,6 +34,8 @@ from .listing import to_json
 from .metrics import Exposition
 from .node import Answer, Node
 from .openapi.serving import Documents, unless_known
+from .origins import SHARED, shared
+from .pages import answer as page
 from .responses import (
     JSON,
     Headers,
@@ -51,7 +52,8 @@ from .responses import (
     too_many_clients,
     two_lengths,
 )
-from .routes import Plan, Route, plan, refused_plan
+from .routes import Plan, Route, path_of, plan, refused_plan
+from .status_page import of_status, of_view, of_why, since
 from .wire import Range
 
 
@@ -68,6 +70,7 @@ class Api:
         self._door = door.of(node)
         self.bodies = Budget(self._settings.max_body_bytes)
         """For the long bodies of clients."""
+        self._started = monotonic()
         self._documents = Documents(self._settings)
 
     @property
@@ -99,7 +102,9 @@ class Api:
         if self._door is not None and isinstance(found, Plan):
             found = self._door.pass_(found, headers, caller)
         if isinstance(found, Response):
-            return self.unplanned(method, target, headers, found)
+            found = self.unplanned(method, target, headers, found)
+            if path_of(target) in SHARED:
+                return self._shared(method, headers, found)
         return found
 
     def start(
@@ -125,6 +130,8 @@ class Api:
                 response = self._now(request, headers, body)
         except RefusedError as error:
             response = refused(error)
+        if request.route in _SHARED:
+            response = self._shared(request.method, headers, response)
         done(self._end(request, headers, response, started))
 
     def refuse(self, request: Plan, headers: Mapping[str, str], response: Response) -> Response:
@@ -156,6 +163,10 @@ class Api:
             name = self._ledger.failure("answer_failed", headers)
             response = internal_error()
         return head(request.method, self._ledger.end(request, headers, response, started, name))
+
+    def _shared(self, method: str, headers: Mapping[str, str], response: Response) -> Response:
+        origin = headers.get("origin")
+        return shared(response, method, origin, None if origin is None else self._node.told())
 
     def _answer(self, answer: Answer) -> Response:
         if isinstance(answer, Reject):
@@ -214,11 +225,18 @@ class Api:
         if request.route in (Route.OPENAPI, Route.DOCS):
             found = self._documents.document if request.route is Route.OPENAPI else self._documents.page
             return unless_known(found, headers.get("if-none-match"))
+        if request.route is Route.STATUS:
+            sight = self._node.look(since(request.query))
+            return success(200, of_status(sight, self._settings, self._started, self.meters.totals()))
+        if request.route is Route.WHY:
+            return success(200, of_why(self._node.why()))
+        if request.route is Route.PAGE:
+            return page(request.path, headers.get("if-none-match"))
         if request.method == "PUT":
             answer = self._node.tell_view(*parse_view(body))
             if isinstance(answer, ViewRefused):
                 raise RefusedError(409, answer.reason.value, answer.detail)
-        return success(200, self._describe())
+        return success(200, of_view(self._node.status()))
 
     def _ready(self) -> Response:
         status = self._node.status()
@@ -251,38 +269,6 @@ class Api:
         proved = proof.answer(request.secret, headers, response.body)
         return response._replace(headers=(*response.headers, *proved))
 
-    def _describe(self) -> dict[str, Any]:
-        status = self._node.status()
-        synced = status.synced
-        return {
-            "id": status.id,
-            "incarnation": f"{status.incarnation:016x}",
-            "view": [
-                {"address": member.address, "id": member.id}
-                for member in (status.view.members if status.view is not None else ())
-            ],
-            "epoch": status.epoch,
-            "primary": status.primary,
-            "status": status.status,
-            "role": status.role,
-            "reads": status.reads,
-            "waiting_for": [
-                {"id": wait.id, "address": wait.address, "reason": wait.reason} for wait in status.waiting_for
-            ],
-            "blocked": status.blocked or None,
-            "dropped": [{"id": loss.id, "from": loss.first, "to": loss.end} for loss in status.dropped],
-            "synced": None
-            if synced is None
-            else {
-                "epoch": synced.epoch,
-                "attempt": synced.attempt,
-                "primary": synced.primary,
-                "incarnation": f"{synced.incarnation:016x}",
-            },
-            "commit": status.commit,
-            "log_end": status.log_end,
-        }
-
     def _operation(
         self, request: Plan, headers: Mapping[str, str], body: bytes
     ) -> Callable[[int], CoreRequest]:
@@ -299,6 +285,7 @@ class Api:
         return lambda token: Put(token, key, value, name, trace)
 
 
+_SHARED = (Route.STATUS, Route.WHY, Route.VIEW)
 _STATUS = {Kind.CREATED: 201, Kind.UPDATED: 200, Kind.DELETED: 200, Kind.MISSING: 404}
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import count
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from zlib import crc32
 
 from pbproto import (
@@ -45,10 +45,13 @@ from pbproto import (
 from pbproto.codec import VERSIONS, version_of
 from pbproto.config import SECOND
 from pbproto.events import Request
+from pbproto.inside import Inside
 from pbproto.messages import Forward
+from pbproto.why import Why
 
 from . import access, clock, recorder, tls
 from .forwards import ForwardedWrite, Forwards
+from .history import Events, History
 from .listing import Listings
 from .logs import LOGGER, NoteLog, logfmt
 from .meters import Meters
@@ -58,6 +61,16 @@ from .wire import Peers, Posted, Range, Word
 
 Answer = Reply | Reject
 _ANSWER = (Reply, Reject)
+
+
+class Sight(NamedTuple):
+    """What is to be seen of a node at one moment."""
+
+    status: Status
+    inside: Inside
+    events: Events
+    mail: dict[str, int]
+    """Bytes that wait to be carried, by address."""
 
 
 class _Work:
@@ -154,6 +167,8 @@ class Node:
         """Whoever looks on at the writes that backups send on to this node."""
         self.peers = Peers(Range(VERSIONS[0], settings.wire))
         """What is spoken to whom."""
+        self.history = History(incarnation)
+        """What has happened at this node; touched under its lock only."""
         self.listings = Listings(settings.max_listings)
         """The long answers of this node to ``GET /data``."""
 
@@ -272,6 +287,26 @@ class Node:
         ]
         return replace(status, waiting_for=tuple(waits)) if waits else status
 
+    def look(self, since: int = 0) -> Sight:
+        """What this node can say about itself and what goes on in it, with the events after ``since``."""
+        with self._lock:
+            now = self.clock()
+            return Sight(
+                self._replica.status(now),
+                self._replica.look(now),
+                self.history.since(since),
+                self._outboxes.sizes(),
+            )
+
+    def why(self) -> Why:
+        """What the clients of this node wait for."""
+        with self._lock:
+            return self._replica.why(self.clock())
+
+    def told(self) -> View | None:
+        """The told view. Takes no lock: a view never changes."""
+        return self._replica.state.told
+
     def gauges(self) -> Gauges:
         """The figures of this node as of now."""
         with self._lock:
@@ -335,6 +370,7 @@ class Node:
                 work.finished.append((self._waiters.pop(effect.token), effect))
             elif isinstance(effect, Note):
                 work.notes.append(effect)
+                self.history.add(effect)
             else:
                 work.verdicts.append(effect)
         work.deadline = self._replica.deadline

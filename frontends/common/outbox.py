@@ -111,8 +111,8 @@ class Outboxes:
         return sum([box.bytes for box in self._boxes.values()])
 
     def sizes(self) -> dict[str, int]:
-        """Bytes by address."""
-        return {address: box.bytes for address, box in self._boxes.items()}
+        """Bytes that wait, by address; nothing is said of those for whom nothing does."""
+        return {address: box.bytes for address, box in self._boxes.items() if box.bytes}
 
     def put(self, address: str, envelope: Envelope, message: Message) -> None:
         """The newest for this address."""

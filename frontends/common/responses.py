@@ -109,7 +109,7 @@ def head(method: str, response: Response) -> Response:
     if method != "HEAD" or response.status == 304:  # which has no body, and not the length of the GET's
         return response
     length: Headers = ()
-    if isinstance(response.body, bytes):
+    if isinstance(response.body, bytes) and response.status != 304:
         length = (("content-length", str(len(response.body))),)
     return response._replace(headers=(*response.headers, *length), body=b"")
 

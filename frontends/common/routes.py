@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from pbproto.values import MAX_KEY_BYTES
 
+from . import pages
 from .responses import RefusedError, Response, head, problem, refused, success
 from .settings import MAX_MAIL_BYTES, Settings
 
@@ -30,6 +31,9 @@ class Route(Enum):
     PEER = "peer"
     OPENAPI = "openapi"
     DOCS = "docs"
+    STATUS = "status"
+    WHY = "why"
+    PAGE = "page"
     METRICS = "metrics"
     NOTHING = "nothing"
     """There is nothing at its path."""
@@ -57,6 +61,9 @@ _RESOURCES = {
     PEER: _resource(Route.PEER, "OPTIONS", "POST"),
     b"/openapi.json": _resource(Route.OPENAPI, "GET", "HEAD", "OPTIONS"),
     b"/docs": _resource(Route.DOCS, "GET", "HEAD", "OPTIONS"),
+    b"/status": _resource(Route.STATUS, "GET", "HEAD", "OPTIONS"),
+    b"/why": _resource(Route.WHY, "GET", "HEAD", "OPTIONS"),
+    **{path: _resource(Route.PAGE, "GET", "HEAD", "OPTIONS") for path in pages.PATHS},
 }
 _A_KEY = _resource(Route.KEY, "DELETE", "GET", "HEAD", "OPTIONS", "PUT")
 _KEY_PREFIX = b"/data/"
@@ -68,6 +75,8 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 def resources() -> dict[str, tuple[Route, tuple[str, ...]]]:
     """The path of every resource, with what it is and its methods, for whoever describes them."""
     found = {_KEY_PREFIX + b"{key}": _A_KEY, **_RESOURCES}
+    for file in pages.PATHS[1:]:
+        del found[file]  # parts of the page, and nobody else's business
     return {path.decode(): (each.route, tuple(each.allow.split(", "))) for path, each in found.items()}
 
 
@@ -82,6 +91,10 @@ class Plan(NamedTuple):
     key: bytes = b""
     body_limit: int = 0
     """How many bytes of body to read; more is 413. 0: the body is of no interest."""
+    path: bytes = b""
+    """Of a page."""
+    query: bytes = b""
+    """What stands behind the question mark, still encoded; of ``/status`` only."""
     secret: bytes = b""
     """By which a peer's mail has proved itself, where it has to."""
 
@@ -110,7 +123,7 @@ def is_lean(target: bytes) -> bool:
 
 def refused_plan(method: str, target: bytes) -> Plan:
     """What a request was about that is not carried out: to be counted and logged by, and for nothing else."""
-    path = _path(target)
+    path = path_of(target)
     if path.startswith(_KEY_PREFIX):
         return Plan(Route.KEY, method)
     resource = _RESOURCES.get(path)
@@ -124,7 +137,7 @@ def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
 
 
 def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
-    path = _path(target)
+    path = path_of(target)
     resource = _A_KEY if path.startswith(_KEY_PREFIX) else _RESOURCES.get(path)
     if resource is None:
         return problem(404, "no_such_resource", "there is nothing at this path")
@@ -143,10 +156,16 @@ def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
         limit = settings.client_body_limit
     else:
         limit = MAX_VIEW_BYTES if route is Route.VIEW else MAX_MAIL_BYTES
-    return Plan(route, method, key, limit)
+    if route is Route.PAGE:
+        return Plan(route, method, path=path)
+    return Plan(route, method, key, limit, query=_query(target) if route is Route.STATUS else b"")
 
 
-def _path(target: bytes) -> bytes:
+def _query(target: bytes) -> bytes:
+    return target.partition(b"#")[0].partition(b"?")[2]
+
+
+def path_of(target: bytes) -> bytes:
     """The path of a request target in any of its forms, still percent-encoded."""
     path = target.partition(b"?")[0].partition(b"#")[0]
     if not path.startswith(b"/") and b"://" in path:

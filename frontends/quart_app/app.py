@@ -148,7 +148,9 @@ def _limited(settings: Settings) -> type[QuartRequest]:
 
 def _target(scope: Any) -> bytes:
     raw: bytes | None = scope.get("raw_path")
-    return raw if raw is not None else str(scope["path"]).encode()
+    path = raw if raw is not None else str(scope["path"]).encode()
+    query: bytes = scope.get("query_string", b"")
+    return path + b"?" + query if query and b"?" not in path else path
 
 
 def _convert(response: responses.Response) -> QuartResponse:

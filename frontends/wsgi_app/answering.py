@@ -127,10 +127,12 @@ def target_of(environ: Environ) -> bytes:
     raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
     if raw is None:
         # A server that keeps no raw target: encode what it decoded, slashes and all.
-        return b"".join(
+        path = b"".join(
             b"%%%02X" % byte if byte in b"%?#" else bytes([byte])
             for byte in environ.get("PATH_INFO", "").encode("latin-1")
         )
+        query = environ.get("QUERY_STRING", "").encode("latin-1")
+        return path + b"?" + query if query else path
     target: bytes = raw.encode("latin-1")
     return target
 

@@ -15,13 +15,14 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from frontends.common import api, bodies, responses, routes
+from frontends.common import api, bodies, responses, routes, status_page
 from frontends.common.node import Node
 from frontends.common.openapi import __main__ as printing
 from frontends.common.openapi import build, problems
 from frontends.common.openapi.operations import OPERATIONS
 from frontends.common.settings import Settings
-from pbproto import Reason, Reject, View
+from pbproto import Put, Reason, Reject, View
+from tests.core.cluster import active
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = Settings(id=7, max_value_bytes=12_345)
@@ -175,6 +176,10 @@ ROLES = {
     "getView": {"read", "write", "admin"},
     "headView": {"read", "write", "admin"},
     "putView": {"admin"},
+    "getStatus": {"read", "write", "admin"},
+    "headStatus": {"read", "write", "admin"},
+    "getWhy": {"read", "write"},
+    "headWhy": {"read", "write"},
     "getMetrics": {"read", "write", "admin"},
     "headMetrics": {"read", "write", "admin"},
 }
@@ -256,12 +261,70 @@ def test_a_view_is_described_member_by_member(told: bool) -> None:
     try:
         if told:
             node.tell_view(View.of([(7, "a:1"), (8, "b:1")]), 0)
-        view = api.Api(node)._describe()
+        view = status_page.of_view(node.status())
     finally:
         node.close()
     schema = DOCUMENT["components"]["schemas"]["View"]
     validator(schema).validate(view)
     assert set(schema["properties"]) == set(view)
+
+
+def told_exactly(schema: Any, document: Any) -> None:
+    """Every object of a document has the members that are described, and no others, however deep."""
+    if isinstance(document, list):
+        for each in document:
+            told_exactly(schema["items"], each)
+    elif isinstance(document, dict) and "properties" in schema:
+        assert set(document) == set(schema["properties"])
+        for name, part in document.items():
+            told_exactly(schema["properties"][name], part)
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_what_goes_on_in_a_node_is_described_member_by_member(told: bool) -> None:
+    """Goal: /status and /why say what is described. Method: a node that serves alone; then one more is told,
+    which never answers, while clients write and read; names are compared at every depth."""
+    node = Node(SETTINGS, lambda _: None, lambda _: None)
+    try:
+        if told:
+            node.tell_view(View.of([(7, "a:1")]), 0)
+            node.tell_view(View.of([(7, "a:1"), (8, "b:1")]), 0)
+            node.tell_view(View.of([(7, "a:1"), (8, "b:1"), (9, "c:1")]), 0)
+            node.request(lambda token: Put(token, b"k", b"v"), lambda _: None)
+        status = status_page.of_status(node.look(), SETTINGS, 0.0, {})
+        why = status_page.of_why(node.why())
+    finally:
+        node.close()
+    for name, document in (("Status", status), ("Why", why)):
+        schema = DOCUMENT["components"]["schemas"][name]
+        validator(schema).validate(document)
+        told_exactly(schema, document)
+
+
+def test_backups_and_waiting_requests_are_described_member_by_member() -> None:
+    """Goal: what only an active primary says is described as well. Method: look at one whose backup is not
+    there any more, made of two replicas."""
+    cluster = active(7, 8)
+    cluster.cut(7, 8)
+    cluster.put(7, b"k", b"v")
+    cluster.advance(2_000)
+    cluster.put(7, b"k", b"v")
+    cluster.get(8, b"k")
+    empty = Node(SETTINGS, lambda _: None, lambda _: None)
+    for id_ in (7, 8):
+        replica = cluster.replicas[id_]
+        sight = empty.look()._replace(status=replica.status(cluster.now), inside=replica.look(cluster.now))
+        documents = {
+            "Status": status_page.of_status(sight, SETTINGS, 0.0, {}),
+            "Why": status_page.of_why(replica.why(cluster.now)),
+        }
+        assert documents["Why"]["waiting"]
+        assert bool(documents["Status"]["backups"]) is (id_ == 7)
+        for name, document in documents.items():
+            schema = DOCUMENT["components"]["schemas"][name]
+            validator(schema).validate(document)
+            told_exactly(schema, document)
+    empty.close()
 
 
 ADDRESSES = {

@@ -12,6 +12,7 @@ from frontends.common.routes import MAX_VIEW_BYTES, Route, resources
 from frontends.common.settings import Settings
 
 from . import problems
+from .observing import SINCE, observing
 from .operations import OPERATIONS, TAGS, Operation, Success
 from .problems import Problem
 from .schemas import headers, key, name_of_request, ref, schemas
@@ -38,8 +39,8 @@ each operation says of which roles it needs one. A node on loopback may run with
 **Request ids.** `X-Request-Id` of a request, 1 to 128 visible ASCII characters, comes back in the answer and
 stands in the node's log. A 5xx always has one, in its problem document as well.
 
-**On any resource** a query is ignored, and so is a body that is not asked for. A server may refuse what is
-not HTTP (400, 431) in words of its own.
+**On any resource** a query that is not described is ignored, and so is a body that is not asked for. A server
+may refuse what is not HTTP (400, 431) in words of its own.
 """
 
 
@@ -61,6 +62,7 @@ def build(settings: Settings) -> Json:
         "paths": {path: _path(path, settings) for path in resources()},
         "components": {
             "schemas": schemas(settings)
+            | observing(schemas(settings)["View"])
             | {
                 "Document": {
                     "type": "object",
@@ -68,7 +70,12 @@ def build(settings: Settings) -> Json:
                     "required": ["openapi", "paths"],
                 }
             },
-            "parameters": {"Key": key(), "IdempotencyKey": name_of_request(), "IfNoneMatch": IF_NONE_MATCH},
+            "parameters": {
+                "Key": key(),
+                "IdempotencyKey": name_of_request(),
+                "IfNoneMatch": IF_NONE_MATCH,
+                "Since": SINCE,
+            },
             "headers": headers(),
             "responses": _of_no_operation(),
             "examples": {_name(each): {"value": problems.example(each)} for each in problems.ALL},
@@ -169,6 +176,8 @@ def _operation(route: Route, method: str, settings: Settings) -> Json:
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
     if operation.cached:
         parameters.append({"$ref": "#/components/parameters/IfNoneMatch"})
+    if operation.since:
+        parameters.append({"$ref": "#/components/parameters/Since"})
     if parameters:
         found["parameters"] = parameters
     # One of them is enough. In 3.1 the list may name the roles of any scheme. {}: no token is asked for.

@@ -41,6 +41,8 @@ class Operation(NamedTuple):
     """Whether it takes an ``Idempotency-Key``."""
     cached: bool = False
     """Whether it takes ``If-None-Match``."""
+    since: bool = False
+    """Whether it takes ``since``."""
     numbered_404: bool = False
     """Whether its 404 carries ``Msg-Num``."""
 
@@ -49,6 +51,7 @@ TAGS = {
     "data": "Keys and values. Any node takes any request.",
     "view": "Which nodes replicate, as told from outside.",
     "health": "Whether a node serves.",
+    "observing": "What goes on in a node. Nothing of it waits for another node.",
     "documents": "What you are reading.",
     "internal": "What nodes say to each other. Not for clients; it may change with any version.",
 }
@@ -146,6 +149,30 @@ OPERATIONS: dict[tuple[Route, str], Operation] = {
         "For load balancers and for whoever waits for a view to become active.",
         (Success(200, "it would", "Ready", example={"ready": True}),),
         (problems.NOT_READY,),
+    ),
+    (Route.STATUS, "GET"): Operation(
+        "getStatus",
+        "observing",
+        "All that a node says of itself",
+        "View, backups, what is on its way, what waits, settings, and the last events.",
+        (Success(200, "how the node is", "Status"),),
+        (problems.BAD_QUERY,),
+        since=True,
+    ),
+    (Route.WHY, "GET"): Operation(
+        "getWhy",
+        "observing",
+        "What waits, and for what",
+        "The requests of this node's clients, in words for whoever is on call. Shows keys, and no values.",
+        (Success(200, "what waits", "Why"),),
+    ),
+    (Route.PAGE, "GET"): Operation(
+        "getUi",
+        "observing",
+        "The same for the whole cluster, as a page",
+        "A page for a browser; its parts stand below it. It asks each member of the view for its own word.",
+        (Success(200, "the page", "", ("ETag",), "text/html"), NOT_MODIFIED),
+        cached=True,
     ),
     (Route.METRICS, "GET"): Operation(
         "getMetrics",

@@ -30,6 +30,7 @@ BAD_BODY = Problem(
     400, "bad_body", "the body is not the JSON object that is asked for, or shorter than announced"
 )
 BAD_NAME = Problem(400, "bad_idempotency_key", "the Idempotency-Key is not 1 to 255 visible ASCII characters")
+BAD_QUERY = Problem(400, "bad_query", "`since` is not the number of an event")
 BAD_VIEW = Problem(400, "bad_view", "the view is malformed, or names an id or an address twice")
 BAD_MAIL = Problem(400, "bad_mail", "the mail of a peer cannot be decoded")
 OTHER_VERSION = Problem(

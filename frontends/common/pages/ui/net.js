@@ -1,0 +1,108 @@
+// Requests to nodes: with the token of this tab, with an end, and with errors that say what was the matter.
+
+const TOKEN = "pbproto-token";
+const PATIENCE = 2000;
+
+// A page may be shown where storage is forbidden: then the token lives as long as the page.
+let token = "";
+try {
+  token = sessionStorage.getItem(TOKEN) ?? "";
+} catch {
+  token = "";
+}
+
+export const hasToken = () => token !== "";
+
+export function setToken(text) {
+  token = text;
+  try {
+    if (text) sessionStorage.setItem(TOKEN, text);
+    else sessionStorage.removeItem(TOKEN);
+  } catch {
+    // It is kept in the variable.
+  }
+}
+
+let whenAsked = () => {};
+
+// What to do when a node wants to know who is asking.
+export function onUnauthorized(handler) {
+  whenAsked = handler;
+}
+
+export class Failure extends Error {
+  // `answer` is what came, if anything did.
+  constructor(words, answer = null) {
+    super(words);
+    this.answer = answer;
+  }
+}
+
+// Ids have up to 63 bits, a JavaScript number 53: what does not fit stays as it was written.
+const exact = (_, value, context) =>
+  typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value) && context?.source
+    ? context.source
+    : value;
+
+export const parse = (words) => JSON.parse(words, exact);
+
+// The browser does not say which it was.
+const deaf = (url) =>
+  url.includes("//")
+    ? "it cannot be reached, or takes no questions from pages of this node"
+    : "it cannot be reached";
+
+// The response, whatever its status. Throws a Failure where there is none in time.
+export async function send(
+  url,
+  { method = "GET", body, headers = {}, patience = PATIENCE, signal, quiet = false } = {},
+) {
+  const ends = [AbortSignal.timeout(patience)];
+  if (signal) ends.push(signal);
+  const all = { ...headers };
+  if (token) all.authorization = `Bearer ${token}`;
+  if (body !== undefined) all["content-type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(url, {
+      method,
+      body,
+      headers: all,
+      signal: AbortSignal.any(ends),
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
+      referrerPolicy: "no-referrer",
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    const slow = error.name === "TimeoutError" || error.name === "AbortError";
+    throw new Failure(slow ? `no answer within ${Math.round(patience / 1000)} s` : deaf(url));
+  }
+  if (response.status === 401 || (response.status === 403 && !quiet)) whenAsked(response.status);
+  return response;
+}
+
+// The document that a node answers. Throws a Failure for everything else.
+export async function read(url, options) {
+  const response = await send(url, options);
+  let document_;
+  try {
+    document_ = parse(await response.text());
+  } catch {
+    throw new Failure(`its answer (${response.status}) cannot be read`);
+  }
+  if (!response.ok)
+    throw new Failure(`${response.status}: ${document_?.detail ?? response.statusText}`, document_);
+  return document_;
+}
+
+// What a node says of a request that it did not carry out.
+export async function problemOf(response) {
+  try {
+    const problem = parse(await response.text());
+    return { ...problem, detail: problem.detail ?? response.statusText };
+  } catch {
+    return { detail: "the answer cannot be read" };
+  }
+}
