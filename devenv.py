@@ -13,12 +13,14 @@ import hashlib
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
@@ -39,6 +41,7 @@ from devenv_cluster import (
     ending,
     run_cluster,
     say,
+    screen,
 )
 
 ROOT = Path(__file__).resolve().parent
@@ -47,6 +50,7 @@ RUNNING = "requirements.txt"
 TESTS = "requirements-test.txt"
 DOCS = ("sphinx", "-W", "--keep-going", "-n", "-q", "-b", "html", "docs", "build/docs")
 CLEAN_UP_SECONDS = 15
+TICK_SECONDS = 1.0
 DEFAULT_TEST_ARGUMENTS = ("-n", "4", "--dist", "loadgroup")  # more than cores: most tests wait, not compute
 
 HELP = f"""\
@@ -94,6 +98,30 @@ def install_step(command: Sequence[str], lock: int) -> str:
     lines = (output or b"").decode(errors="replace").split("\n")
     errors = [line for line in lines if line.startswith("ERROR")] or [line for line in lines if line.strip()]
     return errors[-1].strip() if errors else f"exit status {step.returncode}"
+
+
+@contextlib.contextmanager
+def ticking(text: Callable[[], str]) -> Iterator[None]:
+    """At a terminal show each second that a step goes on which says nothing; an empty text shows nothing."""
+    ended = threading.Event()
+    began = time.monotonic()
+
+    def tick() -> None:
+        while not ended.wait(TICK_SECONDS):
+            if line := text():
+                screen.show(f"  {line}, {time.monotonic() - began:.0f} s")
+
+    if not screen.draws():
+        yield
+        return
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        ticker.join()
+        screen.show("")
 
 
 @dataclass
@@ -198,7 +226,9 @@ class Environment:
                 shutil.rmtree(entry)
             elif entry != Path(lock.name):  # or a run that waits would get the lock of a lost file
                 entry.unlink()
-        if problem := self.step([sys.executable, "-I", "-m", "venv", str(self.folder)], lock.fileno()):
+        with ticking(lambda: "it is being made, with pip"):
+            problem = self.step([sys.executable, "-I", "-m", "venv", str(self.folder)], lock.fileno())
+        if problem:
             raise UserError(f"cannot make {self.folder}: {problem}")
         self.install(RUNNING, lock)
         say(f"devenv: .venv is ready ({time.monotonic() - began:.0f} s)")
@@ -208,9 +238,26 @@ class Environment:
         say(f"devenv: installing {requirements} (a minute or so)")
         # -I, because packages found through PYTHONPATH would count as installed already.
         pip = [str(self.python), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-        if problem := self.step([*pip, "-r", str(self.root / requirements)], lock.fileno()):
+        with ticking(lambda: self.installed(requirements)):
+            problem = self.step([*pip, "-r", str(self.root / requirements)], lock.fileno())
+        if problem:
             raise UserError(f"pip could not install {requirements}: {problem} (is the network reachable?)")
         self.stamp_of(requirements).write_text(self.wanted_stamp(requirements))
+
+    def installed(self, requirements: str = RUNNING) -> str:
+        """Say how many packages pip has installed, once it puts them in place.
+
+        It draws its own progress while it fetches them; while it installs, only pip 25.1 and newer do.
+        """
+        found = [path.name for path in self.folder.glob("lib/python*/site-packages/*.dist-info")]
+        own = re.search(r"\bpip-(\d+)\.(\d+)", " ".join(found))
+        others = sum(not name.startswith(("pip-", "setuptools-")) for name in found)
+        if own is None or (int(own[1]), int(own[2])) >= (25, 1) or not others:
+            return ""
+        files = dict.fromkeys((RUNNING, requirements))
+        lines = [line for name in files for line in (self.root / name).read_text("utf-8").splitlines()]
+        wanted = sum("==" in line for line in lines)
+        return f"{others} of {wanted} packages are installed" if others < wanted else ""  # pip says so itself
 
 
 # ---------------------------------------------------------------------------- the tests

@@ -13,15 +13,18 @@ import http.client
 import io
 import json
 import os
+import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +33,8 @@ ROOT = Path(__file__).resolve().parent
 SERVERS = {"quart": ("hypercorn", "uvicorn", "granian"), "wsgi": ("waitress", "gunicorn")}
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 START_SECONDS, SETTLE_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 60.0, 5.0, 5.0, 1.5
+LOOK_SECONDS = 0.25
+COPY_SECONDS = 600.0  # for how long at most the progress of a copy is watched
 LOG_TAIL = 5
 
 # ---------------------------------------------------------------------------- talking to the person
@@ -97,6 +102,24 @@ class Screen:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.prompt = ""  # what stands there while a person may be typing, else empty
+        self.line = ""  # what stands there to be written over, if anything does
+
+    def draws(self) -> bool:
+        """Tell whether somebody sees a line that is written over; TERM=dumb says that they cannot."""
+        able = os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+        return able and os.isatty(1) and os.isatty(2)
+
+    def show(self, line: str) -> None:
+        """Write over the line at the bottom, on standard error; nothing in it takes it away."""
+        with self.lock, contextlib.suppress(OSError):
+            self.draw(line)
+
+    def draw(self, line: str) -> None:
+        """Do what `show` does; the lock must be held."""
+        if line or self.line:
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r\033[K{line[:width]}", end="", file=sys.stderr, flush=True)
+        self.line = line
 
     def say(self, text: str) -> None:
         """Print lines; above the prompt and the half-typed command if there is one.
@@ -109,12 +132,36 @@ class Screen:
                 typed = getattr(sys.modules.get("readline"), "get_line_buffer", str)()
                 print(f"\r\033[K{text}\n{self.prompt}{typed}", end="", flush=True)
             else:
+                line = self.line
+                self.draw("")
                 print(text, flush=True)
+                self.draw(line)
 
 
 ending = Ending()
 screen = Screen()
 say = screen.say
+
+
+class Keys:
+    """Tells whether somebody has typed since; what was typed is left for the prompt that comes."""
+
+    def __enter__(self) -> Keys:
+        """Let single keys be seen, and not be printed into the line that is written over."""
+        self.ahead = self.typed()  # commands that were typed before: they wait for this one, as ever
+        self.before = termios.tcgetattr(0)
+        changed = termios.tcgetattr(0)
+        changed[3] &= ~(termios.ICANON | termios.ECHO)
+        termios.tcsetattr(0, termios.TCSANOW, changed)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was."""
+        with contextlib.suppress(termios.error):  # the terminal may be gone
+            termios.tcsetattr(0, termios.TCSANOW, self.before)
+
+    def typed(self) -> bool:
+        return bool(select.select([0], [], [], 0)[0])
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -342,6 +389,44 @@ def ask(nodes: Sequence[Node], method: str, path: str, body: object = None) -> d
         return dict(pool.map(lambda node: (node.id, call(node.address, method, path, body)), nodes))
 
 
+class Copies:
+    """How far the copies of the data are that nodes fetch while a view is installed, as `GET /view` says."""
+
+    FAR = re.compile(r"(?:item|position) (\d+) of (\d+)$")
+
+    def __init__(self) -> None:
+        self.first: dict[str, tuple[float, int]] = {}  # of each copy: when it was seen first, and how far
+        self.last: dict[str, int] = {}
+        self.moved = False  # one of them has come further since the look before
+
+    def look(self, nodes: Sequence[Node]) -> list[str]:
+        """Ask these nodes; of each copy say how far it is, and how long it will take."""
+        lines = dict[str, str]()
+        found = dict[str, int]()
+        now = time.monotonic()
+        for node_id, reply in ask(nodes, "GET", "/view").items():
+            for other in reply.body.get("waiting_for", ()):
+                reason = str(other.get("reason"))
+                if (far := self.FAR.search(reason)) is None:
+                    continue
+                # A newcomer says what it fetches; its primary says so too, of the newcomer, and more roughly.
+                own = " from it" in reason
+                who = f"node {node_id if own else other.get('id')}"
+                if who in lines and not own:
+                    continue
+                source = f" from node {other.get('id')}"
+                what = f"is {reason.replace(' from it', source)}" if own else reason.removeprefix("it ")
+                copy, done, whole = f"{who} {what[: -len(far[0])]}", int(far[1]), int(far[2])
+                began, start = self.first.setdefault(copy, (now, done))
+                found[copy] = done
+                lines[who] = f"{copy}{far[0]}" + (f", {100 * done // whole} %" if whole else "")
+                if done > start:
+                    lines[who] += f", {(whole - done) * (now - began) / (done - start):.0f} s left"
+        self.moved = any(done > self.last.get(copy, -1) for copy, done in found.items())
+        self.last = found
+        return list(lines.values())
+
+
 @dataclass
 class Cluster:
     """The nodes, and the view that they were told last from here."""
@@ -355,12 +440,14 @@ class Cluster:
     view: list[int] = field(default_factory=list)
     killed_at: float = 0.0  # when a node was killed from here, until the next view is active
     decided_at: float = 0.0  # when the view service said that it has decided the last view
+    installing: bool = False  # and it has not said yet that the view is active
     trouble: bool = False  # a node died by itself or did not start: its log is worth keeping
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()  # guards `Node.wanted`, which two threads look at
         self.closing = threading.Event()
         self.watcher = threading.Thread(target=self.watch, daemon=True)
+        self.copies, self.copies_at = Copies(), 0.0
         self.folder = Path(tempfile.mkdtemp(prefix="pbproto-views-")) if self.settings.viewservice else None
 
     @property
@@ -425,17 +512,27 @@ class Cluster:
         while not self.closing.wait(0.05 if self.service else 0.2):
             self.report_deaths()
             self.report_views()
+            self.report_copies()
 
     def report_views(self) -> None:
         """Show what the view service decides, and how long it took since a node was killed from here."""
         for line in self.service.news() if self.service else []:
             after = ""
             if " of [" in line:
-                self.decided_at = time.monotonic()
+                self.decided_at, self.installing, self.copies = time.monotonic(), True, Copies()
+            self.installing = self.installing and not line.endswith("is active")
             if line.endswith("is active") and 0 < self.killed_at < self.decided_at:
                 after = f", {time.monotonic() - self.killed_at:.2f} s after the kill"
                 self.killed_at = 0.0
             say(f"view service: {line}{after}")
+
+    def report_copies(self) -> None:
+        """At a terminal, say now and then how far the copies are that the view service's view waits for."""
+        now = time.monotonic()
+        if self.installing and now - max(self.decided_at, self.copies_at) > 2 and screen.draws():
+            self.copies_at = now
+            for line in self.copies.look(self.running(self.nodes)):
+                say(f"  {line}")
 
     def running(self, ids: Iterable[int]) -> list[Node]:
         """Give those of the nodes that can answer.
@@ -444,8 +541,17 @@ class Cluster:
         """
         return [self.nodes[node_id] for node_id in ids if self.nodes[node_id].state == "running"]
 
-    def wait_for(self, path: str, nodes: Sequence[Node], seconds: float) -> None:
-        """Wait until all these nodes answer 200, saying for whom; complain about who does not."""
+    def wait_for(
+        self,
+        path: str,
+        nodes: Sequence[Node],
+        seconds: float,
+        look: Callable[[Sequence[Node]], bool | None] | None = None,
+    ) -> None:
+        """Wait until all these nodes answer 200, saying for whom; complain about who does not.
+
+        ``look`` says it instead, and whether to begin to count the seconds anew; ``None``: to wait no more.
+        """
         began = shown_at = time.monotonic()
         while True:
             ending.check()
@@ -454,10 +560,12 @@ class Cluster:
             if not nodes:
                 return
             self.report_deaths()
+            again = look(nodes) if look is not None else False
             now = time.monotonic()
-            if now - began > seconds or any(node.state == "dead" for node in nodes):
+            began = now if again else began
+            if again is None or now - began > seconds or any(node.state == "dead" for node in nodes):
                 raise UserError("; ".join(f"node {node.id} {answers[node.id].problem}" for node in nodes))
-            if now - shown_at > 1:
+            if look is None and now - shown_at > 1:
                 say(f"  waiting for {path} of {listed(node.id for node in nodes)}")
                 shown_at = now
             time.sleep(0.05)
@@ -477,16 +585,47 @@ class Cluster:
         self.view = list(ids)
 
     def settle(self) -> None:
-        """Give the view told last a short time to become active; say what has become of it."""
+        """Give the view told last a short time to become active; say what has become of it.
+
+        At a terminal the time is longer while data is copied: one sees how far that is, and may type.
+        """
         members = self.running(self.view)
         try:
-            self.wait_for("/ready", members, SETTLE_SECONDS)
+            if screen.draws() and os.isatty(0):
+                self.watch_copies(members)
+            else:
+                self.wait_for("/ready", members, SETTLE_SECONDS)
         except UserError as error:
             say(f"view {listed(self.view)} is not active yet: {error} (`status` shows more)")
             return
         for reply in list(ask(members, "GET", "/view").values())[:1]:
             epoch, primary = reply.body.get("epoch"), reply.body.get("primary")
             say(f"view {listed(self.view)} is active: epoch {epoch}, primary {primary}")
+
+    def watch_copies(self, members: Sequence[Node]) -> None:
+        """Wait for the view to become active while data moves and nobody types, and show how far it is."""
+        copies, began = Copies(), time.monotonic()
+        looked_at = began
+
+        def look(nodes: Sequence[Node]) -> bool | None:
+            nonlocal looked_at
+            now = time.monotonic()
+            if keys.ahead or now - looked_at < LOOK_SECONDS:
+                return False
+            if keys.typed() or now - began > COPY_SECONDS:
+                return None
+            looked_at = now
+            lines = copies.look(nodes)
+            screen.show(
+                f"  {'; '.join(lines)}" if lines else f"  waiting for nodes {listed(n.id for n in nodes)}"
+            )
+            return copies.moved
+
+        with Keys() as keys:
+            try:
+                self.wait_for("/ready", members, SETTLE_SECONDS, look)
+            finally:
+                screen.show("")
 
     def start(self) -> None:
         """Start everything, up to a cluster that answers data requests."""

@@ -31,7 +31,7 @@ from .figures import Spread
 from .options import counts, publishing
 from .processes import BenchError
 from .report import Report
-from .rounds import say
+from .rounds import steps
 from .tables import spread, table
 
 HELP = "the protocol alone: three replicas in one process"
@@ -99,12 +99,14 @@ def operations_per_second(batch: int, codec: bool, operations: int) -> float:
 def rates(batches: Sequence[int], rounds: int, operations: int) -> dict[tuple[int, bool], Spread]:
     """Operations per second by batch and codec, every combination once in each round."""
     taken: dict[tuple[int, bool], list[float]] = {}
-    for round_ in range(rounds):
-        say(f"core: round {round_ + 1}/{rounds}")
-        for batch in batches:
-            for codec in (False, True):
-                rate = operations_per_second(batch, codec, operations)
-                taken.setdefault((batch, codec), []).append(rate)
+    with steps(rounds, still=True) as bar:
+        for round_ in range(rounds):
+            bar.tell(f"core: round {round_ + 1}/{rounds}")
+            for batch in batches:
+                for codec in (False, True):
+                    rate = operations_per_second(batch, codec, operations)
+                    taken.setdefault((batch, codec), []).append(rate)
+                    bar.advance(1 / (2 * len(batches)))
     return {key: Spread.of(values) for key, values in taken.items()}
 
 

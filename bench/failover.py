@@ -17,7 +17,6 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from frontends.common.settings import Settings
 from viewservice.config import PRESETS
@@ -29,7 +28,7 @@ from .options import names, publishing, which_servers
 from .probes import Probe, Seen, probing, rest
 from .processes import BenchError, Process, python, wait_until
 from .report import Report
-from .rounds import say
+from .rounds import steps
 from .tables import number, spread, table
 from .talk import call, demand
 from .work import WORKS
@@ -161,22 +160,20 @@ def measure(options: argparse.Namespace) -> Report:
     rows, switches, calm = [], [], []
     data: list[dict[str, object]] = []
     for server in options.servers:
-        for preset in options.presets:
-            times: list[float] = []
-            while len(times) < options.deaths:
-                say(f"failover: {server}, {preset}, {len(times)}/{options.deaths}")
-                times += deaths(server, preset, len(times))
+        for preset, times, made in _changes(server, options):
             times.sort()
             middle = times[len(times) // 2]
             rows.append([server, preset, str(len(times)), *map(number, (times[0], middle, times[-1]))])
-            made = list(map(partial(_switch, server, preset), range(options.switchovers)))
             pauses = spread(Spread.of([each.pause for each in made]).scaled(1e3))
             switches.append([server, preset, str(len(made)), pauses, str(sum(each.failed for each in made))])
             data.append({"server": server, "preset": preset, "deaths": times})
             data[-1]["switchovers"] = [each.pause for each in made]
         preset = options.presets[0]
-        say(f"overload: {server}, {preset}, {options.overload} s")
-        changes, load = changes_under_overload(server, preset, options.overload)
+        with (
+            steps(1) as bar,
+            bar.step(f"overload: {server}, {preset}, {options.overload} s", options.overload),
+        ):
+            changes, load = changes_under_overload(server, preset, options.overload)
         taken = sum(load.statuses.get(status, 0) for status in ("200", "201"))
         calm.append(
             [server, preset, f"{options.overload} s", str(changes), f"{taken:,}", f"{load.requests:,}"]
@@ -197,6 +194,19 @@ def measure(options: argparse.Namespace) -> Report:
     return Report("failover", text, {"runs": data}, {})
 
 
-def _switch(server: str, preset: str, number_: int) -> Switch:
-    say(f"switchover: {server}, {preset}, {number_ + 1}")
-    return switchover(server, preset)
+def _changes(server: str, options: argparse.Namespace) -> list[tuple[str, list[float], list[Switch]]]:
+    """Of each preset the times without a primary, and the switchovers."""
+    found = []
+    with steps(len(options.presets) * (options.deaths + options.switchovers)) as bar:
+        for preset in options.presets:
+            times: list[float] = []
+            while len(times) < options.deaths:
+                text = f"failover: {server}, {preset}, {len(times)}/{options.deaths}"
+                with bar.step(text, amount=min(MEMBERS - 1, options.deaths - len(times))):
+                    times += deaths(server, preset, len(times))
+            made = []
+            for number_ in range(options.switchovers):
+                with bar.step(f"switchover: {server}, {preset}, {number_ + 1}"):
+                    made.append(switchover(server, preset))
+            found.append((preset, times, made))
+    return found

@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import progress
+
 from .contenders import Store
 from .figures import Spread, longest_gap, percentile
 from .options import contents, publishing, which_servers
@@ -18,7 +20,7 @@ from .plots import Line, drawer
 from .probes import Probe, Seen, between, probing, rest
 from .processes import BenchError
 from .report import Report
-from .rounds import say
+from .rounds import steps
 from .tables import number, size, spread, table
 from .talk import demand
 
@@ -130,21 +132,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> Report:
     """Run it. Raises ``BenchError``."""
     rows, data, lines = [], [], []
-    for server in options.servers:
-        for keys in options.keys:
-            joins = []
-            for round_ in range(options.rounds):
-                say(f"join: {server}, {keys:,} keys, round {round_ + 1}/{options.rounds}")
-                joins.append(join(server, keys, options.size[0], options.rate, options.before))
-            rows.append([server, f"{keys:,}", size(options.size[0]), *figures(joins)])
-            data += [
-                {"server": server, "keys": keys, "size": options.size[0], "seconds": each.seconds}
-                | {"bandwidth": each.bandwidth, "p99_normal": each.normal, "p99_during": each.during}
-                | {"longest": each.longest, "errors": each.errors, "course": each.course}
-                for each in joins
-            ]
-            course = [(at, latency * 1e3) for at, latency in joins[0].course]
-            lines.append(Line(f"{server}, {keys:,} keys", [at for at, _ in course], [ms for _, ms in course]))
+    with steps(len(options.servers) * len(options.keys) * options.rounds) as bar:
+        measured = [
+            (server, keys, _joins(server, keys, options, bar))
+            for server in options.servers
+            for keys in options.keys
+        ]
+    for server, keys, joins in measured:
+        rows.append([server, f"{keys:,}", size(options.size[0]), *figures(joins)])
+        data += [
+            {"server": server, "keys": keys, "size": options.size[0], "seconds": each.seconds}
+            | {"bandwidth": each.bandwidth, "p99_normal": each.normal, "p99_during": each.during}
+            | {"longest": each.longest, "errors": each.errors, "course": each.course}
+            for each in joins
+        ]
+        course = [(at, latency * 1e3) for at, latency in joins[0].course]
+        lines.append(Line(f"{server}, {keys:,} keys", [at for at, _ in course], [ms for _, ms in course]))
     head = [
         "server",
         "keys",
@@ -161,6 +164,14 @@ def measure(options: argparse.Namespace) -> Report:
     )
     title = "the slowest request in each half second; the PUT of the view is at 0"
     return Report("join", text, {"joins": data}, {"join": drawer(title, "s", "ms", lines, logarithmic=False)})
+
+
+def _joins(server: str, keys: int, options: argparse.Namespace, bar: progress.Bar) -> list[Join]:
+    joins = []
+    for round_ in range(options.rounds):
+        with bar.step(f"join: {server}, {keys:,} keys, round {round_ + 1}/{options.rounds}"):
+            joins.append(join(server, keys, options.size[0], options.rate, options.before))
+    return joins
 
 
 def figures(joins: list[Join]) -> list[str]:

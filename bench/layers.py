@@ -23,7 +23,7 @@ from .contenders import Store
 from .options import counts, publishing, which_servers
 from .processes import BenchError
 from .report import Report
-from .rounds import say
+from .rounds import steps
 from .tables import table
 from .work import WORKS
 
@@ -106,9 +106,13 @@ def measure(options: argparse.Namespace) -> Report:
     """Run it. Raises ``BenchError``."""
     found: dict[str, Counter[str]] = {}
     notes, data = [], []
-    for server in options.servers:
-        say(f"profile: {server}")
-        layers, load = profile(server, options.connections[0], options.seconds, options.samples)
+    measured = []
+    with steps(len(options.servers)) as bar:
+        for server in options.servers:
+            with bar.step(f"profile: {server}", options.seconds):
+                taken = profile(server, options.connections[0], options.seconds, options.samples)
+                measured.append((server, *taken))
+    for server, layers, load in measured:
         found[server] = layers
         notes.append(f"{server} {load.rate:,.0f}/s, {sum(layers.values())} samples")
         data.append({"server": server, "samples": dict(layers), "rate": load.rate})

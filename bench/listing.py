@@ -11,13 +11,15 @@ import http.client
 import time
 from dataclasses import dataclass
 
+import progress
+
 from .contenders import Store
 from .figures import Spread, longest_gap
 from .options import contents, publishing, which_servers
 from .probes import Probe, probing, rest
 from .processes import BenchError
 from .report import Report
-from .rounds import say
+from .rounds import steps
 from .tables import number, size, spread, table
 
 HELP = "what others notice while one client reads the whole store"
@@ -84,26 +86,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> Report:
     """Run it. Raises ``BenchError``."""
     rows, data = [], []
-    for server in options.servers:
-        for keys in options.keys:
-            store = Store(server, server, 3)
-            readings = []
-            try:
-                store.start_and_load(keys, options.size[0])
-                for round_ in range(options.rounds):
-                    say(f"listing: {server}, {keys:,} keys, round {round_ + 1}/{options.rounds}")
-                    readings.append(reading(store, keys))
-            finally:
-                store.stop()
-            rows.append([server, f"{keys:,}", *_figures(readings)])
-            data += [
-                {"server": server, "keys": keys, "seconds": each.seconds, "bytes": each.received}
-                | {"ping": each.ping, "write": each.write, "usual_ping": each.usual_ping}
-                for each in readings
-            ]
+    with steps(len(options.servers) * len(options.keys) * options.rounds) as bar:
+        measured = [
+            (server, keys, _readings(server, keys, options, bar))
+            for server in options.servers
+            for keys in options.keys
+        ]
+    for server, keys, readings in measured:
+        rows.append([server, f"{keys:,}", *_figures(readings)])
+        data += [
+            {"server": server, "keys": keys, "seconds": each.seconds, "bytes": each.received}
+            | {"ping": each.ping, "write": each.write, "usual_ping": each.usual_ping}
+            for each in readings
+        ]
     head = ["server", "keys", "bytes", "seconds", "no ping for ms", "before ms", "no write for ms"]
     text = f"`GET /data` of everything, 3 nodes, low / median / high over the rounds:\n\n{table(head, rows)}"
     return Report("listing", text, {"readings": data}, {})
+
+
+def _readings(server: str, keys: int, options: argparse.Namespace, bar: progress.Bar) -> list[Reading]:
+    store = Store(server, server, 3)
+    readings = []
+    try:
+        store.start_and_load(keys, options.size[0])
+        for round_ in range(options.rounds):
+            with bar.step(f"listing: {server}, {keys:,} keys, round {round_ + 1}/{options.rounds}"):
+                readings.append(reading(store, keys))
+    finally:
+        store.stop()
+    return readings
 
 
 def _figures(readings: list[Reading]) -> list[str]:

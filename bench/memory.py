@@ -6,6 +6,8 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 
+import progress
+
 from . import wrk
 from .contenders import Store
 from .figures import second_half, slope
@@ -13,7 +15,7 @@ from .options import contents, publishing, which_servers
 from .plots import Line, drawer
 from .processes import BenchError
 from .report import Report
-from .rounds import say
+from .rounds import steps
 from .tables import number, size, table
 from .work import WORKS
 
@@ -67,9 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> Report:
     """Run it. Raises ``BenchError``."""
     rows, data, lines = [], [], []
-    for server in options.servers:
-        say(f"memory: {server}, {options.minutes:g} minutes")
-        course, load = run(server, options.keys[0], options.size[0], options.minutes, options.every)
+    with steps(len(options.servers)) as bar:
+        measured = [(server, *_step(server, options, bar)) for server in options.servers]
+    for server, course, load in measured:
         rows += show(server, course, load)
         data.append({"server": server, "course": course, "writes": load.requests, "errors": load.errors})
         lines += drawn(server, course, 60)
@@ -91,6 +93,11 @@ def measure(options: argparse.Namespace) -> Report:
     )
     plot = drawer("resident memory of each node", "minutes", "MiB", lines, logarithmic=False)
     return Report("memory", text, {"runs": data}, {"memory": plot})
+
+
+def _step(server: str, options: argparse.Namespace, bar: progress.Bar) -> tuple[Course, wrk.Load]:
+    with bar.step(f"memory: {server}, {options.minutes:g} minutes", 60 * options.minutes):
+        return run(server, options.keys[0], options.size[0], options.minutes, options.every)
 
 
 def run(server: str, keys: int, bytes_: int, minutes: float, every: float) -> tuple[Course, wrk.Load]:

@@ -19,7 +19,7 @@ from .memory import Course, drawn, watch
 from .options import counts, publishing, which_servers
 from .plots import drawer
 from .report import Report
-from .rounds import say
+from .rounds import steps
 from .tables import number, size, table
 from .work import WORKS
 
@@ -89,9 +89,13 @@ def measure(options: argparse.Namespace) -> Report:
     allowed = Settings(1).max_waiting_bytes
     connections = max(1, round(options.times * allowed / bytes_))
     rows, data, lines = [], [], []
-    for server in options.servers:
-        say(f"overload: {server}, {connections} connections with {size(bytes_)} each")
-        found = run(server, connections, bytes_, options.seconds)
+    measured = []
+    with steps(len(options.servers)) as bar:
+        for server in options.servers:
+            text = f"overload: {server}, {connections} connections with {size(bytes_)} each"
+            with bar.step(text, options.seconds):
+                measured.append((server, run(server, connections, bytes_, options.seconds)))
+    for server, found in measured:
         rows.append(_row(server, found, bytes_))
         data.append({"server": server, "statuses": found.load.statuses, "course": found.course})
         lines += drawn(server, found.course)

@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import progress
+
 from .contenders import Store
 from .figures import Spread, longest_gap
 from .options import contents, publishing, which_servers
 from .probes import Probe, probing, rest
 from .report import Report
-from .rounds import say
+from .rounds import steps
 from .tables import number, spread, table
 from .talk import demand
 
@@ -65,28 +67,34 @@ def view_change(
     )
 
 
-def pauses(server: str, keys: int, size: int, rounds: int) -> list[Pause]:
+def pauses(server: str, keys: int, size: int, rounds: int, bar: progress.Bar) -> list[Pause]:
     """All cases in each round, on one cluster that is made whole again in between. Raises ``BenchError``."""
     store = Store(server, server, 3)
-    found = []
+    found: list[Pause] = []
     try:
         store.start_and_load(keys, size)
         for round_ in range(rounds):
-            say(f"pause: {server}, round {round_ + 1}/{rounds}")
-            found.append(view_change(store, CASES[0], [1, 2], [1, 2], keys, lambda: None))
-            store.kill_node(3)
-            store.start_node(3)
-            found.append(view_change(store, CASES[1], [1, 2, 3], [1, 2], keys, lambda: None))
-
-            def kill_primary() -> None:
-                store.kill_node(1)
-                rest(DEAD)
-
-            found.append(view_change(store, CASES[2], [2, 3], [2, 3], keys, kill_primary))
-            store.start_node(1)
-            store.tell([1, 2, 3])
+            with bar.step(f"pause: {server}, round {round_ + 1}/{rounds}"):
+                found += _round(store, keys)
     finally:
         store.stop()
+    return found
+
+
+def _round(store: Store, keys: int) -> list[Pause]:
+    """All cases once, and the cluster made whole again."""
+    found = [view_change(store, CASES[0], [1, 2], [1, 2], keys, lambda: None)]
+    store.kill_node(3)
+    store.start_node(3)
+    found.append(view_change(store, CASES[1], [1, 2, 3], [1, 2], keys, lambda: None))
+
+    def kill_primary() -> None:
+        store.kill_node(1)
+        rest(DEAD)
+
+    found.append(view_change(store, CASES[2], [2, 3], [2, 3], keys, kill_primary))
+    store.start_node(1)
+    store.tell([1, 2, 3])
     return found
 
 
@@ -101,23 +109,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> Report:
     """Run it. Raises ``BenchError``."""
     rows, data = [], []
-    for server in options.servers:
-        for keys in options.keys:
-            found = pauses(server, keys, options.size[0], options.rounds)
-            for case in CASES:
-                mine = [each for each in found if each.case == case]
-                rows.append([case, server, f"{keys:,}", *_figures(mine)])
-                data += [
-                    {
-                        "server": server,
-                        "keys": keys,
-                        "case": case,
-                        "longest": each.longest,
-                        "before": each.before,
-                    }
-                    | {"active": each.active}
-                    for each in mine
-                ]
+    with steps(len(options.servers) * len(options.keys) * options.rounds) as bar:
+        measured = [
+            (server, keys, pauses(server, keys, options.size[0], options.rounds, bar))
+            for server in options.servers
+            for keys in options.keys
+        ]
+    for server, keys, found in measured:
+        for case in CASES:
+            mine = [each for each in found if each.case == case]
+            rows.append([case, server, f"{keys:,}", *_figures(mine)])
+            data += [
+                {
+                    "server": server,
+                    "keys": keys,
+                    "case": case,
+                    "longest": each.longest,
+                    "before": each.before,
+                }
+                | {"active": each.active}
+                for each in mine
+            ]
     head = ["view change", "server", "keys", "pause ms", "longest gap before ms", "active after ms"]
     text = f"The longest pause of writes, 3 nodes, low / median / high:\n\n{table(head, rows, (0, 1))}"
     return Report("pause", text, {"pauses": data}, {})

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Self
+
+import progress
 
 from . import wrk
 from .cells import Cell, Result, Results, Stand, arrange
@@ -105,18 +107,27 @@ def run(
 ) -> Results:
     """Measure every cell once in each round. Progress goes to stderr. Raises ``BenchError``."""
     results = Results()
-    with Fleet(resident, maker) as fleet:
+    with steps(rounds * len(cells)) as bar, Fleet(resident, maker) as fleet:
         for round_ in range(rounds):
             order = arrange(cells, round_, seed, resident)
             for turn, cell in enumerate(order):
                 stand = cell.stand
-                say(
+                text = (
                     f"round {round_ + 1}/{rounds}, {turn + 1}/{len(order)}: {stand.contender} "
                     f"({stand.nodes}), {cell.work}, {cell.connections} connections, "
                     f"{stand.keys} keys of {stand.size} B"
                 )
-                results.add(measure(fleet.get(stand), cell, seconds, round_, seed))
+                with bar.step(text, seconds):
+                    results.add(measure(fleet.get(stand), cell, seconds, round_, seed))
     return results
+
+
+def steps(total: float, *, still: bool = False) -> AbstractContextManager[progress.Bar]:
+    """How far a measurement is: a line that is written over at a terminal, elsewhere a line for each step.
+
+    ``still``: what is measured runs in this process, and must not be disturbed by the drawing of a line.
+    """
+    return progress.bar(total, "steps", said=say, still=still)
 
 
 def say(line: str) -> None:

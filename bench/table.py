@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+import progress
+
 from . import core, join, marks, pause
 from .cells import Cell, Results, rate
 from .contenders import make
@@ -13,7 +15,7 @@ from .marks import Mark
 from .options import names, publishing, rounds_and_seconds
 from .processes import BenchError
 from .report import Report
-from .rounds import run, say
+from .rounds import run, say, steps
 
 HELP = "the marks: each line measured, reached or not reached (this is the default)"
 PARTS = ("rates", "best", "core", "join", "pause")
@@ -42,7 +44,7 @@ def measure(options: argparse.Namespace) -> Report:
     found: list[Mark] = []
     texts: list[str] = []
     results, again = Results(), Results()
-    if "rates" in options.parts:
+    if _begins("rates", options):
         if reason := make("etcd", 3).missing():
             raise BenchError(reason)
         results = rates(options)
@@ -51,15 +53,15 @@ def measure(options: argparse.Namespace) -> Report:
             f"Every server beside its limit and etcd:\n\n{marks.each_server(results, options.servers)}"
         )
     server = choose(results, options.servers)
-    if "best" in options.parts:
+    if _begins("best", options):
         say(f"table: the best server is {server}")
         again = timed(marks.best_cells(server), options)
         found += marks.of_the_best(again, server)
-    if "core" in options.parts:
+    if _begins("core", options):
         found += core_marks(options.rounds)
-    if "join" in options.parts:
+    if _begins("join", options):
         found += join_marks(server, options.rounds)
-    if "pause" in options.parts:
+    if _begins("pause", options):
         found += pause_marks(server, options.rounds)
     data = {
         "marks": [document(mark) for mark in found],
@@ -67,6 +69,14 @@ def measure(options: argparse.Namespace) -> Report:
         "results_of_the_best": [result.document() for result in again.all()],
     }
     return Report("table", "\n\n".join([marks.show(found), *texts]), data, {})
+
+
+def _begins(part: str, options: argparse.Namespace) -> bool:
+    """Whether a part is wanted; at a terminal, where each shows how far it is, it is said which one it is."""
+    wanted = [each for each in PARTS if each in options.parts]
+    if part in wanted and progress.shown():
+        say(f"part {wanted.index(part) + 1} of {len(wanted)}: {part}")
+    return part in wanted
 
 
 def rates(options: argparse.Namespace) -> Results:
@@ -102,9 +112,10 @@ def core_marks(rounds: int) -> list[Mark]:
 def join_marks(server: str, rounds: int) -> list[Mark]:
     """An empty node joins, while others read and write."""
     joins = []
-    for round_ in range(rounds):
-        say(f"table: join, round {round_ + 1}/{rounds}")
-        joins.append(join.join(server, JOIN_KEYS, SIZE, JOIN_RATE, JOIN_BEFORE))
+    with steps(rounds) as bar:
+        for round_ in range(rounds):
+            with bar.step(f"table: join, round {round_ + 1}/{rounds}"):
+                joins.append(join.join(server, JOIN_KEYS, SIZE, JOIN_RATE, JOIN_BEFORE))
     what = f"{server}, {JOIN_KEYS:,} keys of {SIZE} B, {JOIN_RATE:g} requests/s of others"
     errors = sum(each.errors for each in joins)
     p99 = Spread.of(each.during / each.normal for each in joins)
@@ -116,7 +127,8 @@ def join_marks(server: str, rounds: int) -> list[Mark]:
 
 def pause_marks(server: str, rounds: int) -> list[Mark]:
     """The view changes."""
-    found = pause.pauses(server, PAUSE_KEYS, SIZE, rounds)
+    with steps(rounds) as bar:
+        found = pause.pauses(server, PAUSE_KEYS, SIZE, rounds, bar)
     return [
         Mark(
             f"longest write pause, ms: {case}",

@@ -24,6 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import progress
+
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("pbproto", "tests/__init__.py", "tests/core", "tests/fuzz", "pyproject.toml")
 BUILDERS = ("integer", "record", "choice", "many", "optional", "structure")
@@ -58,14 +60,12 @@ def main(arguments: list[str]) -> int:
     copy(directory)
     status = mutmut(directory, "run", "--max-children", str(options.workers), *options.mutants).returncode
     survivors, imported = surviving(directory)
-    with ThreadPoolExecutor(options.workers) as pool:
-        survivors += [
-            name
-            for name, found in zip(
-                imported, pool.map(partial(found_by_codec_tests, directory), imported), strict=True
-            )
-            if not found
-        ]
+    # mutmut shows by itself how far it is; what follows takes minutes as well.
+    with progress.bar(len(imported), "mutants") as bar, ThreadPoolExecutor(options.workers) as pool:
+        tries = pool.map(partial(found_by_codec_tests, directory), imported)
+        for name, found in zip(imported, tries, strict=True):
+            survivors += [] if found else [name]
+            bar.advance(1, f"tried again, {len(survivors)} survive")
     print(f"Of those that run during the import, {len(imported)} were tried again.")
     print(*sorted(survivors), f"{len(survivors)} survive.", sep="\n")
     print(f"To look at one of them: cd {directory} && mutmut show NAME")

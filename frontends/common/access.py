@@ -34,6 +34,7 @@ class Role(Enum):
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"
+    METRICS = "metrics"
     PEER = "peer"
     """No client has this one: the token is a secret between nodes, and never sent."""
 
@@ -41,6 +42,7 @@ class Role(Enum):
 _DATA = frozenset((Role.READ, Role.WRITE))
 _WRITE = frozenset((Role.WRITE,))
 _LOOK = frozenset((Role.READ, Role.WRITE, Role.ADMIN))
+_SCRAPE = _LOOK | {Role.METRICS}
 _ADMIN = frozenset((Role.ADMIN,))
 
 FREE = (Route.PING, Route.READY, Route.OPENAPI, Route.DOCS, Route.PAGE, Route.NOTHING)
@@ -49,7 +51,7 @@ _READING: Mapping[Route, frozenset[Role]] = {
     Route.VIEW: _LOOK,
     Route.STATUS: _LOOK,
     Route.WHY: _DATA,  # it shows keys
-    Route.METRICS: _LOOK,
+    Route.METRICS: _SCRAPE,
     Route.DATA: _DATA,
     Route.KEY: _DATA,
 }

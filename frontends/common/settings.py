@@ -23,7 +23,7 @@ MAX_VALUE_BYTES_LIMIT = 64 * MIB
 """No setting lets a value be larger: what one node accepts, the mail between any two has to carry."""
 MAX_MAIL_BYTES = 256 * MIB
 """The largest body of peer mail, far above one value and one batch, whatever their settings."""
-ROLES = ("read", "write", "admin", "peer")
+ROLES = ("read", "write", "admin", "metrics", "peer")
 LEVELS = ("debug", "info", "warning", "error")
 _ADDRESS = re.compile(
     r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[1-9][0-9]{0,4})", re.ASCII

@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, get_args
 
+import progress
 from tests.checker.arguments import INTERRUPTED, WRONG, Parser, positive, trouble, whole
 from tests.live.harness import Kind
 
@@ -31,6 +32,9 @@ from .views import beside
 from .words import legend
 
 FITTING = {server: frontend for frontend, servers in SERVERS.items() for server in servers}
+
+PAUSE = 10.0
+"""Seconds between two lines where they are not written over."""
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -101,21 +105,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 class _Progress:
     """At a terminal one line that is written over; elsewhere a line now and then."""
 
-    def __init__(self) -> None:
-        self._at_terminal = sys.stderr.isatty()
-        self._pause = 0.5 if self._at_terminal else 10.0
-        self._next = time.monotonic() + self._pause
+    def __init__(self, bar: progress.Bar | None = None) -> None:
+        self._bar = bar if progress.shown() else None
+        self._next = time.monotonic() + PAUSE
 
-    def __call__(self, text: str) -> None:
-        if time.monotonic() >= self._next:
-            width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"\r\x1b[K{text[:width]}" if self._at_terminal else f"{text}\n")
-            sys.stderr.flush()
-            self._next = time.monotonic() + self._pause
-
-    def end(self) -> None:
-        if self._at_terminal:
-            sys.stderr.write("\r\x1b[K")
+    def __call__(self, text: str, seconds: float | None = None) -> None:
+        if self._bar is not None:
+            self._bar.tell(text) if seconds is None else self._bar.reach(seconds, text)
+        elif time.monotonic() >= self._next:
+            print(text if seconds is None else f"{seconds:5.0f} s  {text}", file=sys.stderr, flush=True)
+            self._next = time.monotonic() + PAUSE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -163,12 +162,10 @@ def _open(history: Path | None, files: ExitStack) -> list[IO[str]]:
 
 def _run(settings: Settings, path: Path, outlets: list[IO[str]], given: argparse.Namespace) -> int:
     """Run, tell, and put everything where it belongs; the exit status."""
-    progress = _Progress()
     try:
-        with Ending() as ending:
-            report = run(settings, path, progress, ending)
+        with progress.bar(settings.seconds, progress.SECONDS) as bar, Ending() as ending:
+            report = run(settings, path, _Progress(bar), ending)
     finally:
-        progress.end()
         for source, outlet in zip((path / HISTORY, beside(path / HISTORY)), outlets, strict=False):
             if source.exists():
                 outlet.write(source.read_text(encoding="utf-8"))

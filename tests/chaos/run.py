@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from tests.checker.history import save
 from tests.checker.linearizability import check
@@ -47,10 +48,16 @@ RECOVERY = 90.0
 """Seconds within which all must be well after the last fault; for a hang, not a promise of the protocol."""
 
 
+class Progress(Protocol):
+    """Is told what is going on, and how many seconds things have gone wrong, once they do."""
+
+    def __call__(self, text: str, seconds: float | None = None, /) -> None: ...
+
+
 def run(
     settings: Settings,
     path: Path,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _text, _seconds=None: None,
     ending: Ending | None = None,
 ) -> Report:
     """Run and judge, until ``ending`` is wished at most.
@@ -92,7 +99,7 @@ class _Run:
         settings: Settings,
         ground: Ground,
         report: Report,
-        progress: Callable[[str], None],
+        progress: Progress,
         ending: Ending,
         path: Path,
     ) -> None:
@@ -236,6 +243,7 @@ class _Run:
         view = self._ledger.view
         members = "" if view is None else ",".join(map(str, view.members))
         self._progress(
-            f"{seconds:5.0f} s  {calls} calls  view {len(self._ledger.issued)} ({members})"
-            f"{'' if self._ledger.latest_is_active else ' not active'}  faults: {faults}"
+            f"{calls} calls  view {len(self._ledger.issued)} ({members})"
+            f"{'' if self._ledger.latest_is_active else ' not active'}  faults: {faults}",
+            seconds,
         )

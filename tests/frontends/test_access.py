@@ -14,12 +14,13 @@ from frontends.common.responses import Response
 from frontends.common.routes import Plan, Route, plan
 from frontends.common.settings import SettingError, Settings
 
-READER, WRITER, ADMIN, PEER = "r" * 16, "w" * 16, "a" * 16, "p" * 16
+READER, WRITER, ADMIN, SCRAPER, PEER = "r" * 16, "w" * 16, "a" * 16, "s" * 16, "p" * 16
 FILE = f"""
 # who may do what
 read  {READER}
 write {WRITER}
 admin {ADMIN}
+metrics {SCRAPER}
 peer  {PEER}
 """
 
@@ -54,7 +55,8 @@ def test_every_route_has_roles(route: Route) -> None:
 def test_each_role_may_do_its_own(tmp_path: Path) -> None:
     """Goal: a token is good for what its role says and for nothing else. Method: every request with each."""
     found = access.Access(written(tmp_path))
-    tokens = {"none": None, "wrong": "x" * 16, "read": READER, "write": WRITER, "admin": ADMIN, "peer": PEER}
+    tokens = {"none": None, "wrong": "x" * 16, "read": READER, "write": WRITER, "admin": ADMIN}
+    tokens |= {"metrics": SCRAPER, "peer": PEER}
     seen = {
         name: [
             answer(found, method, target, token)
@@ -67,17 +69,19 @@ def test_each_role_may_do_its_own(tmp_path: Path) -> None:
                 ("PUT", b"/data/k"),
                 ("DELETE", b"/data/k"),
                 ("PUT", b"/view"),
+                ("GET", b"/metrics"),
             ]
         ]
         for name, token in tokens.items()
     }
     assert seen == {
-        "none": [0, 401, 401, 401, 401, 401, 401, 401],
-        "wrong": [0, 401, 401, 401, 401, 401, 401, 401],
-        "read": [0, 0, 0, 0, 0, 403, 403, 403],
-        "write": [0, 0, 0, 0, 0, 0, 0, 403],
-        "admin": [0, 0, 403, 403, 403, 403, 403, 0],
-        "peer": [0, 401, 401, 401, 401, 401, 401, 401],  # it is nobody's token
+        "none": [0, 401, 401, 401, 401, 401, 401, 401, 401],
+        "wrong": [0, 401, 401, 401, 401, 401, 401, 401, 401],
+        "read": [0, 0, 0, 0, 0, 403, 403, 403, 0],
+        "write": [0, 0, 0, 0, 0, 0, 0, 403, 0],
+        "admin": [0, 0, 403, 403, 403, 403, 403, 0, 0],
+        "metrics": [0, 403, 403, 403, 403, 403, 403, 403, 0],
+        "peer": [0, 401, 401, 401, 401, 401, 401, 401, 401],  # it is nobody's token
     }
 
 

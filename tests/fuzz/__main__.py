@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import re
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
+
+import progress
 
 from . import codec, replica, seeds
 
@@ -20,6 +24,8 @@ TARGETS = {"codec": codec.run, "replica": replica.run}
 SEEDS = {"codec": seeds.codec, "replica": seeds.replica}
 LENGTHS = {"codec": 4096, "replica": 1024}
 """How many bytes an input has at most."""
+STATUS = re.compile(r"#(\d+)\s+(?:NEW|REDUCE|pulse|RELOAD|INITED|READ)\s+(.*)")
+"""How far the engine is, as libFuzzer writes it: inputs, then branches, corpus, speed and memory."""
 HOW_TO_INSTALL = "The fuzzing engine is missing: pip install -r requirements-fuzz.txt (Linux and macOS)"
 
 
@@ -73,10 +79,38 @@ def _fuzz(options: argparse.Namespace, corpus: Path) -> int:
         "-len_control=0",
         str(corpus),
     ]
-    status = subprocess.run(command, check=False).returncode
+    status = _run(command, options)
     if status:
         print(f"Something broke. Again: python -m tests.fuzz {options.target} --replay FILE (named above)")
     return 1 if status else 0
+
+
+def _run(command: list[str], options: argparse.Namespace) -> int:
+    """Run the engine; its exit status. At a terminal its many lines about how far it is become one."""
+    if not progress.shown():
+        return subprocess.run(command, check=False).returncode
+    seconds = 0 if options.runs else options.seconds or 60
+    with progress.bar(options.runs or seconds, "inputs" if options.runs else progress.SECONDS) as bar:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as engine:
+            assert engine.stderr is not None
+            with bar.step("", seconds, seconds) if seconds else nullcontext():
+                for line in engine.stderr:
+                    _show(line, bar, timed=not options.runs)
+        return engine.returncode
+
+
+def _show(line: str, bar: progress.Bar, *, timed: bool) -> None:
+    """Show a line of the engine: how far it is in the line that is written over, all else above it."""
+    found = STATUS.match(line)
+    if found is None:
+        with bar.aside():
+            print(line, end="", file=sys.stderr)
+        return
+    tried, what = int(found[1]), " ".join(found[2].split())
+    if timed:
+        bar.tell(f"{tried:,} inputs, {what}")
+    else:
+        bar.reach(tried, what)
 
 
 if __name__ == "__main__":

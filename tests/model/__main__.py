@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 
 import pbproto
+import progress
 
 from .explorer import Found, Search
 from .figures import COST, PINNED, Figures
@@ -22,24 +23,36 @@ from .words import tell
 
 
 class Watcher:
-    """Shows at a terminal how far a search is."""
+    """Shows at a terminal how far the searches are."""
 
-    def __init__(self) -> None:
-        self._start = time.monotonic()
-        self._last = self._start
+    def __init__(self, bar: progress.Bar, names: Sequence[str]) -> None:
+        self._bar = bar
+        self._names = names
+        self._before = 0
+        """States that the scopes before this one were expected to have."""
 
     def __call__(self, found: Found) -> None:
-        now = time.monotonic()
-        if now - self._last >= 1:
-            self._last = now
-            rate = found.states / (now - self._start)
-            print(
-                f"\r{found.scope.name}: depth {found.depth}, {found.states:,} states, {rate:,.0f}/s, "
-                f"{found.frontier:,} to follow, {memory():,} MiB ",
-                end="",
-                file=sys.stderr,
-                flush=True,
-            )
+        name = found.scope.name
+        place = f" ({self._names.index(name) + 1} of {len(self._names)})" * (len(self._names) > 1)
+        self._bar.reach(
+            self._before + found.states,
+            f"{name}{place}: depth {found.depth}, {found.frontier:,} to follow, {memory():,} MiB",
+        )
+
+    def ended(self, states: int) -> None:
+        """The next scope follows, after one of which so many states were expected."""
+        self._before += states
+        self._bar.reach(self._before)
+
+
+def expected(name: str, asked: argparse.Namespace) -> int | None:
+    """How many states a search will meet, if that is known."""
+    as_it_is = asked.depth is None and not asked.plain
+    states = PINNED[name][1] if as_it_is and name in PINNED else None
+    most: int | None = asked.max_states
+    if states is None or most is None:
+        return states if most is None else most
+    return min(states, most)
 
 
 def memory() -> int:
@@ -148,40 +161,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join((TABLE, *map(row, SCOPES.values()))))
         return 0
     names = FAST if asked.all_fast else asked.scope
+    states = [expected(name, asked) for name in names]
     status = 0
-    for name in names:
-        status = max(status, run(name, asked))
-        if status and asked.stop:
-            break
+    with progress.bar(None if None in states else sum(filter(None, states)), "states") as bar:
+        watcher = Watcher(bar, names)
+        for name, each in zip(names, states, strict=True):
+            status = max(status, run(name, asked, bar, watcher))
+            watcher.ended(each or 0)
+            if status and asked.stop:
+                break
     return status
 
 
-def run(name: str, asked: argparse.Namespace) -> int:
+def run(name: str, asked: argparse.Namespace, bar: progress.Bar, watcher: Watcher) -> int:
     """Search one scope and print what was found; the exit status.
 
     A search that was asked to be another one than the scope's own is not held to the pinned figures.
     """
     start = time.process_time()
-    search = Search(SCOPES[name], Watcher() if sys.stderr.isatty() else None, asked.plain)
+    search = Search(SCOPES[name], watcher, asked.plain)
     found = search.run(max_states=asked.max_states, depth=asked.depth)
     seconds = time.process_time() - start
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
-    if asked.json:
-        print(json.dumps(document(search, seconds)))
-    else:
-        if found.check:
-            for line in tell(search.universe, found.path, found.check, asked.explain):
-                print(line)
-        if asked.seen:
-            for seen, depth in sorted(found.seen.items(), key=lambda item: item[1]):
-                print(f"  {seen} at depth {depth}")
-        print(summary(found, seconds))
     as_it_is = asked.depth is None and asked.max_states is None and not asked.plain
     difference = differs(found, PINNED.get(name) if as_it_is else None)
-    if difference:
-        print(f"{name}: {difference}", file=sys.stderr if asked.json else sys.stdout)
+    with bar.aside():
+        report(search, seconds, asked)
+        if difference:
+            print(f"{name}: {difference}", file=sys.stderr if asked.json else sys.stdout)
     return 1 if found.verdict in ("violation", "unseen") or difference else 0
+
+
+def report(search: Search, seconds: float, asked: argparse.Namespace) -> None:
+    """Print what was found."""
+    found = search.found
+    if asked.json:
+        print(json.dumps(document(search, seconds)))
+        return
+    if found.check:
+        for line in tell(search.universe, found.path, found.check, asked.explain):
+            print(line)
+    if asked.seen:
+        for seen, depth in sorted(found.seen.items(), key=lambda item: item[1]):
+            print(f"  {seen} at depth {depth}")
+    print(summary(found, seconds))
 
 
 if __name__ == "__main__":

@@ -180,8 +180,8 @@ ROLES = {
     "headStatus": {"read", "write", "admin"},
     "getWhy": {"read", "write"},
     "headWhy": {"read", "write"},
-    "getMetrics": {"read", "write", "admin"},
-    "headMetrics": {"read", "write", "admin"},
+    "getMetrics": {"read", "write", "admin", "metrics"},
+    "headMetrics": {"read", "write", "admin", "metrics"},
 }
 """Of which one is needed; no other operation needs any."""
 
@@ -195,7 +195,7 @@ def test_roles(guarded: bool) -> None:
             if name == "parameters":
                 continue
             roles = ROLES.get(operation["operationId"], set())
-            wanted = [{"bearer": [role]} for role in ("read", "write", "admin") if role in roles]
+            wanted = [{"bearer": [role]} for role in ("read", "write", "admin", "metrics") if role in roles]
             assert operation["security"] == wanted + ([{}] if roles and not guarded else [])
             assert ("401" in operation["responses"]) is bool(roles or operation["operationId"] == "mail")
 

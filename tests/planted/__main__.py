@@ -19,16 +19,20 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+
+import progress
 
 from . import hints, table
 from .all import ALL
 from .bugs import Bug
 from .copy import plant, run_in
 from .hunt import FINDERS, TIMEOUT, Finder, Found, by_simulation, hunt
+
+Search = Callable[[Bug], dict[Finder, Found | None]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,10 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = hints.read()
     wrong: list[str] = []
     print(f"{table.HEADER}\n|---|---|---|---|---|")
-    with ThreadPoolExecutor(asked.jobs) as pool:  # each hunt is processes of its own
-        for bug, found in zip(bugs, pool.map(search, bugs), strict=True):
+    with progress.bar(len(bugs), "faults") as bar, ThreadPoolExecutor(asked.jobs) as pool:
+        for bug, found in zip(bugs, pool.map(counted(search, bar), bugs), strict=True):
             known[bug.name].update(found)
-            print(table.row(bug, known), flush=True)
+            with bar.aside():
+                print(table.row(bug, known), flush=True)
             wrong += complaints(bug, found)
             if asked.write_hints:
                 hints.write(known)
@@ -63,6 +68,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.write_docs:
         table.write(known)
     return 1 if wrong else 0
+
+
+def counted(search: Search, bar: progress.Bar) -> Search:
+    """The same search, which says at a terminal how many faults were hunted, in whatever order they end."""
+    met: list[bool] = []
+
+    def hunted(bug: Bug) -> dict[Finder, Found | None]:
+        found = search(bug)  # processes of its own
+        met.append(any(found.values()))
+        bar.advance(1, f"{sum(met)} found")
+        return found
+
+    return hunted
 
 
 def explain(bug: Bug, directory: Path) -> int:
@@ -75,9 +93,9 @@ def explain(bug: Bug, directory: Path) -> int:
             return 1
         which = ["--seed" if isinstance(found.place, int) else "--piece", str(found.place)]
         explaining = ["--explain", str(directory.absolute())]
-        done = run_in(Path(name), ["tests.simulation", *which, *explaining], TIMEOUT)
+        done = run_in(Path(name), ["tests.simulation", *which, *explaining], TIMEOUT, alone=True)
     print(done.stdout, end="")
-    print(done.stderr, end="", file=sys.stderr)
+    print(done.stderr or "", end="", file=sys.stderr)
     return 0 if done.returncode == 1 else 1
 
 

@@ -28,6 +28,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pbproto
+import progress
 from pbproto.config import MILLISECOND, SECOND
 from tests.checker.arguments import INTERRUPTED, Parser, trouble, whole
 
@@ -118,15 +119,25 @@ def _one(plan: Plan, chosen: argparse.Namespace) -> int:
         print(transcript(outcome.world.trace.records))
     _tell(outcome)
     if not outcome.ok and chosen.explain is not None:
-        from .explain import explain
-
-        for path in explain(outcome, chosen.explain, progress=_shrinking if sys.stderr.isatty() else None):
+        for path in _explain(outcome, chosen.explain):
             print(f"wrote {path}")
     if chosen.json:
         failed = [] if outcome.violation is None else [outcome.violation]
         name = chosen.piece or plan.seed
         _print_json(1, outcome.steps, [(name, each.check, each.detail) for each in failed])
     return 0 if outcome.ok else 1
+
+
+def _explain(outcome: Outcome, folder: Path) -> list[Path]:
+    """Shrink a failure, which may take as many runs as its budget has, and write it to the folder."""
+    from .explain import BUDGET, explain
+
+    with progress.bar(BUDGET, "runs") as bar:
+
+        def shrinking(done: Progress) -> None:
+            bar.reach(done.runs, f"shrinking, {done.doing}: {done.size}")
+
+        return explain(outcome, folder, progress=shrinking)
 
 
 def _print_json(runs: int, steps: int, failed: list[tuple[int | str, str, str]], **more: object) -> None:
@@ -150,21 +161,12 @@ def _tell(outcome: Outcome) -> None:
         print(f"BROKEN at step {outcome.steps}, {outcome.time // MILLISECOND} ms: {outcome.violation}")
 
 
-def _shrinking(progress: Progress) -> None:
-    sys.stderr.write(
-        f"\rshrinking: run {progress.runs} of {progress.budget}, {progress.doing}: {progress.size}\x1b[K"
-    )
-    if progress.runs == progress.budget:
-        sys.stderr.write("\n")
-    sys.stderr.flush()
-
-
 def _many(chosen: argparse.Namespace) -> int:
     seeds = range(chosen.first, chosen.first + chosen.seeds)
     print(f"seeds {seeds.start} to {seeds.stop - 1} in {chosen.jobs} processes")
     tasks = [*PIECES, *seeds]
     runs = run_many(tasks, chosen.jobs, first_failure=chosen.stop)
-    summary = summarize(runs, len(tasks), progress=sys.stderr.isatty())
+    summary = summarize(runs, len(tasks))
     for line in matrix.lines(summary.tally):
         print(line)
     _tell_many(summary)

@@ -53,10 +53,12 @@ def taken(first: int, seeds: int, jobs: int, timeout: float = 7200) -> Report:
         plant(None, folder)
         branches = instrument(folder)
         arguments = ["--seeds", str(seeds), "--first", str(first), "--jobs", str(jobs), "--json"]
-        done = run_in(folder, ["tests.simulation", *arguments], timeout)
+        done = run_in(folder, ["tests.simulation", *arguments], timeout, alone=True)
     *lines, last = done.stdout.strip().splitlines() or [""]
     if not last.startswith("{"):
-        raise RuntimeError(f"the instrumented core does not run: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        raise RuntimeError(
+            f"the instrumented core does not run: {done.stdout[-2000:]}{(done.stderr or '')[-2000:]}"
+        )
     hit = json.loads(last)["taken"]
     hit += [0] * (len(branches) - len(hit))
     return judge(branches, hit[: len(branches)], "\n".join(lines), done.returncode == 0)

@@ -1,15 +1,16 @@
-"""Many runs at once, on all cores, with progress at a terminal."""
+"""Many runs at once, on all cores."""
 
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+
+import progress
 
 from .branches import branches_taken
 from .pieces import PIECES
@@ -110,36 +111,19 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(jobs, mp_context=context, initializer=signal.signal, initargs=ignore)
 
 
-def summarize(runs: Iterable[Short], total: int, *, progress: bool) -> Summary:
-    """Add runs up; ``progress`` draws a line on standard error while they come in."""
+def summarize(runs: Iterable[Short], total: int) -> Summary:
+    """Add runs up, and say which ones fail."""
     summary = Summary()
     began = time.monotonic()
-    try:
-        for run in runs:
-            summary.add(run)
-            if run.check:
-                _erase(progress)
-                print(f"seed {run.seed}: {run.check}: {run.detail}", flush=True)
-            if progress:
-                _draw(summary, total, time.monotonic() - began)
-    except KeyboardInterrupt:
-        summary.interrupted = True
-    _erase(progress)
+    with progress.bar(total, "runs") as bar:
+        try:
+            for run in runs:
+                summary.add(run)
+                if run.check:
+                    with bar.aside():
+                        print(f"seed {run.seed}: {run.check}: {run.detail}", flush=True)
+                bar.advance(1, f"{len(summary.failed)} failed")
+        except KeyboardInterrupt:
+            summary.interrupted = True
     summary.seconds = time.monotonic() - began
     return summary
-
-
-def _draw(summary: Summary, total: int, seconds: float) -> None:
-    done = summary.runs / total
-    bar = "#" * round(30 * done)
-    rate = summary.runs / max(seconds, 0.001)
-    left = (total - summary.runs) / max(rate, 0.001)
-    text = f"[{bar:<30}] {summary.runs}/{total} runs, {rate:.1f}/s, {len(summary.failed)} failed"
-    sys.stderr.write(f"\r{text}, {left:.0f} s left\x1b[K")
-    sys.stderr.flush()
-
-
-def _erase(progress: bool) -> None:
-    if progress:
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()

@@ -14,6 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import progress
+
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = 400
 
@@ -230,7 +232,7 @@ def put(each: Plant | None, folder: Path) -> None:
     shutil.copytree(
         ROOT / "viewservice", folder / "viewservice", ignore=shutil.ignore_patterns("__pycache__")
     )
-    for name in ("pbproto", "tests"):
+    for name in ("pbproto", "tests", "progress.py"):
         (folder / name).symlink_to(ROOT / name)
     for file, old, new in each.edits if each is not None else ():
         path = folder / "viewservice" / file
@@ -260,9 +262,14 @@ def broken_in(each: Plant | None, first: int, end: int) -> str:
 
 def main() -> int:
     wanted = sys.argv[1:]
-    for each in PLANTS:
-        if not wanted or each.name in wanted:
-            print(f"{each.name}: {broken_in(each, 0, SEEDS) or 'NOT FOUND'}"[:220], flush=True)
+    plants = [each for each in PLANTS if not wanted or each.name in wanted]
+    with progress.bar(len(plants), "faults") as bar:
+        for each in plants:
+            bar.tell(each.name)
+            found = broken_in(each, 0, SEEDS)
+            with bar.aside():
+                print(f"{each.name}: {found or 'NOT FOUND'}"[:220], flush=True)
+            bar.advance()
     return 0
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import progress
 from pbproto.config import MILLISECOND
 from tests.simulation.parameters import Parameters, Shape, draw
 from tests.simulation.plan import make
@@ -38,14 +39,18 @@ def main() -> int:
     parser.add_argument("--stop", action="store_true", help="end with the first run that breaks a rule")
     options = parser.parse_args()
     broken, faults = 0, Counter[str]()
-    for seed in range(*options.seeds):
-        outcome = run_seed(seed)
-        faults.update(outcome.tally.faults)
-        if outcome.violation is not None:
-            broken += 1
-            print(f"seed {seed}: {outcome.violation}", flush=True)
-            if options.stop:
-                break
+    seeds = range(*options.seeds)
+    with progress.bar(len(seeds), "runs") as bar:
+        for seed in seeds:
+            outcome = run_seed(seed)
+            faults.update(outcome.tally.faults)
+            if outcome.violation is not None:
+                broken += 1
+                with bar.aside():
+                    print(f"seed {seed}: {outcome.violation}", flush=True)
+                if options.stop:
+                    break
+            bar.advance(1, f"{broken} broke a rule")
     for name, count in sorted(faults.items()):
         if name.startswith("service"):
             print(f"  {name}: {count}")

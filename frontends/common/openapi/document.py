@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from importlib import metadata
 from typing import Any
 
 from frontends.common import access
 from frontends.common.routes import MAX_VIEW_BYTES, Route, resources
 from frontends.common.settings import Settings
+from pbproto import __version__
 
 from . import problems
 from .observing import SINCE, observing
@@ -52,7 +52,7 @@ def build(settings: Settings) -> Json:
             "title": "pbproto",
             "summary": "A linearizable replicated key-value store over HTTP",
             "description": DESCRIPTION,
-            "version": _version(),
+            "version": __version__,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [
@@ -99,13 +99,6 @@ IF_NONE_MATCH: Json = {
     "description": "The `ETag` of the document that the client has: 304 if it is still the one.",
     "schema": {"type": "string"},
 }
-
-
-def _version() -> str:
-    try:
-        return metadata.version("pbproto")
-    except metadata.PackageNotFoundError:
-        return "0"  # run from its sources; OpenAPI asks for a version
 
 
 def _path(path: str, settings: Settings) -> Json:

@@ -200,7 +200,7 @@ def _wait() -> Json:
 
 def _loss() -> Json:
     return record(
-        "A stretch of a log that did not become part of the order; none of it was ever acknowledged.",
+        "A stretch of a log that a join has dropped; what of it was acknowledged is lost.",
         {
             "id": integer("The node whose log had it.", 0, MAX_ID),
             "from": integer("The first number."),
