@@ -34,7 +34,7 @@ def application(data: dict[str, str]) -> Flask:
     """A Flask application with the routes of a node on a dict."""
     app = Flask("limit", static_folder=None)
     # The server's set-up tells the node that it ends; there is none here.
-    app.extensions["pbproto"] = SimpleNamespace(close=lambda: None)
+    app.extensions["pbproto"] = SimpleNamespace(node=SimpleNamespace(close=lambda: None, tls=None))
     lock = threading.Lock()
     written = len(data)
 

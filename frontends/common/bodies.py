@@ -62,7 +62,11 @@ def parse_value(body: bytes, max_bytes: int) -> bytes:
     value = document["value"]
     if not isinstance(value, str):
         raise RefusedError(400, "bad_body", '"value" is not a string')
-    data = value.encode()
+    return check_value(value.encode(), max_bytes)
+
+
+def check_value(data: bytes, max_bytes: int) -> bytes:
+    """A value that is not too long. Raises ``RefusedError``."""
     if len(data) > max_bytes:
         detail = f"a value may have {max_bytes} bytes of UTF-8, this one has {len(data)}"
         raise RefusedError(413, "value_too_large", detail)

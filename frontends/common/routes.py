@@ -18,6 +18,7 @@ from .settings import MAX_MAIL_BYTES, Settings
 
 MAX_VIEW_BYTES = 1_048_576
 PEER = b"/peer"
+VIEW = b"/view"
 
 
 class Route(Enum):
@@ -55,7 +56,7 @@ def _resource(route: Route, *methods: str) -> _Resource:
 _RESOURCES = {
     b"/ping": _resource(Route.PING, "GET", "HEAD", "OPTIONS"),
     b"/ready": _resource(Route.READY, "GET", "HEAD", "OPTIONS"),
-    b"/view": _resource(Route.VIEW, "GET", "HEAD", "OPTIONS", "PUT"),
+    VIEW: _resource(Route.VIEW, "GET", "HEAD", "OPTIONS", "PUT"),
     b"/metrics": _resource(Route.METRICS, "GET", "HEAD", "OPTIONS"),
     b"/data": _resource(Route.DATA, "GET", "HEAD", "OPTIONS"),
     PEER: _resource(Route.PEER, "OPTIONS", "POST"),

@@ -312,6 +312,39 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     return replace(_build({}, environ), place_known=False)
 
 
+_NOT_EMBEDDED = {
+    "bind": "the application's server decides where it listens",
+    "server": "the application's server is started by whoever starts the application",
+    "max_connections": "the application's server takes them",
+    "lean": "the routes of an embedded node never go through the framework",
+    "log_format": "logging is the application's business",
+    "log_level": "logging is the application's business; the logger's name is pbproto",
+}
+
+
+def from_arguments(given: Mapping[str, object], environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings for a node within somebody's application: arguments win over the environment.
+
+    ``given``: by the names of ``Settings``; ``None`` counts as not given. Raises ``SettingError``.
+    """
+    for name in given:
+        if name in _NOT_EMBEDDED:
+            raise SettingError(f"an embedded node has no setting {name!r}: {_NOT_EMBEDDED[name]}")
+        if name != "id" and name not in {each.name for each in TUNABLE}:
+            raise SettingError(f"there is no setting {name!r}")
+    texts = {name: str(value) for name, value in given.items() if value is not None}
+    return replace(_build(texts, os.environ if environ is None else environ), place_known=False)
+
+
+def from_app(given: Mapping[str, object], config: Mapping[str, Any]) -> Settings:
+    """As ``from_arguments``; what is not given may stand in an application's ``config``."""
+    names = ["id", *(each.name for each in TUNABLE if each.name not in _NOT_EMBEDDED)]
+    configured = {name: config.get(PREFIX + name.upper()) for name in names}
+    return from_arguments(
+        {**configured, **{name: value for name, value in given.items() if value is not None}}
+    )
+
+
 def _build(given: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
     id_text = given.get("id", environ.get("NODE_IDENTIFIER", ""))
     if not id_text:

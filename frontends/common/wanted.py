@@ -36,12 +36,11 @@ def of_pairs(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
     A header that comes twice is a list (RFC 9110, section 5.3), as WSGI's servers have it: two keys are none.
     """
-    found = [(_BYTES[name], value.decode("latin-1")) for name, value in pairs if name in _BYTES]
-    headers = dict(found)
-    if len(headers) < len(found):
-        headers = {}
-        for name, value in found:
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    headers: dict[str, str] = {}
+    for name, value in pairs:
+        if name in _BYTES:  # few are, and this is done for each request
+            wanted, text = _BYTES[name], value.decode("latin-1")
+            headers[wanted] = f"{headers[wanted]}, {text}" if wanted in headers else text
     return headers
 
 

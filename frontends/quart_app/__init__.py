@@ -1,5 +1,9 @@
-"""A node as a Quart application: ``create_app()``, or ``python -m frontends.quart_app``."""
+"""A node as a Quart application, ``create_app()``, or as part of one, ``PbProto``.
+
+``python -m frontends.quart_app`` runs the first.
+"""
 
 from .app import create_app
+from .extension import PbProto
 
-__all__ = ["create_app"]
+__all__ = ["PbProto", "create_app"]

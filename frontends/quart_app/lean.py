@@ -3,18 +3,22 @@
 A web framework's handling of a request costs several times what the store's does (docs/benchmarks.md), and
 these two routes make nearly all requests. They are answered here with the very mapping that Quart's handler
 uses; everything else goes on to Quart. It stands at the place that Quart documents for it: ``app.asgi_app``.
+
+Of a node within somebody's application all requests are answered here: that application's hooks, sessions and
+error handlers are not for them, and its routing has decoded the path when it hands it over.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import Share
 from frontends.common.door import NOBODY, Caller
+from frontends.common.listing import Stream
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -36,31 +40,53 @@ class _OverloadedError(Exception):
     """Too many long bodies are on their way."""
 
 
-class Lean:
-    """``/data/<key>`` and ``/peer`` for the node behind ``mapping()``; all else for ``application``."""
+Ours = Callable[[Scope], bytes | None]
+"""What a request asks of the node; ``None`` where it is not for here."""
 
-    def __init__(self, application: Any, mapping: Callable[[], api.Api | None]) -> None:
+
+def target_of(scope: Scope) -> bytes:
+    """The raw request target."""
+    raw: bytes | None = scope.get("raw_path")
+    path = raw if raw is not None else str(scope["path"]).encode()
+    query: bytes = scope.get("query_string", b"")
+    return path + b"?" + query if query and b"?" not in path else path
+
+
+def hot(scope: Scope) -> bytes | None:
+    """``/data/<key>`` and ``/peer``: in an application that is nothing but a node."""
+    target: bytes = scope.get("raw_path") or b""
+    return target if routes.is_lean(target) else None
+
+
+class Lean:
+    """What is ``ours`` for the node behind ``mapping()``; all else for ``application``."""
+
+    def __init__(self, application: Any, mapping: Callable[[], api.Api | None], ours: Ours = hot) -> None:
         self._application = application
         self.mapping = mapping
+        self._ours = ours
         self._drains = asyncio.Semaphore(DRAINS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        mapping = self.mapping()
-        if scope["type"] != "http" or mapping is None or not routes.is_lean(scope.get("raw_path") or b""):
+        target = self._ours(scope) if scope["type"] == "http" else None
+        if target is None:
             await self._application(scope, receive, send)
             return
+        mapping = self.mapping()
+        if mapping is None:
+            raise RuntimeError("the server does not run the application's lifespan")
         body = _Body(receive)
         try:
-            response = await _answer(mapping, scope, body)
+            response = await _answer(mapping, scope, target, body)
         except _GoneError:
             return
         except Exception:
             headers = wanted.of_pairs(scope["headers"])
-            response = mapping.failed(scope["method"], scope["raw_path"], headers)
+            response = mapping.failed(scope["method"], target, headers)
         share = Share(mapping.bodies)
         try:
             # Mail is not counted: it is what the clients wait for.
-            if scope["raw_path"] != routes.PEER and not share.need(length_of(response)):
+            if target != routes.PEER and not share.need(length_of(response)):
                 response = mapping.withhold(response)
             if not body.coming or body.ended:
                 await _send(send, response)
@@ -125,10 +151,10 @@ def caller_of(scope: Scope) -> Caller:
 _BODY = ("content-length", "transfer-encoding")
 
 
-async def _answer(mapping: api.Api, scope: Scope, body: _Body) -> responses.Response:
+async def _answer(mapping: api.Api, scope: Scope, target: bytes, body: _Body) -> responses.Response:
     headers = wanted.of_pairs(scope["headers"])
     caller = caller_of(scope) if mapping.guarded else NOBODY
-    plan = mapping.plan(scope["method"], scope["raw_path"], headers, caller)
+    plan = mapping.plan(scope["method"], target, headers, caller)
     if isinstance(plan, responses.Response):
         # Whoever is turned away by the head alone sends the body all the same, and then looks for the answer.
         body.coming = "expect" not in headers and not headers.keys().isdisjoint(_BODY)
@@ -219,13 +245,27 @@ def length_of(response: responses.Response) -> int:
     return len(response.body) if isinstance(response.body, bytes) else 0
 
 
+async def yielding(stream: Stream) -> AsyncGenerator[bytes, None]:
+    """A long body piece by piece, so that the node goes on in between."""
+    try:
+        for piece in stream:
+            yield piece
+            await asyncio.sleep(0)
+    finally:  # also where the client is gone
+        stream.close()
+
+
 async def _send(send: Send, response: responses.Response, *, last: bool = True) -> None:
     """The whole response. Unless it is the ``last``, an empty piece has to end it for the server."""
     body = response.body
-    if not isinstance(body, bytes):
-        raise TypeError("only listings have a body in pieces")
     headers = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
-    if not any(name == b"content-length" for name, _ in headers):
+    if isinstance(body, bytes) and not any(name == b"content-length" for name, _ in headers):
         headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": not last})
+    if isinstance(body, bytes):
+        await send({"type": "http.response.body", "body": body, "more_body": not last})
+        return
+    async with contextlib.aclosing(yielding(body)) as pieces:
+        async for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": not last})

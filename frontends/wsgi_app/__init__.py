@@ -1,5 +1,9 @@
-"""A node as a WSGI application: ``create_app()``, or ``python -m frontends.wsgi_app``."""
+"""A node as a WSGI application, ``create_app()``, or as part of one, ``PbProto``.
+
+``python -m frontends.wsgi_app`` runs the first.
+"""
 
 from .app import create_app
+from .extension import PbProto
 
-__all__ = ["create_app"]
+__all__ = ["PbProto", "create_app"]

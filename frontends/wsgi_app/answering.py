@@ -14,9 +14,11 @@ from werkzeug.wsgi import get_content_length
 from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import Share
 from frontends.common.door import NOBODY, Caller
+from frontends.common.guard import SecondProcessError
 from frontends.common.settings import Settings
 
 PIECE = 262_144
+FORKED = "this worker is a forked copy of a node (preloading?); one process is one node"
 
 Environ = dict[str, Any]
 CERTIFIED = "pbproto.certified"
@@ -37,28 +39,41 @@ class Answering:
         self._seats = threading.BoundedSemaphore(settings.threads - reserved)
         self._readers = threading.BoundedSemaphore(reserved // 2)
 
-    def respond(self, environ: Environ) -> responses.Response:
-        """The answer to the request of ``environ``."""
+    def check_process(self) -> None:
+        """Raises ``SecondProcessError`` in a forked copy of the node's process."""
         if os.getpid() != self._pid:
-            detail = "this worker is a forked copy of a node (preloading?); one process is one node"
-            return self.unplanned(environ, responses.problem(503, "forked_copy", detail))
+            raise SecondProcessError(FORKED)
+
+    def take_seat(self) -> bool:
+        """Whether another thread may wait; then it has to ``leave_seat``."""
+        return self._seats.acquire(blocking=False)
+
+    def leave_seat(self) -> None:
+        """It waits no more."""
+        self._seats.release()
+
+    def respond(self, environ: Environ, target: bytes | None = None) -> responses.Response:
+        """The answer to the request of ``environ``; ``target`` if that is not all of its raw target."""
+        if os.getpid() != self._pid:
+            return self.unplanned(environ, responses.problem(503, "forked_copy", FORKED))
         connection = environ.get("gunicorn.socket")
         if connection is not None:
             # It reads bodies and writes answers in the worker threads, and would wait for a client for ever.
             connection.settimeout(self._patience)
         headers = wanted.of_environ(environ)
         caller = _caller(environ) if self._api.guarded else NOBODY
-        plan = self._api.plan(environ["REQUEST_METHOD"], target_of(environ), headers, caller)
+        target = target_of(environ) if target is None else target
+        plan = self._api.plan(environ["REQUEST_METHOD"], target, headers, caller)
         if isinstance(plan, responses.Response):
             return plan
         if not plan.waits:
             return self._serve(plan, environ, headers, self._answer)
         # Taken before the body is read: slow senders must not use up the reserved threads either.
-        if self._seats.acquire(blocking=False):
+        if self.take_seat():
             try:
                 return self._serve(plan, environ, headers, self._answer)
             finally:
-                self._seats.release()
+                self.leave_seat()
         # Nobody else can wait; but whether the request is bad is found out first, by a few at a time.
         if self._readers.acquire(blocking=False):
             try:
@@ -72,10 +87,10 @@ class Answering:
         headers = wanted.of_environ(environ)
         return self._api.unplanned(environ["REQUEST_METHOD"], target_of(environ), headers, response)
 
-    def failed(self, environ: Environ) -> responses.Response:
+    def failed(self, environ: Environ, target: bytes) -> responses.Response:
         """The answer where ``respond`` raised; to be called by the exception's handler."""
         headers = wanted.of_environ(environ)
-        return self._api.failed(environ["REQUEST_METHOD"], target_of(environ), headers)
+        return self._api.failed(environ["REQUEST_METHOD"], target, headers)
 
     def _serve(
         self, plan: routes.Plan, environ: Environ, headers: dict[str, str], answer: Answer

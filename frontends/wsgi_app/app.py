@@ -1,27 +1,17 @@
-"""The Flask application of one node: the one file of this frontend that knows Flask."""
+"""The Flask application that is nothing but a node; extension.py is the other file that knows Flask."""
 
 from __future__ import annotations
-
-import os
-import signal
-import threading
-from collections.abc import Callable
-from types import FrameType
-from typing import Any
 
 from flask import Flask, request
 from flask import Response as FlaskResponse
 from werkzeug.exceptions import HTTPException
 
-from frontends.common import api, logs, responses
-from frontends.common.collector import settle
-from frontends.common.guard import Guard, stock_scope
-from frontends.common.recorder import finish_all
+from frontends.common import logs, responses
 from frontends.common.settings import Settings
 
 from .answering import Answering
-from .driver import Driver
-from .lean import Lean, WayIn
+from .extension import PbProto
+from .lean import hot
 
 
 def create_app(settings: Settings | None = None, scope: str | None = None) -> Flask:
@@ -33,28 +23,23 @@ def create_app(settings: Settings | None = None, scope: str | None = None) -> Fl
     alone in; by default the server that this process works for. Raises ``SettingError`` for a bad setting
     and ``SecondProcessError`` in a second worker.
     """
-    return _Frontend(settings or logs.for_stock_server(), scope or stock_scope()).app
+    settings = settings or logs.for_stock_server()
+    app = Flask("pbproto", static_folder=None)
+    node = PbProto(settings=settings, scope=scope)
+    node.attach(app, hot if settings.lean == "on" else None, alone=True)
+    _Framework(app, node.answering)
+    return app
 
 
-class _Frontend:
-    def __init__(self, settings: Settings, scope: str) -> None:
-        self._settings = settings
-        self._guard = Guard(settings.id, scope)
-        self._driver = Driver(settings)
-        mapping = api.Api(self._driver.node)
-        self._answering = Answering(mapping, settings)
-        self.app = app = Flask("pbproto", static_folder=None)
-        if settings.lean == "on":
-            lean: Any = Lean(app.wsgi_app, self._answering)
-            app.wsgi_app = lean  # type: ignore[method-assign]
-            app.extensions["pbproto_way_in"] = WayIn(mapping, self._driver.together)
-        app.extensions["pbproto"] = self._driver.node
+class _Framework:
+    """What of an application that is nothing but a node goes through Flask."""
+
+    def __init__(self, app: Flask, answering: Answering) -> None:
+        self._answering = answering
         # Before routing: the paths and the methods are the mapping's business, whatever they are.
         app.before_request(self._handle)
         app.register_error_handler(HTTPException, self._http_error)
         app.register_error_handler(500, self._server_error)
-        settle()
-        _answer_first(self._driver.node.close)
 
     def _handle(self) -> FlaskResponse:
         return _convert(self._answering.respond(request.environ))
@@ -76,34 +61,3 @@ def _convert(response: responses.Response) -> FlaskResponse:
     for name, value in response.headers:
         answer.headers[name] = value
     return answer
-
-
-def _answer_first(close: Callable[[], None]) -> None:
-    """On a signal to stop answer the waiting clients first; the handlers of the server run as well."""
-    if threading.current_thread() is not threading.main_thread():
-        return
-
-    def install(number: signal.Signals) -> None:
-        before = signal.getsignal(number)
-
-        def close_and_end(received: int) -> None:
-            close()
-            finish_all()
-            os.kill(os.getpid(), received)
-
-        def handle(received: int, frame: FrameType | None) -> None:
-            # Not in the handler itself: the interrupted thread may hold the node's lock.
-            if before is signal.SIG_DFL:
-                signal.signal(
-                    received, signal.SIG_DFL
-                )  # the signal ends the process, now or when it comes again
-                threading.Thread(target=close_and_end, args=(received,), daemon=True).start()
-                return
-            threading.Thread(target=close, daemon=True).start()
-            if callable(before):
-                before(received, frame)
-
-        signal.signal(number, handle)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        install(number)

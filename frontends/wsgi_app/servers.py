@@ -49,7 +49,8 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
         outbuf_high_watermark=1024 * 1024,  # the thread of a long listing then waits for its client
         expose_tracebacks=False,
     )
-    server.tls = app.extensions["pbproto"].tls
+    node = app.extensions["pbproto"].node
+    server.tls = node.tls
     server.channel_class = Channel
     stopping = False
 
@@ -72,7 +73,7 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     while not stopping:
         turn(1.0)
         watch.look(server.active_channels.values(), time.monotonic())
-    app.extensions["pbproto"].close()
+    node.close()
     # Stop accepting, but go on sending: closing the server itself would close its connections' wake-up.
     server.accepting = False
     wasyncore.dispatcher.close(server)

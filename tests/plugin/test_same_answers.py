@@ -13,6 +13,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from frontends.common.settings import Settings
 from frontends.wsgi_app import app as frontend
+from frontends.wsgi_app import extension
 from frontends.wsgi_app.driver import Driver
 from pbkv.testing import Cluster
 
@@ -94,10 +95,10 @@ def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         drivers.append(Driver(settings))
         return drivers[-1]
 
-    monkeypatch.setattr(frontend, "Driver", driver)
-    monkeypatch.setattr(frontend, "Guard", lambda *_: None)
-    monkeypatch.setattr(frontend, "settle", lambda: None)
-    monkeypatch.setattr(frontend, "_answer_first", lambda _: None)
+    monkeypatch.setattr(extension, "Driver", driver)
+    monkeypatch.setattr(extension, "Guard", lambda *_: None)
+    monkeypatch.setattr(extension, "settle", lambda: None)
+    monkeypatch.setattr(extension, "answer_first", lambda _: lambda: None)
     settings = Settings(id=1, bind="node1:80", max_value_bytes=250_000)
     monkeypatch.setattr("frontends.common.node.secrets.randbits", lambda _: incarnation())
     try:

@@ -56,7 +56,8 @@ def build(settings: Settings) -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [
-            {"url": "/", "description": "The node that this document came from; any other does as well."}
+            # Relative to where the document is: a node within an application is below a prefix.
+            {"url": ".", "description": "The node that this document came from; any other does as well."}
         ],
         "tags": [{"name": name, "description": words} for name, words in TAGS.items()],
         "paths": {path: _path(path, settings) for path in resources()},

@@ -34,7 +34,7 @@ def render(document: Json) -> bytes:
         '<a class="skip" href="#content">To the content</a>',
         f"<nav aria-label='Operations'>{''.join(_contents(document))}</nav>",
         f'<main id="content"><header><h1>{escape(title)}</h1><p>{_inline(info["summary"])}. ',
-        'For programs: <a href="/openapi.json">openapi.json</a>.</p></header>',
+        'For programs: <a href="openapi.json">openapi.json</a>.</p></header>',
         _paragraphs(info["description"]),
     ]
     for tag in document["tags"]:

@@ -1,0 +1,1 @@
+"""Programs that use the store. Each is one file that can be read, and run, by itself."""

@@ -1,0 +1,1 @@
+"""A node as part of somebody's application, on both frameworks."""
