@@ -30,6 +30,8 @@ LOADED = {
 }
 """What a browser fetches without being asked, by element."""
 STYLE = re.compile(r"""(?:url\(|@import )["']?([^"')]+)""")
+IN_PROCESS = ("init_app", "put", "get", "delete", "items", "resolve", "status", "tell_view")
+"""What an application can do with the node within it."""
 NOT_FETCHED = ("canonical", "index", "search", "next", "prev")
 PROXIES = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
 """Whoever asks for something outside gets no answer."""
@@ -131,7 +133,11 @@ def test_the_reference_has_everything(site: Path) -> None:
         assert f"{PREFIX}{spec.name.upper()}<" in found["settings.html"]
     for word in (*ORDERS, "run", *PRESETS):
         assert f">{word}<" in found["viewservice-options.html"]
-    assert found["frontends-api.html"].count('id="frontends.') == 4
+    applications = found["frontends-api.html"]
+    for frontend in ("quart_app", "wsgi_app"):
+        for name in ("create_app", "PbProto", *(f"PbProto.{each}" for each in IN_PROCESS)):
+            assert f'id="frontends.{frontend}.{name}"' in applications, name
+    assert 'id="frontends.common.settings.from_environment"' in applications
     for package, page in ((pbkv, "client-api.html"), (pbkv.testing, "testing-api.html")):
         for name in package.__all__:
             assert f'id="{package.__name__}.{name}"' in found[page], name
