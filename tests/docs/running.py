@@ -9,14 +9,10 @@ import re
 import shlex
 import tomllib
 from collections.abc import Callable
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
-
-from tests.live.harness import wait_until
 
 from .blocks import (
     AS,
@@ -35,7 +31,7 @@ from .blocks import (
     PageError,
 )
 from .commands import Command, commands_of, kept, like, whole
-from .programs import PATIENCE, Program, Shell
+from .programs import Program, Shell
 from .taken_apart import Bench
 from .workshop import PROMPT, RunningCluster, Workshop, translated
 
@@ -158,8 +154,11 @@ class Run:
                 else:
                     self._until(command, text)
         elif (until := block.lines_of(BEHIND)) is not None:
-            for command, text in zip(commands, self._each(block, until, len(commands)), strict=True):
-                self._behind.append(self._started(command.bare, text, self._translated))
+            texts = [self._translated(text) for text in self._each(block, until, len(commands))]
+            started = [self._program(self._translated(command.bare)) for command in commands]
+            self._behind += started
+            for program, text in zip(started, texts, strict=True):
+                program.wait_until_up(text)
         else:
             for command in commands:
                 self._command(block, command)
@@ -214,7 +213,8 @@ class Run:
         if command.prompt == PROMPT:
             if self._present is None:
                 raise PageError(f"{block.place}: there is no cluster at whose prompt this could be typed")
-            status, printed = 0, self._typed(command)
+            expected = self._translated(command.expected)
+            status, printed = 0, self._present.typed(self._translated(command.text), expected)
         else:
             status, printed = self._in_shell(self._translated(command.text))
         assert status == 0, f"{block.place}: {command.text!r} ended with {status}:\n{printed}"
@@ -227,30 +227,6 @@ class Run:
         if self._shell is None:
             self._shell = Shell(self._workshop.folder, self._workshop.environment)
         return self._shell.run(text)
-
-    def _typed(self, command: Command) -> str:
-        """What is expected of a cluster's prompt, once it was printed."""
-        cluster, expected, typed = (
-            self._present,
-            self._translated(command.expected),
-            self._translated(command.text),
-        )
-        assert cluster is not None
-        cluster.program.skip()
-        cluster.program.type(typed)
-
-        def found(output: str) -> int:
-            lines = [line for line in output.replace(PROMPT, "\n").splitlines() if line]
-            if typed not in lines or not output.endswith(PROMPT):
-                return -1
-            answer = lines[lines.index(typed) + 1 :]
-            # In between it says for whom it waits, and what else happens.
-            parts = combinations(range(len(answer) + 1), 2)
-            shown = not expected or any(like(expected, "\n".join(answer[a:b])) for a, b in parts)
-            return len(output) if shown else -1
-
-        cluster.program.wait_for(found, f"the answer to {command.text!r}:\n{expected}")
-        return expected
 
     def _help(self, block: Block, commands: list[Command]) -> None:
         for command in commands:
@@ -266,26 +242,12 @@ class Run:
     def _until(self, command: Command, text: str) -> None:
         if command.name not in self._workshop.done:
             # Beside a cluster whose ports it would find taken, as a reader would who did not end that one.
-            self._started(command.bare, text, lambda line: translated(line, self._workshop.ports)).end()
+            program = self._program(translated(command.bare, self._workshop.ports))
+            try:
+                program.wait_until_up(translated(text, self._workshop.ports))
+            finally:
+                program.end()
             self._workshop.done.add(command.name)
 
-    def _started(self, line: str, text: str, ours: Callable[[str], str]) -> Program:
-        program = Program(ours(line), self._where, self._workshop.environment)
-        try:
-            if text.startswith("GET "):
-                self._answers(program, ours(text.removeprefix("GET ")))
-            else:
-                program.expect(ours(text))
-        except BaseException:
-            program.end()
-            raise
-        return program
-
-    @staticmethod
-    def _answers(program: Program, url: str) -> None:
-        def answers() -> bool:
-            assert program.process.poll() is None, f"{program.command!r} has ended:\n{program.output}"
-            # Whether it answers; that its certificate is right is what the page's own commands show.
-            return httpx.get(url, trust_env=False, verify=False).status_code == 200
-
-        wait_until(answers, f"{program.command!r} answers {url}", PATIENCE)
+    def _program(self, line: str) -> Program:
+        return Program(line, self._where, self._workshop.environment)

@@ -12,6 +12,7 @@ import socket
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ import pbproto
 from tests.live.harness import wait_until
 
 from .blocks import ROOT
+from .commands import like
 from .programs import Program
 
 COPIED = ("pbproto", "frontends", "viewservice", "pbkv", "bench", "tests", "docs", "deploy", "examples")
@@ -195,6 +197,24 @@ class RunningCluster:
         self.program.skip()
         self.program.type(line)
         self.program.expect(answer)
+
+    def typed(self, line: str, expected: str) -> str:
+        """Type a line at the prompt, and wait for what is expected of it, which is returned."""
+        self.program.skip()
+        self.program.type(line)
+
+        def found(output: str) -> int:
+            lines = [each for each in output.replace(PROMPT, "\n").splitlines() if each]
+            if line not in lines or not output.endswith(PROMPT):
+                return -1
+            answer = lines[lines.index(line) + 1 :]
+            # In between it says for whom it waits, and what else happens.
+            parts = combinations(range(len(answer) + 1), 2)
+            shown = not expected or any(like(expected, "\n".join(answer[a:b])) for a, b in parts)
+            return len(output) if shown else -1
+
+        self.program.wait_for(found, f"the answer to {line!r}:\n{expected}")
+        return expected
 
     def pid(self, node_id: int) -> int:
         """The process of a node."""
