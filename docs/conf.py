@@ -19,6 +19,7 @@ extensions = [
     "reference_tables",
     "command_line",
     "public_names",
+    "console",
 ]
 exclude_patterns = ["_ext", "_static", "benchmarks/*.json"]
 source_suffix = {".md": "markdown"}
