@@ -122,6 +122,9 @@ class Call(Generic[T]):
             if verdict.fate in (Fate.REFUSED, Fate.DENIED):
                 self._nodes.answered(self._asked)
                 raise self._refusal(verdict.fate)
+            if verdict.fate is Fate.FULL:
+                self._nodes.answered(self._asked)
+                raise self._failure("the store is full")
             self._nodes.failed(self._asked)
             self._set_aside(verdict, now)
         return self._next(now)
@@ -169,13 +172,13 @@ class Call(Generic[T]):
         kind, word = (Denied, "denied") if fate is Fate.DENIED else (Refused, "refused")
         return kind(f"{self._request.what}: {word}", self._attempts, self._count)
 
-    def _failure(self) -> Exception:
+    def _failure(self, why: str = "") -> Exception:
         what = self._request.what
         if not self._request.writes:
             return Unavailable(f"{what}: no node could answer", self._attempts, self._count)
         if self._exposed or self._request.resumed:
-            return self._unknown("and no node could say")
-        return NotApplied(f"{what}: not applied", self._attempts, self._count)
+            return self._unknown(f"and {why or 'no node could say'}")
+        return NotApplied(f"{what}: not applied{why and f', {why}'}", self._attempts, self._count)
 
     def _unknown(self, why: str) -> Unknown:
         what = self._request.what

@@ -69,7 +69,10 @@ class StoreError(Exception):
 
 
 class NotApplied(StoreError):  # noqa: N818 - an outcome, not a fault
-    """The write did not take effect and will not: every attempt of the call says so."""
+    """The write did not take effect and will not: every attempt of the call says so.
+
+    A store that is full (the ``status`` of the last attempt is 507) says so at once: it takes a delete first.
+    """
 
 
 class Unavailable(StoreError):  # noqa: N818

@@ -7,6 +7,7 @@
 | a certificate that is not trusted | no effect | | a stranger: the next node |
 | sent, and no answer, or a broken one | may take effect | | the next node |
 | 503 ``not_applied`` | no effect | | the next node |
+| 507 ``not_applied`` | no effect | | full |
 | 408, 425, 429 | no effect | | the next node |
 | any other 5xx, 504 ``unknown`` and a proxy's 502 among them | may take effect | | the next node |
 | 401, 403 | no effect | | denied |
@@ -41,8 +42,14 @@ class Fate(Enum):
     ELSEWHERE = "elsewhere"
     STRANGER = "stranger"
     """As ``ELSEWHERE``, but what lives there is no node of a store: to ask it again is of no use."""
+    FULL = "full"
+    """The store is as full at the next node: all hold the same, and the primary decides."""
     REFUSED = "refused"
     DENIED = "denied"
+
+
+_CERTAIN = {503: Fate.ELSEWHERE, 507: Fate.FULL}
+"""What a node says of an attempt that was not applied, and will not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +102,10 @@ def _fate(answer: Answer) -> tuple[Fate, bool]:
         return Fate.STRANGER, False
     if 400 <= status < 500:
         return Fate.REFUSED, False
+    if status in _CERTAIN and _problem(answer).get("outcome") == "not_applied":
+        return _CERTAIN[status], False
     if status >= 500:
-        return Fate.ELSEWHERE, not (status == 503 and _problem(answer).get("outcome") == "not_applied")
+        return Fate.ELSEWHERE, True
     return Fate.STRANGER, True
 
 

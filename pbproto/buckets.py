@@ -128,7 +128,7 @@ class Snapshot(Buckets):
 class BucketMap(Buckets, MutableMapping[bytes, bytes]):
     """The map. Not safe for threads, but for its snapshots."""
 
-    __slots__ = ("_living", "_owned", "_waste")
+    __slots__ = ("_living", "_owned", "_waste", "content_bytes")
 
     def __init__(self, width: int = 1, place: Place = crc32, waste: list[list[Bucket]] | None = None) -> None:
         """An empty map of ``width`` buckets, 1 to ``MAX_BUCKETS``.
@@ -138,6 +138,8 @@ class BucketMap(Buckets, MutableMapping[bytes, bytes]):
         super().__init__([{} for _ in range(width)], 0, (1 << (width - 1).bit_length()) - 1, place)
         self._owned = bytearray(b"\1") * width
         """Per bucket whether it may be written to; 0 while a snapshot may have it, too."""
+        self.content_bytes = 0
+        """The bytes of all keys and values."""
         self._living: list[None] = []
         """An item for each snapshot that somebody holds."""
         self._waste: list[list[Bucket]] = [] if waste is None else waste
@@ -166,13 +168,16 @@ class BucketMap(Buckets, MutableMapping[bytes, bytes]):
         if at >= len(buckets):
             at &= self._mask >> 1
         bucket = buckets[at] if self._owned[at] else self._own(at)
-        known = key in bucket
+        before = bucket.get(key)
         bucket[key] = value
-        if not known:
-            self._count += 1
-            if self._count > LOAD * len(buckets):
-                self._grow()
-        return known
+        if before is not None:
+            self.content_bytes += len(value) - len(before)
+            return True
+        self.content_bytes += len(key) + len(value)
+        self._count += 1
+        if self._count > LOAD * len(buckets):
+            self._grow()
+        return False
 
     def remove(self, key: bytes) -> bool:
         """Remove a key; whether it was there."""
@@ -180,7 +185,7 @@ class BucketMap(Buckets, MutableMapping[bytes, bytes]):
         if key not in self._buckets[at]:
             return False
         bucket = self._buckets[at] if self._owned[at] else self._own(at)
-        del bucket[key]
+        self.content_bytes -= len(key) + len(bucket.pop(key))
         self._count -= 1
         return True
 

@@ -13,8 +13,9 @@ executes nothing it says. Whatever is not exactly this raises ``CodecError``; a 
 raises ``VersionError``, which names it and the known ones.
 
 A version is for one batch. All of ``VERSIONS`` are read and written; which one a peer gets is agreed upon by
-whoever carries the mail. Versions differ in fields that a later one added (``_SINCE``), and an earlier one
-leaves these out: nothing that a replica decides may depend on them.
+whoever carries the mail. Versions differ in fields that a later one added (``_SINCE``), which an earlier one
+leaves out, and in verdicts (``_LATER_VERDICTS``), for which an earlier one says another that is true as well:
+nothing that a replica decides may depend on them.
 """
 
 from __future__ import annotations
@@ -319,6 +320,20 @@ def _make_verdict(counter: int, code: int, position: int) -> Verdict:
     return Verdict(counter, VerdictCode(code), position)
 
 
+def _write_verdict_1(parts: Parts, verdict: Verdict) -> None:
+    counter, code, position = verdict
+    if code in _LATER_VERDICTS:
+        code, position = _LATER_VERDICTS[code], 0
+    parts.append(_VERDICT.pack(counter, code, position))
+
+
+def _read_verdict_1(reader: _Reader) -> Verdict:
+    verdict: Verdict = _A_VERDICT.read(reader)
+    if verdict.code in _LATER_VERDICTS:
+        raise CodecError("a verdict is of a later version")
+    return verdict
+
+
 def _read_lineage(reader: _Reader) -> Lineage:
     lineage: Lineage = _STRETCHES.read(reader)
     for before, after in pairwise(lineage):
@@ -375,13 +390,22 @@ _MESSAGES: tuple[tuple[type, tuple[_Field, ...]], ...] = (
 _SINCE: dict[type, dict[str, int]] = {
     Forward: {"trace": 2},
 }
-"""All in which the versions differ: the version that brought a field, for each that is not as old as its
-message. Such fields stand at the end, in the order in which they came, and have a default, which is what is
-read where they are left out."""
+"""The fields in which the versions differ: the version that brought a field, for each that is not as old as
+its message. Such fields stand at the end, in the order in which they came, and have a default, which is what
+is read where they are left out."""
+_LATER_VERDICTS = {VerdictCode.STORE_FULL: VerdictCode.NOT_APPLIED}
+"""The verdicts that version 2 brought, and what version 1 says: that is as certain, and remembered alike."""
+_OTHER_FORMS: dict[tuple[int, type], tuple[_Field, ...]] = {
+    (1, Forwarded): (_A_BALLOT, _many(_Field(_write_verdict_1, _read_verdict_1))),
+}
+"""Messages that are written otherwise in a version."""
 
 
 def _forms_in(version: int, class_: type, forms: tuple[_Field, ...]) -> tuple[_Field, ...]:
     """The fields that a message has on the wire in this version."""
+    other = _OTHER_FORMS.get((version, class_))
+    if other is not None:
+        return other
     since = _SINCE.get(class_, {})
     known = zip(fields(class_), forms, strict=True)
     return tuple([form for field, form in known if since.get(field.name, 0) <= version])

@@ -9,7 +9,7 @@ SECOND = 1_000 * MILLISECOND
 MIB = 2**20
 
 
-_MAY_BE_ZERO = ("lease", "fill_rate", "log_keep_bytes")
+_MAY_BE_ZERO = ("lease", "max_data_bytes", "fill_rate", "log_keep_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Config:
     """How many requests may wait at one node."""
     max_waiting_bytes: int = 256 * MIB
     """How many bytes of keys and values may wait at one node."""
+    max_data_bytes: int = 0
+    """How large the data may become (``Store.data_bytes``) while this node is the primary; 0: no bound."""
     batch_bytes: int = 1 * MIB
     """How much one Replicate carries, unless a single operation is larger."""
     chunk_bytes: int = 1 * MIB

@@ -19,6 +19,7 @@ class Reason(Enum):
     CLOSING = "closing"
     TIMEOUT = "timeout"
     KEY_REUSED = "idempotency_key_reused"
+    STORE_FULL = "store_full"
     STALE_EPOCH = "stale_epoch"
     EPOCH_TAKEN = "epoch_taken"
     OTHER_LIFE = "other_life"
@@ -117,6 +118,9 @@ class Code(Enum):
     REFUSED_BY = "refused_by"
     IGNORED = "ignored"
     REJECTED = "rejected"
+    STORE_NEARLY_FULL = "store_nearly_full"
+    STORE_FULL = "store_full"
+    STORE_HAS_ROOM = "store_has_room"
     CLOSED = "closed"
 
 

@@ -13,7 +13,7 @@ from .config import MILLISECOND
 from .errors import present
 from .gate import from_primary, ignore
 from .messages import Confirm, Confirmed, Envelope, Forward, Forwarded, VerdictCode
-from .ordering import MEANING
+from .ordering import reject
 from .out import Out
 from .state import FOREVER, Follow, State, Waiter
 from .values import Kind, Result
@@ -104,8 +104,7 @@ def on_forwarded(state: State, envelope: Envelope, message: Forwarded, out: Out)
         if code <= VerdictCode.MISSING:
             waiting.written(state, out, counter, Result(Kind(code), position))
         else:
-            reason, certain, detail = MEANING[code]
-            waiting.reject(state, out, counter, reason, certain, detail)
+            reject(state, counter, code, position, out)
     return None
 
 

@@ -59,10 +59,15 @@ class VerdictCode(IntEnum):
     OVERLOADED = 5
     KEY_REUSED = 6
     UNKNOWN = 7
+    STORE_FULL = 8
+    """In mail of version 1 it is ``NOT_APPLIED``, which is as certain."""
 
 
 class Verdict(NamedTuple):
-    """The primary's answer to the forwarded write ``counter``; ``position`` is 0 for a rejection."""
+    """The primary's answer to the forwarded write ``counter``.
+
+    ``position`` is 0 for a rejection, but for ``STORE_FULL`` the bound of the primary in bytes.
+    """
 
     counter: int
     code: VerdictCode

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from . import waiting
+from . import quota, waiting
 from .config import SECOND
 from .effects import Reason
 from .gate import ignore, lead_of
@@ -76,9 +76,16 @@ def _admit(state: State, lead: Lead, write: Parked, out: Out) -> None:
 
 
 def _order(state: State, lead: Lead, write: Parked, out: Out) -> None:
-    """Give a new request its place, unless its idempotency key was used before or a backup is suspected."""
+    """Give a new request its place, unless its idempotency key was used before, it would make the data too
+    large, or a backup is suspected.
+    """
     operation = write.operation
     if operation.idempotency_key and _repeats(state, lead, operation, out):
+        return
+    room = operation.size + quota.EXTRA
+    if room > lead.room_left and quota.refuses(state, lead, operation):
+        _turn_away(state, lead, operation.request, VerdictCode.STORE_FULL, out)
+        quota.refused(state, lead, out)
         return
     if _closed(state, lead):
         _park(state, lead, write, out)
@@ -86,6 +93,7 @@ def _order(state: State, lead: Lead, write: Parked, out: Out) -> None:
     position = state.log.append(operation)
     lead.uncommitted[operation.request] = position
     lead.uncommitted_bytes += operation.size
+    lead.room_left -= room
     if operation.idempotency_key:
         lead.claimed[operation.idempotency_key] = (fingerprint(operation), position)
     waiter = _local_waiter(state, operation.request)
@@ -183,14 +191,23 @@ def conclude(state: State, lead: Lead, request: RequestId, result: Result, out: 
 
 def _turn_away(state: State, lead: Lead, request: RequestId, code: VerdictCode, out: Out) -> None:
     if _is_local(state, request):
-        reason, certain, detail = MEANING[code]
-        waiting.reject(state, out, request.counter, reason, certain, detail)
+        reject(state, request.counter, code, state.config.max_data_bytes, out)
         return
     lead.refused.setdefault((request.origin, request.incarnation), {})[request.counter] = code
     _tell(state, lead, request, code, 0, out)
 
 
+def reject(state: State, counter: int, code: VerdictCode, bound: int, out: Out) -> None:
+    """Turn a client of this node away by a verdict of the primary, whose bound to the data is ``bound``."""
+    reason, certain, detail = MEANING[code]
+    if code is VerdictCode.STORE_FULL:
+        detail = quota.words(state, bound)
+    waiting.reject(state, out, counter, reason, certain, detail)
+
+
 def _tell(state: State, lead: Lead, request: RequestId, code: VerdictCode, position: int, out: Out) -> None:
+    if code is VerdictCode.STORE_FULL:
+        position = state.config.max_data_bytes
     backup = lead.backups.get(request.origin)
     if backup is not None and backup.incarnation == request.incarnation:
         message = Forwarded(lead.ballot, (Verdict(request.counter, code, position),))
@@ -224,5 +241,6 @@ MEANING: dict[VerdictCode, tuple[Reason, bool, str]] = {
         False,
         "the request came back after so long that its answer may have been forgotten",
     ),
+    VerdictCode.STORE_FULL: (Reason.STORE_FULL, True, "the data may not become larger"),
 }
 """What a rejecting verdict means to the client: reason, whether it is certain, and the words."""

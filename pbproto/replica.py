@@ -13,6 +13,7 @@ from . import (
     gate,
     ordering,
     proposing,
+    quota,
     reads,
     replication,
     requests,
@@ -262,6 +263,7 @@ def _push_on(state: State, out: Out) -> None:
     if state.lead is not None:
         ordering.release(state, state.lead, out)
         replication.progress(state, state.lead, out)
+        quota.look(state, state.lead, out)
     if state.follow is not None:
         forwarding.progress(state, state.follow, out)
 

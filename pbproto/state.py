@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from .config import Config
 from .errors import ensure
@@ -22,6 +23,14 @@ FOREVER = 2**63
 
 MAX_DROPPED = 32
 """Joins that lost operations are remembered up to this number; each was a log line and a note as well."""
+
+
+class Room(IntEnum):
+    """What a primary has last said of its bound to the data."""
+
+    AMPLE = 0
+    LITTLE = 1
+    NONE = 2
 
 
 @dataclass(slots=True)
@@ -211,6 +220,10 @@ class Lead:
     a late copy of the message must not bring one back."""
     marks: dict[tuple[int, int], int] = field(default_factory=dict)
     """Per origin the highest low-water mark seen in this ballot."""
+    room: Room = Room.AMPLE
+    """What was said last of how much more data there may be."""
+    room_left: int = 0
+    """Bytes that certainly have room, within a step; 0 where that has to be found out."""
     superseded: Ballot = NO_BALLOT
     """A higher ballot that a backup said it has promised."""
     verify: int = 0

@@ -46,6 +46,10 @@ class Status:
     commit: int
     log_end: int
     keys: int
+    data_bytes: int
+    """The size of the data here, as counted against the bound."""
+    max_data_bytes: int
+    """This node's bound, which counts while it is the primary; 0 if there is none."""
     waiting: int
     """Clients that wait at this node."""
 
@@ -90,6 +94,8 @@ def describe(state: State, now: int) -> Status:
         commit=state.commit,
         log_end=state.log.end,
         keys=len(state.store.data),
+        data_bytes=state.store.data_bytes,
+        max_data_bytes=state.config.max_data_bytes,
         waiting=len(state.waiting.clients),
     )
 

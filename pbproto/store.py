@@ -29,6 +29,11 @@ MAX_IDEMPOTENCY_KEYS = 65_536
 Both limits are constants of the protocol and not settings: replicas with different limits would drift apart.
 """
 
+KEY_BYTES = 256
+"""What a key counts in the size of the data, besides its own bytes and those of its value: about what else it
+takes of a process (``docs/deployment.md``, *Memory*: 360 bytes in all for a short key and 100 bytes). The map
+alone takes half of that; so the size is rather too high than too low."""
+
 CHUNK_ITEMS = 8192
 """Items in a chunk at most: of small ones many more would have room, and each takes its time."""
 
@@ -90,6 +95,14 @@ class Store:
         self.keys = Answers()
         self.evicted = 0
         """Every operation of a forgotten origin stands below this position."""
+
+    @property
+    def data_bytes(self) -> int:
+        """The size of the data: the UTF-8 bytes of all keys and values, and ``KEY_BYTES`` for each key.
+
+        What else is remembered (results, idempotency keys) is bounded by itself and does not count.
+        """
+        return self.data.content_bytes + KEY_BYTES * len(self.data)
 
     def apply(self, operation: Operation) -> Result:
         """Apply the next operation and remember its result."""

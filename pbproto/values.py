@@ -23,6 +23,8 @@ MAX_VALUE_BYTES = 2**30
 MAX_IDEMPOTENCY_KEY_BYTES = 255
 MAX_TRACE_BYTES = 568
 """A trace context: a ``traceparent`` of W3C Trace Context has 55, a ``tracestate`` after a space 512."""
+OPERATION_BYTES = 80
+"""What an operation is counted with in batches, queues and the log, besides its key and its value."""
 
 
 class Ballot(NamedTuple):
@@ -135,7 +137,7 @@ class Operation(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes this operation is counted with in batches, queues and the log."""
-        return 80 + len(self.key) + (len(self.value) if self.value is not None else 0)
+        return OPERATION_BYTES + len(self.key) + (len(self.value) if self.value is not None else 0)
 
 
 class Kind(IntEnum):

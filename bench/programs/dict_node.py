@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from frontends.common.meters import Meters
 from frontends.common.settings import Settings
 from pbproto import Delete, Get, Kind, Put, Reply, Result, Value, Written
 from pbproto.events import Request
@@ -16,6 +17,8 @@ class DictNode:
         self.id = settings.id
         self.settings = settings
         self.access = None
+        self.incarnation = 1
+        self.meters = Meters()
         self._data = {key.encode(): value.encode() for key, value in data.items()}
         self._written = len(data)
 

@@ -24,11 +24,19 @@ _LEVELS = {
     Code.SUSPECTED: logging.WARNING,
     Code.STOPPED_SERVING: logging.WARNING,
     Code.BLOCKED: logging.WARNING,
+    Code.STORE_NEARLY_FULL: logging.WARNING,
+    Code.STORE_FULL: logging.ERROR,
     Code.DROPPED: logging.ERROR,
 }
 """Every other note is information."""
 
-_FLOODING = (Code.REJECTED, Code.IGNORED)
+_FLOODING = (
+    Code.REJECTED,
+    Code.IGNORED,
+    Code.STORE_NEARLY_FULL,
+    Code.STORE_FULL,
+    Code.STORE_HAS_ROOM,
+)
 """Notes that clients and peers can cause at any rate: one line a second, with the number left out."""
 
 

@@ -118,6 +118,9 @@ def rejection(answer: Reject) -> Response:
     """The answer to a client whom the replica turned away: certainly, or not knowing."""
     if answer.reason is Reason.KEY_REUSED:
         return problem(422, answer.reason.value, answer.detail, outcome="not_applied")
+    if answer.reason is Reason.STORE_FULL:
+        # No Retry-After: it takes somebody who deletes, not time.
+        return problem(507, answer.reason.value, answer.detail, outcome="not_applied")
     if answer.certain:
         return problem(503, answer.reason.value, answer.detail, outcome="not_applied")
     return problem(504, answer.reason.value, answer.detail, outcome="unknown")

@@ -126,6 +126,13 @@ class Settings:
     max_waiting_bytes: int = _setting(
         256 * MIB, "bytes", "how many bytes of keys and values may wait at this node", 1, 2**40
     )
+    max_data_bytes: int = _setting(
+        2048 * MIB,
+        "bytes",
+        "how large the data may become under this primary: keys, values, and 256 for each key; 0: no bound",
+        0,
+        2**50,
+    )
     max_listings: int = _setting(
         4, "answers", "how many answers to GET /data of 64 KiB or more may be under way at once", 1, 10_000
     )
@@ -244,6 +251,7 @@ class Settings:
             clock_drift=self.clock_drift,
             max_waiting=self.max_waiting,
             max_waiting_bytes=self.max_waiting_bytes,
+            max_data_bytes=self.max_data_bytes,
             batch_bytes=self.batch_bytes,
             chunk_bytes=self.chunk_bytes,
             fill_rate=self.fill_rate,

@@ -123,6 +123,8 @@ def _remedy(session: Session, error: StoreError) -> str:
         return "nothing was changed; the request is wrong as it is"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "say whose certificates to trust: --cacert FILE"
+    if isinstance(error, NotApplied) and error.attempts and error.attempts[-1].status == 507:
+        return "nothing was written; delete something, or give the nodes a higher --max-data-bytes"
     done = "nothing was written; " if isinstance(error, NotApplied) else ""
     return f"{done}see how the nodes are: pbkv status ({', '.join(session.nodes)})"
 

@@ -29,6 +29,7 @@ def said(status: int, outcome: str = "", **headers: str) -> Answer:
 
 OK = Answer(201, {"msg-num": "7"}, b"{}")
 NOT_APPLIED = said(503, "not_applied")
+FULL = said(507, "not_applied")
 MAYBE = said(504, "unknown")
 LOST = Failure(True, "reset")
 DOWN = Failure(False, "refused")
@@ -94,6 +95,11 @@ class Run:
         (FRESH, [NOT_APPLIED, MAYBE, NOT_APPLIED], Unknown),
         (FRESH, [PROXY, NOT_APPLIED], Unknown),
         (FRESH, [LOST, DOWN], Unknown),
+        (FRESH, [FULL], NotApplied),
+        (FRESH, [NOT_APPLIED, FULL], NotApplied),
+        (FRESH, [LOST, FULL], Unknown),
+        (FRESH, [MAYBE, FULL], Unknown),
+        (FRESH, [said(507)], Unknown),
         (FRESH, [said(400)], Refused),
         (FRESH, [DOWN, said(413)], Refused),
         (FRESH, [said(422, "not_applied")], Refused),
@@ -108,6 +114,7 @@ class Run:
         (FRESH, [LOST, NOTHING_HERE], Unknown),
         (RESUMED, [NOT_APPLIED], Unknown),
         (RESUMED, [DOWN], Unknown),
+        (RESUMED, [FULL], Unknown),
         (RESUMED, [said(422, "not_applied")], Refused),
         (requests.put("k", "v", "key", first_use=True), [NOT_APPLIED], NotApplied),
         (READ, [LOST], Unavailable),

@@ -68,7 +68,14 @@ OF_VERSION_1: tuple[Message, ...] = (
     Replicated(HIGH, 43, 17, 1_000_000_000),
     Forward(HIGH, 39, 9_500_000_000, PUT),
     Forward(LOW, 0, 1, DELETE),
-    Forwarded(HIGH, tuple(Verdict(number, code, number + 1) for number, code in enumerate(VerdictCode))),
+    Forwarded(
+        HIGH,
+        tuple(
+            Verdict(number, code, number + 1)
+            for number, code in enumerate(VerdictCode)
+            if code is not VerdictCode.STORE_FULL
+        ),
+    ),
     Confirm(LOW, 8, True),
     Confirmed(LOW, 8, 43),
     *(Refuse(HIGH, reason, 3, LOW) for reason in Refusal),
@@ -79,6 +86,7 @@ OF_VERSION_1: tuple[Message, ...] = (
 OF_VERSION_2: tuple[Message, ...] = (
     *OF_VERSION_1,
     Forward(HIGH, 39, 9_500_000_000, PUT, b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    Forwarded(HIGH, (Verdict(9, VerdictCode.STORE_FULL, 2**31),)),
 )
 OF_VERSION = {1: OF_VERSION_1, 2: OF_VERSION_2}
 

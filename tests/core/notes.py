@@ -87,6 +87,7 @@ IGNORED = (
 )
 """Why messages change nothing, by name; ``State.ignored`` counts by the same names."""
 
+ROOM: Mapping[str, Form] = {"data_bytes": number, "max_data_bytes": number}
 FORMS: Mapping[Code, Mapping[str, Form]] = {
     Code.VIEW_TOLD: {
         "members": text(r"nobody|\d+=\w+:\d+(,\d+=\w+:\d+)*"),
@@ -130,6 +131,9 @@ FORMS: Mapping[Code, Mapping[str, Form]] = {
         "certain": one_of(0, 1),
         "waited_for": text(r"|[a-z].*"),
     },
+    Code.STORE_NEARLY_FULL: ROOM,
+    Code.STORE_FULL: ROOM,
+    Code.STORE_HAS_ROOM: ROOM,
     Code.CLOSED: {},
 }
 

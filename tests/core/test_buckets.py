@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from random import Random
 from zlib import crc32
 
 import pytest
@@ -339,3 +340,23 @@ class AgainstDicts(RuleBasedStateMachine):
 
 AgainstDicts.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestAgainstDicts = AgainstDicts.TestCase
+
+
+def test_the_bytes_of_keys_and_values_are_known() -> None:
+    """Goal: the size is exact at every moment. Method: add up after each of many random changes, some of
+    which change nothing, with and without a snapshot that shares the buckets.
+    """
+    random = Random(7)
+    map_ = BucketMap()
+    held: list[object] = []
+    for number in range(3_000):
+        key = b"%d" % random.randrange(300)
+        if random.random() < 0.3:
+            map_.remove(key)
+        else:
+            map_.put(key, bytes(random.randrange(5)))
+        if number % 500 == 0:
+            held.append(map_.snapshot())
+        if number % 7 == 0:
+            assert map_.content_bytes == sum(len(key) + len(value) for key, value in map_.items())
+    assert map_.successor(10).content_bytes == 0

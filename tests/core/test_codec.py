@@ -186,7 +186,21 @@ def test_the_bytes_of_each_version_are_the_same_for_ever(version: int) -> None:
         assert encode([(golden.ENVELOPE, message)], version) == data
 
 
-def test_version_2_adds_the_trace_context_and_nothing_else() -> None:
+def test_version_1_says_not_applied_for_a_full_store() -> None:
+    """Goal: an old release reads no verdict that it does not know, and hears what is certain all the same.
+
+    Method: say it in both versions; then a batch of version 1 with the later verdict in it, which is none.
+    """
+    verdicts = (Verdict(9, VerdictCode.STORE_FULL, 2**31), Verdict(10, VerdictCode.CREATED, 3))
+    said: list[tuple[Envelope, Message]] = [(ENVELOPE, Forwarded(BALLOT, verdicts))]
+    assert decode(encode(said, 2)) == said
+    heard = (Verdict(9, VerdictCode.NOT_APPLIED, 0), verdicts[1])
+    assert decode(encode(said, 1)) == [(ENVELOPE, Forwarded(BALLOT, heard))]
+    with pytest.raises(CodecError, match="later version"):
+        decode(MAGIC + b"\0\1" + encode(said, 2)[6:])
+
+
+def test_version_2_adds_the_trace_context_and_nothing_else_to_what_there_was() -> None:
     """What two versions have in common needs no second look: write the second by hand from the first."""
     for kind, data in golden.lines(1):
         added = u32(0) if kind == "Forward" else b""
@@ -256,6 +270,7 @@ SENTENCES = (
     "an operation has a key of a bad length",
     "an operation is settled before it begins",
     "a trace context is too long",
+    "a verdict is of a later version",
     "the members of a view are not in order",
     "a number is larger than anybody counts",
     "a lineage is not in order",
@@ -307,7 +322,7 @@ SENTENCES = (
         (section(adopt((1, 3), (2, 2))), "lineage is not in order"),
         (section(b"\x02" + BALLOT_BYTES + b"\x02"), "presence mark is neither"),
         (section(b"\x0e" + BALLOT_BYTES + b"\x09" + u64(0) + BALLOT_BYTES), "cannot have"),
-        (section(b"\x0b" + BALLOT_BYTES + u32(1) + u64(0) + b"\x08" + u64(0)), "cannot have"),
+        (section(b"\x0b" + BALLOT_BYTES + u32(1) + u64(0) + b"\x09" + u64(0)), "cannot have"),
     ],
 )
 def test_what_a_field_cannot_be_is_named(data: bytes, what: str) -> None:

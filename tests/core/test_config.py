@@ -29,7 +29,7 @@ def test_every_setting_is_a_positive_integer(name: str, value: Any) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_may_be_kept_but_not_nothing_of_the_rest(name: str) -> None:
     """Zero is legal for the log that is kept, for leases and for a bound, and for nothing else."""
-    if name in ("lease", "fill_rate", "log_keep_bytes"):
+    if name in ("lease", "max_data_bytes", "fill_rate", "log_keep_bytes"):
         assert getattr(Config(**{name: 0}), name) == 0
     else:
         with pytest.raises(ValueError, match=name):

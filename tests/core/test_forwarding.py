@@ -9,6 +9,7 @@ from pbproto.forwarding import _send, forward
 from pbproto.messages import Confirm, Confirmed, Forward, Forwarded, Replicate, Verdict, VerdictCode
 from pbproto.ordering import MEANING
 from pbproto.out import Out
+from pbproto.quota import words
 from pbproto.state import Follow, State
 
 from .cluster import Cluster, active, of
@@ -382,7 +383,10 @@ def test_a_rejecting_verdict_is_explained(code: VerdictCode) -> None:
     cluster.forge(0, 1, Forwarded(cluster.lead(0).ballot, (Verdict(0, code, 0),)))
     answer = cluster.asked[token].answer
     assert isinstance(answer, Reject)
-    assert (answer.reason, answer.certain, answer.detail) == MEANING[code]
+    reason, certain, detail = MEANING[code]
+    if code is VerdictCode.STORE_FULL:
+        detail = words(cluster.state(1), 0)
+    assert (answer.reason, answer.certain, answer.detail) == (reason, certain, detail)
 
 
 def test_a_backup_that_was_removed_and_not_told_serves_nobody() -> None:

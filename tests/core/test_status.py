@@ -305,3 +305,21 @@ def test_a_view_that_was_replaced_is_served_before_it_is_proven(id_: int) -> Non
     cluster.tell((0, 1, 2), to=(id_,))
     assert cluster.status(id_).status == "installing"
     assert cluster.status(id_).ready
+
+
+def test_the_size_of_the_data_and_its_bound_are_shown_at_every_node() -> None:
+    """Goal: whoever watches any node sees how full the store is. Method: write, overwrite, delete; look at
+    both.
+    """
+    cluster = active(0, 1, max_data_bytes=1000)
+    assert (cluster.status(0).data_bytes, cluster.status(0).max_data_bytes) == (0, 1000)
+    cluster.put(0, "ü".encode(), b"123")
+    cluster.put(0, b"k", b"")
+    cluster.put(1, "ü".encode(), b"12345")
+    cluster.advance(500)
+    for id_ in (0, 1):
+        assert (cluster.status(id_).data_bytes, cluster.status(id_).keys) == (2 * 256 + 2 + 5 + 1, 2)
+    cluster.delete(1, b"k")
+    cluster.advance(500)
+    assert {cluster.status(id_).data_bytes for id_ in (0, 1)} == {256 + 2 + 5}
+    assert Cluster((0,)).status(0).max_data_bytes == 0

@@ -1,4 +1,4 @@
-"""What must be true of the whole cluster after every step: invariants 1 to 5 of ``docs/protocol.md``.
+"""What must be true of the whole cluster after every step: invariants 1 to 5 and 9 of ``docs/protocol.md``.
 
 Looks at what the last step can have changed only, so that long runs stay affordable.
 """
@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING
 
 from pbproto import Ballot, Delete, Effect, Operation, Put, Reject, Reply, Send, Written
 from pbproto.messages import Adopted, Promise, Replicate, Replicated
+from pbproto.state import Lead, State
+from pbproto.store import KEY_BYTES
 from pbproto.values import RequestId
 
 if TYPE_CHECKING:
     from .cluster import Cluster
 
     Life = tuple[int, int]
+
+FEW = 50
+"""Keys that are added up at each commit."""
 
 
 @dataclass(slots=True)
@@ -57,6 +62,8 @@ class Watch:
     """Operations that were committed at most, anywhere."""
     sought: int = 0
     """Steps at the end of which a node that was going to propose was copying another one's state first."""
+    sizes: dict[Ballot, int] = field(default_factory=dict)
+    """How large the data was when a primary was first seen to lead."""
     refused_values: dict[bytes, int] = field(default_factory=dict)
     """Values of writes that were certainly not applied, with their tokens; tests use each value once, but for
     the empty one."""
@@ -72,7 +79,10 @@ class Watch:
         self._commit(cluster, id_, seen)
         self.most = max(self.most, state.commit)
         self._copy(cluster, id_)
+        if (state.commit, state.synced) != (seen.commit, seen.synced):
+            count(state)
         if state.lead is not None:
+            self._bound(state, state.lead)
             leader = self.leads.setdefault(state.lead.ballot, life)
             assert leader == life, f"{state.lead.ballot} has the primaries {leader} and {life}"
             self._everywhere(cluster, id_)
@@ -135,6 +145,12 @@ class Watch:
         if copy is not None:
             assert copy.applied <= self.most, f"node {id_} copied {copy.applied} of {self.most} operations"
 
+    def _bound(self, state: State, lead: Lead) -> None:
+        """The data grows up to the bound of who orders it, and not above what there was."""
+        size, bound = state.store.data_bytes, state.config.max_data_bytes
+        most = max(bound, self.sizes.setdefault(lead.ballot, size))
+        assert not bound or size <= most, f"node {state.id} let the data grow to {size} bytes of {most}"
+
     def _everywhere(self, cluster: Cluster, id_: int) -> None:
         state = cluster.state(id_)
         lead = state.lead
@@ -164,3 +180,12 @@ class Watch:
                 if operation is not None:
                     value = event.value if isinstance(event, Put) else None
                     assert (operation.key, operation.value) == (event.key, value), (effect, operation)
+
+
+def count(state: State) -> None:
+    """The size of the data is the sum that it is said to be; of many keys it is added up now and then."""
+    data = state.store.data
+    if len(data) > FEW and state.commit % 16:
+        return
+    counted = sum(KEY_BYTES + len(key) + len(value) for key, value in data.items())
+    assert state.store.data_bytes == counted, f"node {state.id} counts {state.store.data_bytes} of {counted}"

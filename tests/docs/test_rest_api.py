@@ -76,7 +76,12 @@ def test_every_reason_is_told() -> None:
     assert {reason for _, reason, _ in told if reason in core} == core
     for status, reason, outcome in told:
         assert 400 <= HTTPStatus(status) < 600
-        uncertain = {504: "unknown", 422: "not_applied", 503: "not_applied" if reason in core else ""}
+        uncertain = {
+            504: "unknown",
+            422: "not_applied",
+            507: "not_applied",
+            503: "not_applied" if reason in core else "",
+        }
         assert outcome == uncertain.get(status, ""), (status, reason)
 
 
@@ -93,6 +98,8 @@ def test_bounds_are_those_of_the_code() -> None:
     told = [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", TEXT)]
     assert "8 MiB" in TEXT
     assert defaults["max_value_bytes"] == 8 * 2**20
+    assert "2 GiB" in TEXT
+    assert defaults["max_data_bytes"] == 2 * 2**30
     assert f"{defaults['request_timeout']:g} s" in TEXT
     assert f"{PIECE_BYTES // 1024} KiB" in TEXT
     (listings,) = (spec for spec in TUNABLE if spec.name == "max_listings")
@@ -102,5 +109,6 @@ def test_bounds_are_those_of_the_code() -> None:
         values.MAX_IDEMPOTENCY_KEY_BYTES,
         values.MAX_MEMBERS,
         store.MAX_IDEMPOTENCY_KEYS,
+        store.KEY_BYTES,
     ):
         assert bound in told

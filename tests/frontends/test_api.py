@@ -247,6 +247,16 @@ def test_no_and_do_not_know_are_different(reason: Reason, certain: bool, status:
     assert dict(response.headers)["retry-after"] == "1"
 
 
+def test_a_full_store_is_507_and_certain() -> None:
+    """It does not say when to try again: that takes somebody who deletes. Let a node say so."""
+    node = FakeNode(lambda token: Reject(token, Reason.STORE_FULL, True, "because"))
+    response = ask(node, "PUT", b"/data/k", b'{"value":"x"}')
+    assert response.status == 507
+    assert (body_of(response)["reason"], body_of(response)["outcome"]) == ("store_full", "not_applied")
+    assert body_of(response)["title"] == "Insufficient Storage"
+    assert "retry-after" not in dict(response.headers)
+
+
 def test_a_reused_idempotency_key_is_422() -> None:
     """The same key on another request is the client's mistake: let a node say so."""
     node = FakeNode(lambda token: Reject(token, Reason.KEY_REUSED, True, "because"))

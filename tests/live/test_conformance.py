@@ -1238,3 +1238,40 @@ def test_longest_idempotency_key(entry: str, once: Once) -> None:
         again = api.put(entry, "visible", "x", [("Idempotency-Key", key)])
         assert first.status in {200, 201}
         assert (again.status, msg_num(again)) == (first.status, msg_num(first))
+
+
+@pytest.mark.parametrize("frontend", FRONTENDS)
+def test_a_full_store_refuses_growth_and_lets_out(frontend: Kind, tmp_path: Path) -> None:
+    """507 is certain, the same at a primary and a backup, and has both figures; there is a way out.
+
+    There is room for one key of 100 bytes. What does not grow it, what is repeated, and DELETE go.
+    """
+    bound = 256 + 1 + 100
+    env = ENV | {"PBPROTO_MAX_DATA_BYTES": str(bound)}
+    with Cluster(tmp_path, frontend, n=2, first_id=0, env=env) as pair:
+        pair.start_all()
+        pair.install([0, 1])
+        addresses = [pair.node(id_).address for id_ in (0, 1)]
+        name = [("Idempotency-Key", "once")]
+        first = api.put(addresses[1], "a", "v" * 100, name)
+        expect_json(first, 201)
+
+        def refused(address: str) -> dict[str, Any]:
+            answer = api.put(address, "b", "")
+            assert "retry-after" not in answer.headers
+            return expect_problem(answer, 507)
+
+        for address in addresses:
+            problem = refused(address)
+            assert (problem["reason"], problem["outcome"]) == ("store_full", "not_applied")
+            assert f"have {bound} bytes" in problem["detail"]
+            what = "the node has applied it, and says how much it has"
+            wait_until(lambda: f"has {bound} here" in refused(address)["detail"], what)  # noqa: B023
+            again = api.put(address, "a", "v" * 100, name)
+            assert (again.status, msg_num(again)) == (201, 0)
+            expect_json(api.put(address, "a", "w" * 100), 200)
+            expect_json(api.put(address, "a", "v" * 100), 200)
+        assert "event=store_full" in pair.node(0).log_text()
+        expect_json(call(addresses[1], "DELETE", "/data/a"), 200)
+        expect_json(api.put(addresses[0], "b", "w" * 100), 201)
+        assert expect_json(call(addresses[1], "GET", "/data"), 200) == {"b": "w" * 100}

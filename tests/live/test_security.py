@@ -16,7 +16,7 @@ import trustme
 
 from pbproto import encode
 
-from .harness import Cluster, Node, wait_until
+from .harness import Cluster, Node, free_port, wait_until
 from .test_process import SERVERS
 
 READER, WRITER, ADMIN, PEER = "r" * 16, "w" * 16, "a" * 16, "p" * 16
@@ -234,10 +234,10 @@ def test_mail_of_strangers_is_refused(server: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environment", "bind", "word"),
     [
-        ({}, "0.0.0.0:1", "say --insecure"),
-        ({"PBPROTO_TOKEN_READ": READER}, "127.0.0.1:1", "role peer"),
-        ({"PBPROTO_TOKENS": "/nowhere/tokens"}, "127.0.0.1:1", "/nowhere/tokens"),
-        ({"PBPROTO_TLS_CERT": "/nowhere/cert"}, "127.0.0.1:1", "belong together"),
+        ({}, "0.0.0.0", "say --insecure"),
+        ({"PBPROTO_TOKEN_READ": READER}, "127.0.0.1", "role peer"),
+        ({"PBPROTO_TOKENS": "/nowhere/tokens"}, "127.0.0.1", "/nowhere/tokens"),
+        ({"PBPROTO_TLS_CERT": "/nowhere/cert"}, "127.0.0.1", "belong together"),
     ],
 )
 def test_a_node_that_would_be_open_does_not_start(
@@ -247,7 +247,8 @@ def test_a_node_that_would_be_open_does_not_start(
 
     Method: start it; it has to end with status 2 and one line that says what to do.
     """
-    node = Node(1, kind, "127.0.0.1:1", tmp_path / "log", env=environment, bind=bind)
+    port = free_port()
+    node = Node(1, kind, f"127.0.0.1:{port}", tmp_path / "log", env=environment, bind=f"{bind}:{port}")
     node.start()
     assert node.process is not None
     try:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from pbproto import Operation, Receive
 from pbproto.messages import Replicate
+from pbproto.store import KEY_BYTES
 from pbproto.values import Kind, RequestId
 
 from .facts import Facts
@@ -20,7 +21,9 @@ from .scope import Ask
 
 
 def one_node(facts: Facts) -> None:
-    """A log holds no request and no key twice (5), the store is its outcome, only a member leads."""
+    """A log holds no request and no key twice (5), the store is its outcome and has room for it (9), only a
+    member leads.
+    """
     requests: dict[RequestId, int] = {}
     names: dict[bytes, int] = {}
     for position, operation in enumerate(facts.operations, facts.start):
@@ -33,6 +36,11 @@ def one_node(facts: Facts) -> None:
             )
     if facts.start == 0 and dict(facts.data) != replay(facts.operations[: facts.commit])[0]:
         raise ViolationError("store", f"the store of node {facts.id} is not what its log says: {facts.data}")
+    size = sum(KEY_BYTES + len(key) + len(value) for key, value in facts.data)
+    if facts.size != size or (facts.bound and size > facts.bound):
+        raise ViolationError(
+            "bound", f"node {facts.id} has {size} bytes, counts {facts.size}, and may have {facts.bound}"
+        )
     if facts.leads is not None and facts.told is not None and facts.told.member(facts.id) is None:
         raise ViolationError("serving", f"node {facts.id} leads, and was told a view without it")
 

@@ -27,6 +27,9 @@ class Facts:
     """From ``start`` to ``end - 1``."""
     data: tuple[tuple[bytes, bytes], ...]
     """The applied store, sorted by key."""
+    size: int
+    """Of the data, as the node counts it."""
+    bound: int
     results: dict[RequestId, Result]
     """The remembered results."""
     memory: object
@@ -96,6 +99,8 @@ def facts_of(replica: Replica) -> Facts:
         commit=state.commit,
         operations=operations,
         data=tuple(sorted(state.store.data.items())),
+        size=state.store.data_bytes,
+        bound=state.config.max_data_bytes,
         results={
             RequestId(*name, counter): result
             for name, origin in state.store.origins.items()

@@ -15,6 +15,7 @@ PINNED: dict[str, Figures] = {
     "fast-suspicion": ("exhausted", 9_613, 25_734, 15),
     "fast-repeat": ("exhausted", 1_207, 3_777, 16),
     "fast-key-reused": ("exhausted", 649, 1_530, 13),
+    "fast-full": ("exhausted", 2_238, 4_550, 16),
     "fast-close": ("exhausted", 2_219, 4_765, 18),
     "fast-snapshot": ("exhausted", 15_281, 47_937, 35),
     "fast-trimmed": ("exhausted", 14_612, 34_691, 28),

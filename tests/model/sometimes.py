@@ -78,6 +78,7 @@ SOMETIMES = {
     "rejoin_of_three": "a node that was restarted serves with data again in a view of three",
     "installed_again": "a view becomes active as another attempt at the same epoch",
     "key_reused": "a request with the Idempotency-Key of another one is refused",
+    "full": "a write finds no room",
     "suspected": "time passes, and a backup is suspected",
     "sent_again": "time passes, and what may be lost is sent again",
     "answered_at_stop": "a node that is told to stop answers a client that waits",
@@ -193,6 +194,8 @@ def _in_reply(reply: Reply, after: Facts) -> Iterator[str]:
 def _in_rejection(reject: Reject, before: Facts, event: object) -> Iterator[str]:
     if reject.reason is Reason.KEY_REUSED:
         yield "key_reused"
+    if reject.reason is Reason.STORE_FULL:
+        yield "full"
     if reject.reason is Reason.CLOSING:
         yield "answered_at_stop" if isinstance(event, Close) else "turned_away_at_stop"
     if not reject.certain:

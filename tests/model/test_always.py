@@ -9,6 +9,7 @@ import pytest
 
 from pbproto import Ballot, Envelope, Operation, Receive, Send, TellView, Tick
 from pbproto.messages import Message, Promise, Replicate, Told
+from pbproto.store import KEY_BYTES
 from pbproto.values import Dropped, Kind, RequestId
 
 from .always import keeper_and_history, node_and_history, node_and_mail, one_node, two_nodes
@@ -39,6 +40,7 @@ def node(id_: int = 0, *operations: Operation, commit: int = 0, ballot: Ballot =
         end=len(operations),
         commit=commit,
         data=tuple(sorted(data.items())),
+        size=sum(KEY_BYTES + len(key) + len(value) for key, value in data.items()),
     )
 
 
@@ -75,6 +77,14 @@ WRONG: dict[str, tuple[str, Callable[[], None]]] = {
     "the store is not what the log says": (
         "store",
         lambda: one_node(replace(node(0, FIRST, commit=1), data=((b"k", b"2"),))),
+    ),
+    "the size of the data is miscounted": (
+        "bound",
+        lambda: one_node(replace(node(0, FIRST, commit=1), size=KEY_BYTES + 3)),
+    ),
+    "the data has outgrown its bound": (
+        "bound",
+        lambda: one_node(replace(node(0, FIRST, commit=1), bound=KEY_BYTES + 1)),
     ),
     "one ballot has two logs": ("one_log", lambda: two_nodes(node(0, FIRST), node(1, SECOND), True)),
     "one log gives two stores": (
@@ -164,6 +174,7 @@ WRONG: dict[str, tuple[str, Callable[[], None]]] = {
 
 RIGHT: dict[str, Callable[[], None]] = {
     "a log": lambda: one_node(node(0, FIRST, SECOND, commit=2)),
+    "a store that is full": lambda: one_node(replace(node(0, FIRST, commit=1), bound=KEY_BYTES + 2)),
     "a backup that is behind": lambda: two_nodes(leads(node(0, FIRST), (1, 51, 0)), node(1), True),
     "a former life of a backup": lambda: two_nodes(
         leads(node(0, FIRST, commit=1), (1, 21, 1)), replace(node(1), synced=None), True

@@ -439,10 +439,10 @@ SUBTLE: tuple[Bug, ...] = (
             "ordering.py",
             """    if operation.idempotency_key and _repeats(state, lead, operation, out):
         return
-    if _closed""",
+    room = operation.size""",
             """    if not again and operation.idempotency_key and _repeats(state, lead, operation, out):
         return
-    if _closed""",
+    room = operation.size""",
         ),
         (
             "ordering.py",

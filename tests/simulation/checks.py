@@ -126,6 +126,8 @@ class Checks:
     """Positions, from and to, that some node noted as dropped."""
     noted: dict[tuple[Life, Ballot], set[tuple[int, int, int]]] = field(default_factory=dict)
     """The same with the member, by the node that noted it and the ballot."""
+    full: dict[RequestId, None] = field(default_factory=dict)
+    """Forwarded writes that found no room."""
     answers: dict[Life, Answers] = field(default_factory=dict)
     """Who waits at each node that is up."""
     digests: dict[int, tuple[bytes, int]] = field(default_factory=dict)
@@ -188,6 +190,7 @@ class Checks:
         conduct.stands_by(state, before)
         conduct.refusals(self, state, effects)
         conduct.losses(self, state, effects)
+        conduct.full(self, state, event, effects, before)
         applied = tap.take()
         self._in_place(host, state, applied)
         if self.watch.one_history:

@@ -142,6 +142,8 @@ class Clients:
             return
         late, world = self._world.now - self.served_at, self._world
         parameters = world.parameters
+        if parameters.config.max_data_bytes and answer.certain:
+            return  # so it is told at a node of the old release that there is no room
         # Where little fits into a message, a store is filled write by write, and each takes a round trip.
         backlog = 2 * parameters.delay * parameters.prefill if parameters.config.batch_bytes < 10**6 else 0
         demand(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from pbproto import Code, Effect, Event, Note, Reason, Reject, Reply, Send
+from pbproto import Code, Effect, Event, Note, Operation, Put, Reason, Reject, Reply, Send
 from pbproto.events import Receive
 from pbproto.messages import (
     Adopt,
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from .host import Host
 
 Life = tuple[int, int]
+_CERTAINLY_NOT = (
+    VerdictCode.NOT_APPLIED,
+    VerdictCode.OVERLOADED,
+    VerdictCode.KEY_REUSED,
+    VerdictCode.STORE_FULL,
+)
 SERVING = (Replicate, Replicated, Forward, Forwarded, Confirm, Confirmed)
 
 
@@ -207,6 +213,46 @@ def refusals(checks: Checks, state: State, effects: Iterable[Effect]) -> None:
             )
 
 
+def full(checks: Checks, state: State, event: Event, effects: Iterable[Effect], before: Before) -> None:
+    """Only what makes the data larger finds no room, and nothing of which the answer is known."""
+    lead = state.lead
+    decides = lead is not None and lead.ballot == before.lead  # its base may have come in this step
+    for effect in effects:
+        if isinstance(effect, Reject) and effect.reason is Reason.STORE_FULL:
+            asked = checks.asked[effect.token].event
+            demand(isinstance(asked, Put), "full", f"{asked} finds no room at node {state.id}")
+            if decides and isinstance(asked, Put):
+                _is_one_too_many(checks, state, asked.key, asked.value, asked.idempotency_key)
+        elif decides and isinstance(effect, Send) and isinstance(effect.message, Forwarded):
+            for verdict in effect.message.verdicts:
+                forwarded = _forwarded(event, verdict.counter)
+                if verdict.code is not VerdictCode.STORE_FULL or forwarded is None:
+                    continue
+                if forwarded.request not in checks.full:  # a copy gets the answer of then
+                    checks.full[forwarded.request] = None
+                    key, value, name = forwarded.key, forwarded.value, forwarded.idempotency_key
+                    _is_one_too_many(checks, state, key, value, name)
+
+
+def _forwarded(event: Event, counter: int) -> Operation | None:
+    """The write that has just come from a backup, if it is this one."""
+    if isinstance(event, Receive) and isinstance(event.message, Forward):
+        operation = event.message.operation
+        return operation if operation.counter == counter else None
+    return None
+
+
+def _is_one_too_many(checks: Checks, state: State, key: bytes, value: bytes | None, name: bytes) -> None:
+    # What was committed in the very step may have come after it.
+    held = (checks.copies[state.id][1].get(key), state.store.data.get(key))
+    demand(
+        value is not None and any(each is None or len(each) < len(value) for each in held),
+        "full",
+        f"{key!r}={value!r} finds no room at node {state.id}, in place of {held}",
+    )
+    demand(not name or name not in state.store.keys, "full", f"{name!r} has its answer, and finds no room")
+
+
 def _refused(checks: Checks, effects: Iterable[Effect]) -> Iterable[RequestId]:
     """The requests that were called certainly not applied, to clients and to backups."""
     for effect in effects:
@@ -217,7 +263,7 @@ def _refused(checks: Checks, effects: Iterable[Effect]) -> Iterable[RequestId]:
         elif isinstance(effect, Send) and isinstance(effect.message, Forwarded):
             to = effect.envelope
             for verdict in effect.message.verdicts:
-                if verdict.code in (VerdictCode.NOT_APPLIED, VerdictCode.OVERLOADED, VerdictCode.KEY_REUSED):
+                if verdict.code in _CERTAINLY_NOT:
                     yield RequestId(to.receiver, to.receiver_incarnation, verdict.counter)
 
 

@@ -67,6 +67,7 @@ REJECTED = (
     ("outside_view", "certain"),
     ("outside_view", "unknown"),
     ("overloaded", "certain"),
+    ("store_full", "certain"),
     ("timeout", "certain"),
     ("timeout", "unknown"),
     ("stale_epoch", "view"),

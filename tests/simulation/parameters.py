@@ -139,6 +139,7 @@ def draw(seed: int) -> Parameters:
             chunk_bytes=pick(random, (1, 100, 400)) if prefill < 1000 else 400,
             log_keep_bytes=pick(random, (0, 600)),
         )
+    config = config if prefill else _room(seed, config)
     config, rounds = _leases(seed, _pace(seed, config), ids)
     first = tuple(id_ for id_ in ids if shape is Shape.HALVES or chance(random, 0.8)) or ids
     return Parameters(
@@ -180,6 +181,11 @@ def draw(seed: int) -> Parameters:
 def _pace(seed: int, config: Config) -> Config:
     """In a quarter of the runs newcomers are filled slowly; with many keys that takes a second or two."""
     return replace(config, fill_rate=pick(stream(seed, "pace"), (0, 0, 0, 10_000)))
+
+
+def _room(seed: int, config: Config) -> Config:
+    """In a sixth of the runs there is not room for all keys at once."""
+    return replace(config, max_data_bytes=pick(stream(seed, "room"), (*(0,) * 10, 700, 1300)))
 
 
 def _leases(seed: int, config: Config, ids: tuple[int, ...]) -> tuple[Config, tuple[int, ...]]:

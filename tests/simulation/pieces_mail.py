@@ -231,3 +231,34 @@ def forgotten(seed: int) -> Plan:
         items.append(put(100 + 14 * number, number % 3, f"v{number}", number % 12))
     parameters = replace(CALM, limits=Limits(origins=1), loss=0.2, config=config)
     return plan(parameters, *items, seed=seed)
+
+
+def full_store() -> Plan:
+    """The store has room for two keys. Clients write three at once, which are looked at in the step in which
+    the view becomes active; then shorter and longer values; they make room, and repeat by its key what filled
+    the store. The next primary has no room either.
+    """
+
+    def ask(at: int, node: int, key: str, value: str, name: str = "", client: int = 0) -> Ask:
+        return replace(put(at, node, value, client or at), key=key, name=name)
+
+    def gone(at: int, node: int, key: str) -> Ask:
+        return Ask(at * MILLISECOND, at, node, "delete", key, patience=10 * SECOND)
+
+    return plan(
+        replace(CALM, keys=("a", "b", "c"), config=replace(CALM.config, max_data_bytes=560)),
+        view(0, (0, 1, 2)),
+        *(ask(2, 0, key, f"at once {key}", client=number) for number, key in enumerate("abc", 1)),
+        *(ask(500 + 10 * number, number, "d", f"full {number}") for number in range(3)),
+        gone(600, 0, "a"),
+        ask(700, 1, "b", "longer, and no room for more " + "." * 300),
+        ask(800, 0, "a", "the last piece", "name"),
+        gone(820, 1, "a"),
+        ask(840, 0, "f", "in its place"),
+        *(ask(900 + 10 * number, number, "a", "the last piece", "name") for number in range(3)),
+        *(ask(1000 + 10 * number, number, "b", f"shorter {number}") for number in range(3)),
+        view(1200, (1, 2)),
+        ask(1500, 2, "e", "no room here"),
+        *(gone(1600 + number, 1 + number % 2, key) for number, key in enumerate("abcdf")),
+        ask(1700, 2, "e", "room"),
+    )

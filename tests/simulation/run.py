@@ -164,14 +164,16 @@ def _last_words(world: World) -> None:
     first = len(world.clients.calls)
     if config.request_timeout > 8 * config.resend_after and _remembered(world):
         world.network.doomed = DOOMED[world.plan.seed % len(DOOMED)]
-    at_once = 4 if config.max_waiting >= 100 else 1
+    at_once = 4 if config.max_waiting >= 100 and not config.max_data_bytes else 1
+    _make_room(world)
     for what in ("put", "get"):
         for member in members:
             for number in range(at_once):
-                key = f"last{member.id}.{number}"
-                # One after the other where few may wait.
+                value = f"last{member.id}.{number}"
+                key = "last" if config.max_data_bytes else value
+                # One after the other where few may wait, or there is not room for all.
                 client = -100 - (10 * member.id + number if at_once > 1 else 0)
-                world.clients.ask(Ask(world.now, client, member.id, what, key, key, patience=MINUTE))
+                world.clients.ask(Ask(world.now, client, member.id, what, key, value, patience=MINUTE))
         _until(world, lambda: world.clients.idle)
     for member in members[-2:]:
         ask = Ask(world.now, -200 - member.id, member.id, "put", "once", "once", "once", patience=MINUTE)
@@ -184,6 +186,17 @@ def _last_words(world: World) -> None:
     # then the core's time stands still for a while.
     world.run(world.now + 4 * config.heartbeat + 50 * world.parameters.delay + 4 * SECOND)
     world.checks.settled(world.outside.told)
+
+
+def _make_room(world: World) -> None:
+    """Where the store may be full, clients delete all that is in it: that must always go."""
+    if not world.parameters.config.max_data_bytes:
+        return
+    members = world.outside.told.members
+    for number, key in enumerate(list(world.state(members[0].id).store.data)):
+        node = members[number % len(members)].id
+        world.clients.ask(Ask(world.now, -300, node, "delete", key.decode(), patience=MINUTE))
+    _until(world, lambda: world.clients.idle)
 
 
 def _remembered(world: World) -> bool:

@@ -134,6 +134,7 @@ def test_every_shape_and_fault_is_drawn() -> None:
     assert len({parameters.config.lease for parameters in drawn}) == 3
     assert len({parameters.config.clock_drift for parameters in drawn if parameters.config.lease}) == 3
     assert any(parameters.rounds for parameters in drawn)
+    assert len({parameters.config.max_data_bytes for parameters in drawn}) == 3
     assert {len(parameters.ids) for parameters in drawn} == {1, 2, 3, 4, 5}
     for kind in KINDS:
         assert any(kind not in parameters.kinds for parameters in drawn), kind
@@ -152,7 +153,11 @@ def test_a_run_without_any_trouble_answers_everybody() -> None:
     )
     parameters = replace(parameters, limits=USUAL)
     config = replace(
-        parameters.config, max_waiting=10_000, max_waiting_bytes=2**28, request_timeout=3 * SECOND
+        parameters.config,
+        max_waiting=10_000,
+        max_waiting_bytes=2**28,
+        max_data_bytes=0,
+        request_timeout=3 * SECOND,
     )
     plan = make(3, replace(parameters, config=config))
     asks = [

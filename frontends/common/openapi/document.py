@@ -31,7 +31,8 @@ on any node.
 
 **Was it applied?** 503 with `outcome: not_applied` is certain. After 504 with `outcome: unknown` a write may
 still take effect, once. Send an `Idempotency-Key` and repeat the request, to any node, until the answer is
-not a 5xx.
+not a 5xx. A write is 507, `not_applied` as well, while the data would become larger than it may be: it takes
+a DELETE before that is of use.
 
 **Tokens.** A node that was given tokens asks for one in `Authorization: Bearer`. Each token has roles, and
 each operation says of which roles it needs one. A node on loopback may run without: then none is asked for.

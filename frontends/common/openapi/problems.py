@@ -73,6 +73,12 @@ CLOSING = Problem(503, Reason.CLOSING.value, "the node is stopping", NOT_APPLIED
 TIMEOUT = Problem(
     503, Reason.TIMEOUT.value, "it could not be done in time, and will not be done", NOT_APPLIED
 )
+STORE_FULL = Problem(
+    507,
+    Reason.STORE_FULL.value,
+    "the data may not become larger; what does not make it larger is still done",
+    NOT_APPLIED,
+)
 MAYBE_OUTSIDE = Problem(
     504, Reason.OUTSIDE.value, "the node left the view while the write was under way", UNKNOWN
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..scope import (
+    HASTY,
     INSTALLATION,
     PATIENT,
     QUESTIONS,
@@ -71,6 +72,18 @@ SCOPES = (
         orders=(Order((1,), (0, 1)),),
         gone=QUESTIONS,
         must_see=("key_reused", "written", "unknown_took_effect"),
+    ),
+    two(
+        "fast-full",
+        "There is room for one key: two clients write two, make room, and the view changes on the way.",
+        clients=(
+            (put(0, "1"), delete(0)),
+            (put(1, "2", key="l", name="once"), put(0, "2", key="l", name="once")),
+        ),
+        orders=(Order((1,), (0, 1)),),
+        gone=INSTALLATION,
+        settings={**HASTY, "max_data_bytes": 350},
+        must_see=("full", "written", "repeat_by_key", "unknown_took_effect", "commit_after_view_change"),
     ),
     two(
         "fast-close",
