@@ -27,6 +27,8 @@ _LEVELS = {
     Code.STOPPED_SERVING: "warning",
     Code.BLOCKED: "warning",
     Code.STARTED_EMPTY: "warning",
+    Code.STORE_NEARLY_FULL: "warning",
+    Code.STORE_FULL: "error",
     Code.DROPPED: "error",
 }
 

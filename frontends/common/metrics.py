@@ -178,6 +178,9 @@ def _of_the_store(reading: Reading, gauges: Gauges) -> Iterator[Metric]:
     yield _gauge("log_operations", "Operations of the log that are kept.", gauges.log_operations)
     yield _gauge("log_bytes", "Bytes of the log that are kept.", gauges.log_bytes)
     yield _gauge("keys", "Keys in the store.", status.keys)
+    yield _gauge("data_bytes", "Bytes of keys and values, and 256 for each key.", status.data_bytes)
+    bound = status.max_data_bytes
+    yield _gauge("max_data_bytes", "The bound to the data while this node leads; 0: none.", bound)
     yield _gauge("idempotency_keys", "Idempotency keys that are remembered.", gauges.remembered)
     yield _counter("dropped_operations", "Operations that a join of two histories left out.", reading.dropped)
     yield _gauge(

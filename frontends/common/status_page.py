@@ -106,6 +106,8 @@ def of_status(
         "ready": status.ready,
         "promised": _ballot(status.promised),
         "keys": status.keys,
+        "data_bytes": status.data_bytes,
+        "max_data_bytes": status.max_data_bytes,
         "log": {"start": inside.log_start, "end": status.log_end, "bytes": inside.log_bytes},
         "waiting": {
             "requests": status.waiting,

@@ -32,6 +32,11 @@ _WORDS: Mapping[str, str] = {
         "the view; clients may have been told that these writes succeeded"
     ),
     Code.REFUSED_BY.value: "node {member} refused: {reason}",
+    Code.STORE_NEARLY_FULL.value: "the data has {data_bytes} of the {max_data_bytes} bytes that it may have",
+    Code.STORE_FULL.value: (
+        "writes that make the data larger are refused: it has {data_bytes} of {max_data_bytes} bytes"
+    ),
+    Code.STORE_HAS_ROOM.value: "the data has {data_bytes} of {max_data_bytes} bytes: there is room again",
     Code.CLOSED.value: "the node is stopping",
 }
 

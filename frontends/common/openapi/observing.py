@@ -50,6 +50,8 @@ def _status(view: Json) -> Json:
             "ready": {"type": "boolean", "description": "As `GET /ready` says."},
             "promised": view["properties"]["synced"],
             "keys": integer("How many keys the store has."),
+            "data_bytes": integer("Bytes of keys and values, and 256 for each key."),
+            "max_data_bytes": integer("The bound to the data while this node leads; 0: none."),
             "log": record(
                 "The operations that are kept.",
                 {
