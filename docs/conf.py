@@ -12,7 +12,15 @@ project = "pbproto"
 version = release = "0.1.0"
 copyright = "the authors of pbproto, MIT license"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "reference_tables"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx_copybutton",
+    "reference_tables",
+    "command_line",
+    "public_names",
+    "console",
+]
 exclude_patterns = ["_ext", "_static", "benchmarks/*.json"]
 source_suffix = {".md": "markdown"}
 root_doc = "index"
@@ -23,7 +31,8 @@ nitpick_ignore_regex = [
     ("py:class", r"collections\.abc\.\w+"),
     ("py:class", r"(pbproto\.)?(messages|buckets|state|events|effects|out)\.\w+"),
     ("py:class", r"(Place|Request|Event|Effect|Message|Quart|Flask|Settings|Config|BucketMap)"),
-    ("py:class", r"(quart|flask|frontends)\..*"),
+    ("py:class", r"(quart|flask|httpx|pytest|ssl|frontends)\..*"),
+    ("py:class", r"pbkv\.\w+\.(D|T_co)"),
 ]
 
 myst_enable_extensions = ["colon_fence"]
@@ -32,12 +41,14 @@ suppress_warnings = [
     "myst.header",  # the excerpt of a page may begin below the first level
 ]
 
+autoclass_content = "both"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 python_display_short_literal_types = True
 add_module_names = False
+maximum_signature_line_length = 90
 toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"

@@ -95,6 +95,16 @@ def broken_links(text: str, folder: Path) -> list[str]:
     return broken
 
 
+def test_counts_are_those_of_what_is_counted() -> None:
+    """Goal: front pages do not fall behind. Method: compare the numbers of hazards and of rules that are
+    broken, wherever they are told, with what there is."""
+    pages = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/index.md")]
+    hazards = [int(number) for page in pages for number in re.findall(r"(\d+) ways to break", page)]
+    rules = [int(number) for page in pages for number in re.findall(r"break (\d+) rules", page)]
+    assert hazards == [COUNT, COUNT]
+    assert rules == [len(ALL)]
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_what_a_document_names_is_there(path: Path) -> None:
     """Goal: nobody looks for what is gone. Method: look up every test, file and relative link it names."""

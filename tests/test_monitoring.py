@@ -160,6 +160,15 @@ def test_the_alerts_compare_with_words_that_there_are() -> None:
     assert [value for value in values if f'"{value}"' not in text] == []
 
 
+def test_documents_name_alerts_that_there_are() -> None:
+    """Goal: what a page says of an alert is about one. Method: look each name up in the rules."""
+    alerts = set(re.findall(r"alert: (\w+)", ALERTS.read_text("utf-8")))
+    paths = [path for path in (ROOT / "docs").rglob("*.md") if path.name != "changelog.md"]
+    named = {name for path in paths for name in re.findall(r"`(Pbproto[A-Z]\w+)`", path.read_text("utf-8"))}
+    assert len(named) >= 5
+    assert named <= alerts
+
+
 def test_the_scrape_example_is_whole() -> None:
     """Goal: it can be used as it is. Method: it takes the rules beside it, and the token from a file."""
     document = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))

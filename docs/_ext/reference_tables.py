@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -114,8 +114,31 @@ def described(class_: type) -> dict[str, str]:
     return found
 
 
+def table(head: Row, body: Iterable[Row]) -> nodes.table:
+    """A table whose cells are plain text, with code between backticks."""
+    group = nodes.tgroup(cols=len(head))
+    group += [nodes.colspec(colwidth=1) for _ in head]
+    top, rows = nodes.thead(), nodes.tbody()
+    top += _row(head)
+    rows += [_row(row) for row in body]
+    group += [top, rows]
+    return nodes.table("", group, classes=["generated"])
+
+
+def _row(cells: Row) -> nodes.row:
+    row = nodes.row()
+    for cell in cells:
+        entry, paragraph = nodes.entry(), nodes.paragraph()
+        for place, piece in enumerate(cell.replace("``", "`").split("`")):
+            if piece:
+                paragraph += nodes.literal(piece, piece) if place % 2 else nodes.Text(piece)
+        entry += paragraph
+        row += entry
+    return row
+
+
 class _Table(SphinxDirective):
-    """A table whose cells are Markdown or plain text."""
+    """A table with this head."""
 
     head: ClassVar[Row]
 
@@ -123,25 +146,7 @@ class _Table(SphinxDirective):
         raise NotImplementedError
 
     def run(self) -> list[nodes.Node]:
-        group = nodes.tgroup(cols=len(self.head))
-        group += [nodes.colspec(colwidth=1) for _ in self.head]
-        head, body = nodes.thead(), nodes.tbody()
-        head += self._row(self.head)
-        body += [self._row(row) for row in self.rows()]
-        group += [head, body]
-        table = nodes.table("", group, classes=["generated"])
-        return [table]
-
-    def _row(self, cells: Row) -> nodes.row:
-        row = nodes.row()
-        for cell in cells:
-            entry, paragraph = nodes.entry(), nodes.paragraph()
-            for place, piece in enumerate(cell.replace("``", "`").split("`")):
-                if piece:
-                    paragraph += nodes.literal(piece, piece) if place % 2 else nodes.Text(piece)
-            entry += paragraph
-            row += entry
-        return row
+        return [table(self.head, self.rows())]
 
 
 class NodeSettings(_Table):

@@ -134,7 +134,7 @@ class Settings:
         2**50,
     )
     max_listings: int = _setting(
-        4, "answers", "how many answers to GET /data of more than 128 KiB may be under way at once", 1, 10_000
+        4, "answers", "how many answers to GET /data of 64 KiB or more may be under way at once", 1, 10_000
     )
     max_body_bytes: int = _setting(
         256 * MIB, "bytes", "how many bytes of long bodies may be on their way to and from clients", 1, 2**40

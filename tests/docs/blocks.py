@@ -2,7 +2,8 @@
 
 What a block is, its language says:
 
-* ``python``: run in order, all blocks of a page in one namespace;
+* ``python``: run in order, all blocks of a page in one namespace; a block with functions ``test_…`` is a file
+  of tests, which pytest runs with the store's plugin;
 * ``sh``, ``bash``: commands, run one after the other in one shell for each page; each must end with status 0;
 * ``console``: the same behind the prompt ``$``; lines without a prompt are what the command must print, where
   ``...`` stands for anything. Behind the prompt ``devenv>`` stand words for the cluster's own prompt;
@@ -20,7 +21,10 @@ Comments directly above a block change how it is run; neither the site nor a rep
 * ``<!-- run as the cluster -->``: a ``devenv.py -n …`` command; what follows is about its nodes;
 * ``<!-- run: only --help -->``: ask each program for its help, which has to name every long flag that the
   block gives it, or the word that it is told;
-* ``<!-- not run: COMMAND: REASON -->``: leaves one command of the block out;
+* ``<!-- checked: PROGRAM, … -->``: commands with these programs need what is not here (a container engine, a
+  Kubernetes cluster, systemd, root), and are taken apart instead (``taken_apart.py``); others are run;
+* ``<!-- not run: COMMAND: REASON -->``: leaves one command of the block out, but for its flags;
+* ``<!-- only compiled: REASON -->``: of a block of Python that needs what is not here;
 * ``<!-- save as: NAME -->``: of a block of any language but commands: it is a file that the reader makes, and
   that a command further down has to name.
 
@@ -43,25 +47,36 @@ RUN = ("python", *COMMANDS)
 PARSED = ("json", "yaml", "toml", "ini")
 SHOWN = ("text",)
 DIRECTIVES = frozenset(
-    ("{toctree}", "{include}", "{eval-rst}", "{node-settings}", "{service-options}", "{service-presets}")
+    (
+        "{toctree}",
+        "{include}",
+        "{eval-rst}",
+        "{node-settings}",
+        "{service-options}",
+        "{service-presets}",
+        "{command-line}",
+    )
 )
 """Of Sphinx and ``docs/_ext``; they show nothing that could be run."""
 
-AS, UNTIL, BEHIND, CLUSTER, HELP, NOT, SAVE = (
+AS, UNTIL, BEHIND, CLUSTER, HELP, CHECKED, NOT, COMPILED, SAVE = (
     "run as",
     "run until",
     "run in background until",
     "run as the cluster",
     "run: only --help",
+    "checked",
     "not run",
+    "only compiled",
     "save as",
 )
 WITH_CLUSTER = re.compile(r"run: with cluster(?P<more>.*)")
 _ORDER = re.compile(
-    rf"(?P<word>{HELP}|{CLUSTER}|(?:{BEHIND}|{UNTIL}|{AS}|{NOT}|{SAVE})(?=:))(?::\s*(?P<rest>.*))?", re.DOTALL
+    rf"(?P<word>{HELP}|{CLUSTER}|(?:{BEHIND}|{UNTIL}|{AS}|{CHECKED}|{NOT}|{COMPILED}|{SAVE})(?=:))(?::\s*(?P<rest>.*))?",
+    re.DOTALL,
 )
 _COMMENT = re.compile(r"<!--\s*(.*?)\s*-->", re.DOTALL)
-_LOOKS_LIKE_AN_ORDER = re.compile(r"(not )?run\b|save\b")
+_LOOKS_LIKE_AN_ORDER = re.compile(r"(not )?run\b|save\b|checked\b|only\b")
 
 
 class PageError(AssertionError):
@@ -151,8 +166,9 @@ def check(block: Block) -> None:
     if block.language not in (*RUN, *PARSED, *SHOWN, *DIRECTIVES):
         raise PageError(f"{block.place}: nobody knows how to run {block.language!r}")
     for order in block.orders:
-        if (order.word == SAVE) is (block.language in COMMANDS):
+        if (order.word in (SAVE, COMPILED)) is (block.language in COMMANDS):
             raise PageError(f"{block.place}: the comment {order.word!r} is for another kind of block")
-    for command in block.lines_of(NOT) or ():
-        if len(command.partition(": ")[2].split()) < 3:
+    reasons = [line.partition(": ")[2] for line in block.lines_of(NOT) or ()]
+    for reason in (*reasons, *(block.lines_of(COMPILED) or ())):
+        if len(reason.split()) < 3:
             raise PageError(f"{block.place}: left out without a reason")

@@ -53,7 +53,12 @@ class Command:
     def help(self) -> str:
         """The command that asks its program for help: about the word, if the flags are that word's."""
         word = f" {self.word}" if self.flags and self.word else ""
-        return f"python -m {self.program}{word} --help"
+        found = _PROGRAM.match(self.bare)
+        if found and found["module"]:
+            return f"python -m {self.program}{word} --help"
+        return (
+            f"python {self.program} --help" if found and found["script"] else f"{self.program}{word} --help"
+        )
 
     @property
     def flags(self) -> frozenset[str]:

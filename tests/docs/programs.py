@@ -19,7 +19,9 @@ import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.live.harness import watchdog
+import httpx
+
+from tests.live.harness import wait_until, watchdog
 
 PATIENCE = 60.0
 """Seconds: a bound for a loaded machine, not an expectation."""
@@ -148,6 +150,20 @@ class Program:
             return at if at < 0 else at + len(text)
 
         return self.wait_for(found, repr(text))
+
+    def wait_until_up(self, text: str) -> None:
+        """Wait until it prints this text or, for ``GET URL``, until that is answered by 200."""
+        if not text.startswith("GET "):
+            self.expect(text)
+            return
+        url = text.removeprefix("GET ")
+
+        def answers() -> bool:
+            assert self.process.poll() is None, f"{self.command!r} has ended:\n{self.output}"
+            # Whether it answers; that its certificate is right is what the page's own commands show.
+            return httpx.get(url, trust_env=False, verify=False).status_code == 200
+
+        wait_until(answers, f"{self.command!r} answers {url}", PATIENCE)
 
     def type(self, line: str) -> None:
         """Type a line."""

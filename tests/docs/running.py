@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import json
+import re
+import shlex
 import tomllib
 from collections.abc import Callable
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
 
-from tests.live.harness import wait_until
-
-from .blocks import AS, BEHIND, CLUSTER, COMMANDS, HELP, NOT, ROOT, SAVE, UNTIL, Block, Page, PageError
+from .blocks import (
+    AS,
+    BEHIND,
+    CHECKED,
+    CLUSTER,
+    COMMANDS,
+    COMPILED,
+    HELP,
+    NOT,
+    ROOT,
+    SAVE,
+    UNTIL,
+    Block,
+    Page,
+    PageError,
+)
 from .commands import Command, commands_of, kept, like, whole
-from .programs import PATIENCE, Program, Shell
+from .programs import Program, Shell
+from .taken_apart import Bench
 from .workshop import PROMPT, RunningCluster, Workshop, translated
 
 PARSERS: dict[str, Callable[[str], object]] = {
@@ -27,6 +42,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "ini": lambda text: configparser.ConfigParser(strict=False, interpolation=None).read_string(text),
 }
 
+_HAS_TESTS = re.compile(r"^(?:async )?def test_", re.MULTILINE)
+
 
 class Run:
     """One page that is being run."""
@@ -35,6 +52,8 @@ class Run:
         self.page = page
         self.left_out: list[str] = []
         """Commands that are not run, and why."""
+        self.unchecked: set[str] = set()
+        """Programs that are not installed here, of whose commands only the files were looked for."""
         self._workshop = workshop
         self._names: dict[str, Any] = {"__name__": f"page {page.name}"}
         self._cluster: RunningCluster | None = None
@@ -42,9 +61,15 @@ class Run:
         """The command of the cluster that the page speaks of from here on, until something is asked of it."""
         self._shell: Shell | None = None
         self._behind: list[Program] = []
+        self._tests: list[Block] = []
 
     def __enter__(self) -> Run:
         return self
+
+    @property
+    def _where(self) -> Path:
+        """Where the reader is who has followed the page until here."""
+        return self._workshop.folder if self._shell is None else Path(self._in_shell("pwd")[1].strip())
 
     @property
     def _present(self) -> RunningCluster | None:
@@ -67,23 +92,49 @@ class Run:
         if (names := block.lines_of(SAVE)) is not None:
             self._save(block, *names)
         if block.language == "python" and names is None:
-            exec(compile("\n" * block.line + block.text, block.page, "exec"), self._names)
+            self._python(block)
         elif block.language in PARSERS:
             PARSERS[block.language](block.text)
         elif block.language in COMMANDS:
             self._commands(block)
 
+    def _python(self, block: Block) -> None:
+        text = self._translated(block.text) if block.lines_of(COMPILED) is None else block.text
+        code = compile("\n" * block.line + text, block.page, "exec")
+        if (reason := block.lines_of(COMPILED)) is not None:
+            self.left_out.append(f"{block.place}: {block.language} ({' '.join(reason)})")
+        elif _HAS_TESTS.search(block.text):
+            self._tests.append(block)
+        else:
+            with contextlib.chdir(self._where):
+                exec(code, self._names)
+
+    def finish(self) -> None:
+        """Run what waits for the end of the page: its tests, in one go, in a project of the reader's."""
+        if not self._tests:
+            return
+        project = self._workshop.project(self.page.name)
+        for block in self._tests:
+            (project / f"test_line_{block.line}.py").write_text(block.text)
+        status, printed = self._in_shell(
+            f"(cd {shlex.quote(str(project))} && pytest -q --strict-markers -p no:cacheprovider)"
+        )
+        written = sum(len(_HAS_TESTS.findall(block.text)) for block in self._tests)
+        assert status == 0, f"{self.page.name}:\n{printed}"
+        assert f"{written} passed" in printed, f"{self.page.name}: {written} tests, and:\n{printed}"
+
     def _save(self, block: Block, name: str) -> None:
         later = self.page.blocks[self.page.blocks.index(block) + 1 :]
         if not any(Path(name).stem in each.text for each in later if each.language in COMMANDS):
             raise PageError(f"{block.place}: no command further down does anything with {name}")
-        path = self._workshop.folder / name
-        if (ROOT / name).exists() or path.parent != self._workshop.folder:
+        path = self._where / name
+        if path.parent != self._where or (self._where == self._workshop.folder and (ROOT / name).exists()):
             raise PageError(f"{block.place}: {name} is none of the reader's own files")
         path.write_text(self._translated(block.text))
 
     def _commands(self, block: Block) -> None:
         commands = self._without_those_left_out(block, commands_of(block))
+        commands = self._without_those_checked(block, commands)
         if (instead := block.lines_of(AS)) is not None:
             forms = [Command("$ ", text) for text in whole(instead, block.place)]
             if lacks := kept(commands, forms):
@@ -103,8 +154,11 @@ class Run:
                 else:
                     self._until(command, text)
         elif (until := block.lines_of(BEHIND)) is not None:
-            for command, text in zip(commands, self._each(block, until, len(commands)), strict=True):
-                self._behind.append(self._started(command.bare, text, self._translated))
+            texts = [self._translated(text) for text in self._each(block, until, len(commands))]
+            started = [self._program(self._translated(command.bare)) for command in commands]
+            self._behind += started
+            for program, text in zip(started, texts, strict=True):
+                program.wait_until_up(text)
         else:
             for command in commands:
                 self._command(block, command)
@@ -115,7 +169,28 @@ class Run:
             if text not in [command.bare for command in commands]:
                 raise PageError(f"{block.place}: there is no command {text!r} to leave out")
             self.left_out.append(f"{self.page.name}: {text} ({reason})")
+            for command in commands:
+                if command.bare == text and command.flags:
+                    self._help_if_there(block, command)
         return [command for command in commands if command.bare not in reasons]
+
+    def _help_if_there(self, block: Block, command: Command) -> None:
+        if command.help.startswith("python ") or self._in_shell(f"command -v {command.program}")[0] == 0:
+            self._help(block, [command])
+        else:
+            self.unchecked.add(command.program)
+
+    def _without_those_checked(self, block: Block, commands: list[Command]) -> list[Command]:
+        names = {name.strip() for line in block.lines_of(CHECKED) or () for name in line.split(",")}
+        programs = {command: names & set(re.split(r"[\s;|]+", command.bare)) for command in commands}
+        if idle := names - set().union(*programs.values()):
+            raise PageError(f"{block.place}: no command has {', '.join(sorted(idle))} to be checked")
+        bench = Bench(self._in_shell, self._workshop.folder, self._workshop.helps)
+        for command in (each for each in commands if programs[each]):
+            if wrong := bench.check(command.bare):
+                raise PageError(f"{block.place}: {'; '.join(wrong)}")
+        self.unchecked |= bench.absent
+        return [command for command in commands if not programs[command]]
 
     @staticmethod
     def _each(block: Block, lines: tuple[str, ...], count: int) -> list[str]:
@@ -138,7 +213,8 @@ class Run:
         if command.prompt == PROMPT:
             if self._present is None:
                 raise PageError(f"{block.place}: there is no cluster at whose prompt this could be typed")
-            status, printed = 0, self._typed(command)
+            expected = self._translated(command.expected)
+            status, printed = 0, self._present.typed(self._translated(command.text), expected)
         else:
             status, printed = self._in_shell(self._translated(command.text))
         assert status == 0, f"{block.place}: {command.text!r} ended with {status}:\n{printed}"
@@ -151,30 +227,6 @@ class Run:
         if self._shell is None:
             self._shell = Shell(self._workshop.folder, self._workshop.environment)
         return self._shell.run(text)
-
-    def _typed(self, command: Command) -> str:
-        """What is expected of a cluster's prompt, once it was printed."""
-        cluster, expected, typed = (
-            self._present,
-            self._translated(command.expected),
-            self._translated(command.text),
-        )
-        assert cluster is not None
-        cluster.program.skip()
-        cluster.program.type(typed)
-
-        def found(output: str) -> int:
-            lines = [line for line in output.replace(PROMPT, "\n").splitlines() if line]
-            if typed not in lines or not output.endswith(PROMPT):
-                return -1
-            answer = lines[lines.index(typed) + 1 :]
-            # In between it says for whom it waits, and what else happens.
-            parts = combinations(range(len(answer) + 1), 2)
-            shown = not expected or any(like(expected, "\n".join(answer[a:b])) for a, b in parts)
-            return len(output) if shown else -1
-
-        cluster.program.wait_for(found, f"the answer to {command.text!r}:\n{expected}")
-        return expected
 
     def _help(self, block: Block, commands: list[Command]) -> None:
         for command in commands:
@@ -190,25 +242,12 @@ class Run:
     def _until(self, command: Command, text: str) -> None:
         if command.name not in self._workshop.done:
             # Beside a cluster whose ports it would find taken, as a reader would who did not end that one.
-            self._started(command.bare, text, lambda line: translated(line, self._workshop.ports)).end()
+            program = self._program(translated(command.bare, self._workshop.ports))
+            try:
+                program.wait_until_up(translated(text, self._workshop.ports))
+            finally:
+                program.end()
             self._workshop.done.add(command.name)
 
-    def _started(self, line: str, text: str, ours: Callable[[str], str]) -> Program:
-        program = Program(ours(line), self._workshop.folder, self._workshop.environment)
-        try:
-            if text.startswith("GET "):
-                self._answers(program, ours(text.removeprefix("GET ")))
-            else:
-                program.expect(ours(text))
-        except BaseException:
-            program.end()
-            raise
-        return program
-
-    @staticmethod
-    def _answers(program: Program, url: str) -> None:
-        def answers() -> bool:
-            assert program.process.poll() is None, f"{program.command!r} has ended:\n{program.output}"
-            return httpx.get(url, trust_env=False).status_code == 200
-
-        wait_until(answers, f"{program.command!r} answers {url}", PATIENCE)
+    def _program(self, line: str) -> Program:
+        return Program(line, self._where, self._workshop.environment)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from .blocks import BEHIND, CLUSTER, UNTIL, PageError, parse
 from .commands import Command, commands_of, kept, like, whole
 from .running import Run
+from .taken_apart import simple_commands, unfolded
 from .workshop import Workshop, translated
 
 pytestmark = pytest.mark.xdist_group("pages")
@@ -114,6 +117,10 @@ def test_addresses_are_ours() -> None:
         "python -m viewservice plan --at 127.0.0.1:20010 2,3"
     )
     assert translated("http://127.0.0.1:8070/status", 20000) == "http://127.0.0.1:20010/status"
+    nodes = "http://127.0.0.1:8,http://127.0.0.1:9,http://127.0.0.1:10"
+    assert translated("a | pbkv get k; x.pbkv get", 7) == (
+        f"a | PBKV_NODES=${{PBKV_NODES:-{nodes}}} pbkv get k; x.pbkv get"
+    )
     assert translated("python3 devenv.py -n 3", 20000) == "python3 devenv.py --base-port 20000 -n 3"
 
 
@@ -135,6 +142,35 @@ def test_addresses_are_ours() -> None:
         ("<!-- not run: a: b c d -->\n```sh\ne\n```", "there is no command 'a'"),
         ("```console\ndevenv> kill 1\n```", "there is no cluster"),
         ("<!-- save as: a.py -->\n```python\n1\n```", "does anything with a.py"),
+        ("<!-- only compiled: a b c -->\n```python\n1 +\n```", "invalid syntax"),
+        ("<!-- checked: docker -->\n```sh\nls\n```", "no command has docker"),
+        (
+            "<!-- checked: docker -->\n```sh\ndocker compose -f deploy/compose.yaml up --upside\n```",
+            "no flag",
+        ),
+        ("<!-- checked: docker -->\n```sh\ndocker compose -f deploy/compose.yaml dance\n```", "none of its"),
+        (
+            "<!-- checked: docker -->\n```sh\ndocker compose -f deploy/compose.yaml up n0\n```",
+            "no service n0",
+        ),
+        (
+            "<!-- checked: docker -->\n```sh\ndocker compose -f deploy/none.yaml ps\n```",
+            "no deploy/none.yaml",
+        ),
+        (
+            "<!-- checked: docker -->\n```sh\ndocker compose -f deploy/compose.yaml exec node1"
+            " python -m viewservice status --nonsense\n```",
+            "viewservice knows no --nonsense",
+        ),
+        ("<!-- checked: sudo -->\n```sh\nsudo rm x\n```", "nobody knows how to check rm"),
+        ("<!-- checked: sudo -->\n```sh\nsudo ls $(pwd)\n```", "cannot be taken apart"),
+        ("<!-- checked: sudo -->\n```sh\nsudo install deploy/x /etc/x\n```", "no deploy/x"),
+        ("<!-- checked: sudo -->\n```sh\nsudo /opt/bin/python /opt/x.py\n```", "puts /opt/x.py anywhere"),
+        ("<!-- checked: pip -->\n```sh\npip install --loudly 'pbproto[client]'\n```", "no flag --loudly"),
+        ("<!-- checked: pip -->\n```sh\npip install 'pbproto[moon]'\n```", "no extra moon"),
+        ("<!-- checked: curl -->\n```sh\ncurl -f http://127.0.0.1:8081/moon\n```", "no node answers GET"),
+        ("<!-- checked: curl -->\n```sh\ncurl --loudly http://127.0.0.1:8081/view\n```", "no flag --loudly"),
+        ("<!-- not run: pip-audit --x: a b c -->\n```sh\npip-audit --x\n```", "knows no --x"),
         (
             "<!-- save as: devenv.py -->\n```python\n1\n```\n```sh\nls devenv.py\n```",
             "none of the reader's own",
@@ -147,6 +183,58 @@ def test_a_page_that_lies_fails(text: str, complaint: str, workshop: Workshop) -
     found = parse("page.md", text)
     with pytest.raises(Exception, match=complaint), Run(found, workshop) as run:
         run.block(found.blocks[0])
+
+
+@pytest.mark.parametrize(
+    ("program", "command", "complaint"),
+    [
+        ("docker", "docker build --nonsense .", "no flag --nonsense"),
+        ("kubectl", "kubectl -n a get pods --nonsense", "no flag --nonsense"),
+        ("kubectl", "kubectl -n a dance", "none of its words"),
+        ("kubectl", "kubectl apply -k deploy", "kubectl kustomize deploy"),
+        ("kubectl", "kubectl create secret generic a --from-file=b=none", "kubectl create"),
+        ("systemctl", "systemctl dance pbproto@1", "none of its words"),
+        ("systemctl", "systemctl restart moon@1", "no unit moon@1"),
+    ],
+)
+def test_programs_that_may_be_missing(program: str, command: str, complaint: str, workshop: Workshop) -> None:
+    """Goal: what is checked by clients that are not everywhere is found where they are, and is told where
+    they are not. Method: a wrong command, with what the client itself says about it."""
+    found = parse("page.md", f"<!-- checked: {program} -->\n```sh\n{command}\n```")
+    with Run(found, workshop) as run:
+        if shutil.which(program) is None:
+            run.block(found.blocks[0])
+            assert run.unchecked == {program}
+        else:
+            with pytest.raises(PageError, match=complaint):
+                run.block(found.blocks[0])
+
+
+def test_commands_are_taken_apart() -> None:
+    """Goal: what stands within a line of the shell is seen. Method: a line of all kinds, in parts."""
+    text = "until curl -f a; do sleep 1; done && X=1 sudo -x | b > c\nd \\\n  e"
+    assert list(simple_commands(text)) == [
+        ["curl", "-f", "a"],
+        ["sleep", "1"],
+        ["sudo", "-x"],
+        ["b"],
+        ["d", "e"],
+    ]
+    assert list(unfolded(["sudo", "docker", "exec", "n", "python", "-m", "a"])) == [
+        ["docker", "exec", "n"],
+        ["python", "-m", "a"],
+    ]
+
+
+def test_a_page_with_a_test_that_fails_fails(workshop: Workshop) -> None:
+    """Goal: tests on a page are run. Method: one that fails, after one that uses the plugin."""
+    text = "```python\ndef test_a(pbkv_cluster):\n    pass\n```\n```python\ndef test_b():\n    assert 0\n```"
+    found = parse("page-of-tests.md", text)
+    with Run(found, workshop) as run:
+        for block in found.blocks:
+            run.block(block)
+        with pytest.raises(AssertionError, match=r"1 failed, 1 passed"):
+            run.finish()
 
 
 def test_blocks_of_a_page_share_names_and_a_shell(workshop: Workshop) -> None:

@@ -55,7 +55,7 @@ def test_every_route_is_told() -> None:
         plan = routes.plan("POST" if "POST" in methods else "GET", target, settings)
         assert isinstance(plan, routes.Plan)
         told.add(plan.route)
-    assert told == set(routes.Route)
+    assert told == set(routes.Route) - {routes.Route.NOTHING}
 
 
 def test_every_reason_is_told() -> None:
@@ -102,6 +102,8 @@ def test_bounds_are_those_of_the_code() -> None:
     assert defaults["max_data_bytes"] == 2 * 2**30
     assert f"{defaults['request_timeout']:g} s" in TEXT
     assert f"{PIECE_BYTES // 1024} KiB" in TEXT
+    (listings,) = (spec for spec in TUNABLE if spec.name == "max_listings")
+    assert f"{PIECE_BYTES // 1024} KiB or more" in listings.metadata["help"]
     for bound in (
         values.MAX_KEY_BYTES,
         values.MAX_IDEMPOTENCY_KEY_BYTES,

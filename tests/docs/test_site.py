@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
+import click
 import pytest
 
+import pbkv
+import pbkv.testing
 import pbproto
 from frontends.common.settings import PREFIX, TUNABLE
+from pbkv.cli.app import cli
 from viewservice.__main__ import ORDERS
 from viewservice.config import PRESETS
 
@@ -26,6 +30,8 @@ LOADED = {
 }
 """What a browser fetches without being asked, by element."""
 STYLE = re.compile(r"""(?:url\(|@import )["']?([^"')]+)""")
+IN_PROCESS = ("init_app", "put", "get", "delete", "items", "resolve", "status", "tell_view")
+"""What an application can do with the node within it."""
 NOT_FETCHED = ("canonical", "index", "search", "next", "prev")
 PROXIES = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
 """Whoever asks for something outside gets no answer."""
@@ -127,7 +133,28 @@ def test_the_reference_has_everything(site: Path) -> None:
         assert f"{PREFIX}{spec.name.upper()}<" in found["settings.html"]
     for word in (*ORDERS, "run", *PRESETS):
         assert f">{word}<" in found["viewservice-options.html"]
-    assert found["frontends-api.html"].count('id="frontends.') == 4
+    applications = found["frontends-api.html"]
+    for frontend in ("quart_app", "wsgi_app"):
+        for name in ("create_app", "PbProto", *(f"PbProto.{each}" for each in IN_PROCESS)):
+            assert f'id="frontends.{frontend}.{name}"' in applications, name
+    assert 'id="frontends.common.settings.from_environment"' in applications
+    for package, page in ((pbkv, "client-api.html"), (pbkv.testing, "testing-api.html")):
+        for name in package.__all__:
+            assert f'id="{package.__name__}.{name}"' in found[page], name
+    told = found["cli-reference.html"]
+    for words, options in commands("pbkv", cli):
+        assert f'id="{words.replace(" ", "-")}"' in told
+        assert all(re.search(rf"{option}(?![\w-])", told) for option in options), words
+    assert {"pbkv_cluster", "pbkv_cluster_factory", "pytest.mark.pbkv"} <= {
+        *re.findall(r'id="(?:pbkv\.testing\.plugin\.)?([\w.]+)"', found["testing-api.html"])
+    }
+
+
+def commands(name: str, command: click.Command) -> Iterator[tuple[str, list[str]]]:
+    """The commands of the command line, and the options of each."""
+    yield name, [each.opts[0] for each in command.params if isinstance(each, click.Option)]
+    for word, below in (command.commands if isinstance(command, click.Group) else {}).items():
+        yield from commands(f"{name} {word}", below)
 
 
 def test_what_is_fetched_from_outside_is_seen() -> None:

@@ -10,23 +10,28 @@ import shlex
 import shutil
 import socket
 import sys
+import tomllib
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 
+import pbproto
 from tests.live.harness import wait_until
 
 from .blocks import ROOT
+from .commands import like
 from .programs import Program
 
-COPIED = ("pbproto", "frontends", "viewservice", "pbkv", "bench", "tests", "docs", "examples")
-PROGRAMS = ("uvicorn", "hypercorn", "granian", "gunicorn", "waitress-serve", "pytest", "pbkv")
+COPIED = ("pbproto", "frontends", "viewservice", "pbkv", "bench", "tests", "docs", "deploy", "examples")
+PROGRAMS = ("uvicorn", "hypercorn", "granian", "gunicorn", "waitress-serve", "pytest", "pip-audit")
 """Console scripts that pages call by their names."""
 PROMPT = "devenv> "
 PORTS = 20
 _PORT = re.compile(r"(?<![\d.])80(?P<tens>[78])(?P<units>\d)(?!\d)")
+_PBKV = re.compile(r"(?<![\w./'-])(?=pbkv (?!import\b)[a-z])")
 _WORD_OF_SERVICE = re.compile(
     r"(-m viewservice (?:status|plan|switchover|add|remove|size|pause|resume|force)\b)(?! --)"
 )
@@ -65,6 +70,8 @@ def translated(text: str, base: int) -> str:
         return str(base + int(port["units"]) + (PORTS // 2 if port["tens"] == "7" else 0))
 
     text = text.replace("devenv.py -n", f"devenv.py --base-port {base} -n")
+    nodes = ",".join(f"http://127.0.0.1:{base + each}" for each in (1, 2, 3))
+    text = _PBKV.sub(f"PBKV_NODES=${{PBKV_NODES:-{nodes}}} ", text)
     service = f"127.0.0.1:{base + PORTS // 2}"
     text = _WORD_OF_SERVICE.sub(rf"\1 --at {service}", text)
     text = text.replace("-m viewservice --nodes", f"-m viewservice --bind {service} --nodes")
@@ -79,10 +86,13 @@ class Workshop:
         self.folder = folder / "checkout"
         self.folder.mkdir()
         for name in COPIED:
-            shutil.copytree(ROOT / name, self.folder / name)
+            shutil.copytree(
+                ROOT / name, self.folder / name, ignore=shutil.ignore_patterns("secrets", "__pycache__")
+            )
         for path in ROOT.glob("*.*"):
             if path.is_file():
                 shutil.copy2(path, self.folder)
+        self._describe(folder / "site")
         self.environment = self._environment(folder)
         self.ports = stack.enter_context(held_ports(PORTS))
         """For what runs outside a cluster."""
@@ -93,6 +103,26 @@ class Workshop:
         self.spoken_of: set[str] = set()
         """The commands of clusters that pages show, and ask nothing."""
         self._clusters: dict[str, RunningCluster] = {}
+
+    @staticmethod
+    def _describe(site: Path) -> None:
+        """What pip writes down of a package that it installs, as far as pytest looks for plugins there."""
+        declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+        described = site / f"pbproto-{pbproto.__version__}.dist-info"
+        described.mkdir(parents=True)
+        (described / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: pbproto\nVersion: {pbproto.__version__}\n"
+        )
+        plugins = declared["entry-points"]["pytest11"]
+        lines = [f"{name} = {where}\n" for name, where in plugins.items()]
+        (described / "entry_points.txt").write_text("".join(["[pytest11]\n", *lines]))
+
+    def project(self, name: str) -> Path:
+        """A directory of a reader who has the store installed and no settings of pytest."""
+        found = self.folder.parent / "projects" / name.replace("/", "-")
+        found.mkdir(parents=True)
+        (found / "pytest.ini").write_text("[pytest]\n")
+        return found
 
     def _environment(self, folder: Path) -> dict[str, str]:
         """Ours, with the programs of this interpreter under the names that the pages use."""
@@ -108,6 +138,7 @@ class Workshop:
             script = Path(sys.executable).with_name(name)
             if script.exists():
                 _script(programs / name, f'exec {here} {shlex.quote(str(script))} "$@"')
+        _script(programs / "pbkv", f'exec {here} -m pbkv "$@"')
         # Without a terminal curl draws its progress between the lines.
         (home / ".curlrc").write_text("silent\nshow-error\n")
         kept = {
@@ -119,7 +150,7 @@ class Workshop:
         }
         return kept | {
             "PATH": f"{programs}:{os.environ['PATH']}",
-            "PYTHONPATH": str(self.folder),
+            "PYTHONPATH": f"{self.folder}:{folder / 'site'}",
             "PYTHONUNBUFFERED": "1",
             "HOME": str(home),
             "TMPDIR": str(folder),
@@ -166,6 +197,24 @@ class RunningCluster:
         self.program.skip()
         self.program.type(line)
         self.program.expect(answer)
+
+    def typed(self, line: str, expected: str) -> str:
+        """Type a line at the prompt, and wait for what is expected of it, which is returned."""
+        self.program.skip()
+        self.program.type(line)
+
+        def found(output: str) -> int:
+            lines = [each for each in output.replace(PROMPT, "\n").splitlines() if each]
+            if line not in lines or not output.endswith(PROMPT):
+                return -1
+            answer = lines[lines.index(line) + 1 :]
+            # In between it says for whom it waits, and what else happens.
+            parts = combinations(range(len(answer) + 1), 2)
+            shown = not expected or any(like(expected, "\n".join(answer[a:b])) for a, b in parts)
+            return len(output) if shown else -1
+
+        self.program.wait_for(found, f"the answer to {line!r}:\n{expected}")
+        return expected
 
     def pid(self, node_id: int) -> int:
         """The process of a node."""

@@ -217,9 +217,10 @@ def in_the_document() -> Iterator[Program]:
 
 @cache
 def typed() -> tuple[str, ...]:
-    """The commands of the document: its indented lines, those that go on in the next line put together."""
+    """The commands of the document's blocks, those that go on in the next line put together."""
     text = re.sub(r"\s*\\\n\s*", " ", DOCUMENT.read_text())
-    return tuple(re.findall(r"^    (\S.*)$", text, re.MULTILINE))
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return tuple(line for block in blocks for line in block.splitlines())
 
 
 def texts() -> dict[str, str]:

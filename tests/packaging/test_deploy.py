@@ -132,25 +132,6 @@ def test_words_of_the_view_service_exist(tmp_path: Path) -> None:
         assert "127.0.0.1:1 does not answer" in error.getvalue(), word
 
 
-def test_commands_in_the_document_are_commands() -> None:
-    """Goal: they can be pasted into a shell. Method: let one read them, without running any."""
-    done = subprocess.run(["sh", "-n"], input="\n".join(typed()), capture_output=True, text=True, check=False)
-    assert (done.stderr, done.returncode) == ("", 0)
-    assert len(typed()) > 30
-
-
-def test_paths_in_the_document_exist() -> None:
-    """Goal: commands can be typed as they stand. Method: look for each file of deploy/ that one names, apart
-    from the secrets, which another one makes."""
-    named = {path for line in typed() for path in re.findall(r"\bdeploy/[\w./@-]+", line)}
-    made = {path for line in typed() for path in re.findall(r"> (deploy/secrets/\S+)", line)} | {
-        "deploy/secrets"
-    }
-    assert len(made) == 3
-    for path in named - made:
-        assert (ROOT / path).exists(), path
-
-
 def test_the_version_is_the_same_everywhere() -> None:
     """Goal: the image that is built is the one that is run. Method: compare all places with the package."""
     found = {match for text in texts().values() for match in re.findall(r"pbproto:([\w.]+\w)", text)}

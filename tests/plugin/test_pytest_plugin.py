@@ -13,8 +13,6 @@ pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "test_your_code.py"
-DOCUMENT = ROOT / "docs" / "testing.md"
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 STRICT = ("--strict-markers", "--strict-config", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 
@@ -171,17 +169,5 @@ def test_the_example_for_users_works(installed: pytest.Pytester) -> None:
     """Copy it into a project of its own, and run it as a user would."""
     installed.makepyfile(test_a_copy=EXAMPLE.read_text())
     tests = EXAMPLE.read_text().count("\ndef test_")
-    assert tests >= 5
-    installed.runpytest(*STRICT).assert_outcomes(passed=tests)
-
-
-def test_the_code_in_the_document_works(installed: pytest.Pytester) -> None:
-    """Make a file of each block of Python in it, and run their tests."""
-    blocks = BLOCK.findall(DOCUMENT.read_text(encoding="utf-8"))
-    tests = 0
-    for number, block in enumerate(blocks):
-        assert re.search(r"^(async )?def test_", block, re.MULTILINE), block
-        tests += len(re.findall(r"^(?:async )?def test_", block, re.MULTILINE))
-        installed.makepyfile(**{f"test_block_{number}": block})
     assert tests >= 5
     installed.runpytest(*STRICT).assert_outcomes(passed=tests)
