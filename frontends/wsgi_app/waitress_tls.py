@@ -46,8 +46,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """The handshake waits until it can write."""
         self.certified = False
         self.parser_class = partial(Parser, self)
-        # OpenSSL's connections are not for two threads at once, and a worker may send while the loop closes.
-        self._turn = threading.RLock()
+        # OpenSSL's connections are not for two threads at once, and a worker may send while the loop reads.
+        # Whoever has it takes no other lock: who sends has that of the output, which closing takes as well.
+        self._turn = threading.Lock()
         if tls is not None:
             sock.setblocking(False)
             sock = tls.server.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
@@ -103,15 +104,19 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().handle_write()
 
     def send(self, data: bytes, do_close: bool = True) -> int:
+        if not isinstance(self.socket, ssl.SSLSocket):
+            return int(super().send(data, do_close))
         try:
             with self._turn:
-                sent: int = super().send(data, do_close)
+                return self.socket.send(data)
         except _NOT_YET:
             return 0
-        return sent
+        except OSError:
+            if do_close:
+                self.handle_close()
+            return 0
 
     def handle_close(self) -> None:
-        with self._turn:
-            super().handle_close()
+        super().handle_close()
         if self.request is not None:
             self.request.let_go()
