@@ -35,7 +35,7 @@ from .test_random_runs import Run, check_history, finish
 
 NEW_EXAMPLES = int(os.environ.get("PBPROTO_EXAMPLES", "0"))
 BUDGET = settings(
-    max_examples=NEW_EXAMPLES or 150,
+    max_examples=NEW_EXAMPLES or 100,
     stateful_step_count=60,
     deadline=None,
     database=None,
