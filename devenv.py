@@ -51,7 +51,7 @@ TESTS = "requirements-test.txt"
 DOCS = ("sphinx", "-W", "--keep-going", "-n", "-q", "-b", "html", "docs", "build/docs")
 CLEAN_UP_SECONDS = 15
 TICK_SECONDS = 1.0
-DEFAULT_TEST_ARGUMENTS = ("-n", "6", "--dist", "loadgroup")  # more than cores: most tests wait, not compute
+DEFAULT_TEST_ARGUMENTS = ("-n", "4", "--dist", "loadgroup")  # more than cores: most tests wait, not compute
 
 HELP = f"""\
   python3 devenv.py setup         make .venv from requirements.txt (the others do this by themselves;

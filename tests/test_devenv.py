@@ -752,7 +752,7 @@ def test_every_check_runs_and_counts(
         return int(ran[-1].startswith(failing))
 
     monkeypatch.setattr(devenv, "run_in_foreground", check)
-    expected = ["ruff check .", "ruff format --check .", "mypy", "pytest -n 6 --dist loadgroup"]
+    expected = ["ruff check .", "ruff format --check .", "mypy", "pytest -n 4 --dist loadgroup"]
     assert devenv.run_tests(Path("python"), []) == 0
     assert ran == expected
     assert capsys.readouterr().out.splitlines() == [f"devenv: {line}" for line in expected]
