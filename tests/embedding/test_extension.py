@@ -227,14 +227,15 @@ async def test_one_node_to_an_application_and_one_application_to_a_node(framewor
 
 async def test_one_process_is_one_node(framework: str) -> None:
     """Goal: no node is there twice. Method: a second of the same id, and one of another."""
-    async with hosted(framework, scope="a test of the guard") as host:
+    scope = uuid.uuid4().hex  # another run of these tests may be under way
+    async with hosted(framework, scope=scope) as host:
         with pytest.raises((SecondProcessError, LifespanError), match="already runs node 1"):
-            async with hosted(framework, scope="a test of the guard"):
+            async with hosted(framework, scope=scope):
                 pass
-        async with hosted(framework, scope="a test of the guard", id=2) as other:
+        async with hosted(framework, scope=scope, id=2) as other:
             await done(host.store.put("k", "v"))
             assert (await done(other.store.get("k"))).value is None
-    async with hosted(framework, scope="a test of the guard") as host:
+    async with hosted(framework, scope=scope) as host:
         assert (await done(host.store.items())).items == {}, "another life begins empty"
 
 

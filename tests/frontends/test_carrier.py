@@ -168,7 +168,7 @@ async def test_the_node_hears_how_each_post_ended(peer: Peer, reply: bytes, end:
     node = Node()
     node.mail = [b"one"]
     peer.reply = b"HTTP/1.1 " + reply
-    carried = carry(node, peer.address, peer_timeout=0.2)
+    carried = carry(node, peer.address, peer_timeout=20.0)
     carried.wake()
     await until(lambda: node.asked_for == 2)
     assert node.ends == [end]
