@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -216,7 +217,7 @@ async def test_the_node_lives_at_its_place_among_the_hooks() -> None:
 
     app = Quart("own")
     seen: list[tuple[str, bool]] = []
-    store = PbProto(id=1, scope="a test of the hooks")
+    store = PbProto(id=1, scope=uuid.uuid4().hex)
 
     def lives() -> bool:
         try:
