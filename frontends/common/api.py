@@ -244,7 +244,7 @@ class Api:
         if status.ready:
             return success(200, {"ready": True})
         whom = "; ".join(f"node {wait.id}: {wait.reason}" for wait in status.waiting_for)
-        detail = f"status {status.status}"
+        detail = _NOT_SERVING.get(status.status) or f"status {status.status}"
         if status.blocked or whom:
             detail += f" ({status.blocked or whom})"
         return problem(503, "not_ready", detail)
@@ -286,6 +286,10 @@ class Api:
         return lambda token: Put(token, key, value, name, trace)
 
 
+_NOT_SERVING = {
+    "none": "this node has not been told a view since it started",
+    "outside": "this node is not a member of the view it was told",
+}
 _SHARED = (Route.STATUS, Route.WHY, Route.VIEW)
 _STATUS = {Kind.CREATED: 201, Kind.UPDATED: 200, Kind.DELETED: 200, Kind.MISSING: 404}
 

@@ -168,7 +168,7 @@ class Node:
         """Whoever looks on at the writes that backups send on to this node."""
         self.peers = Peers(Range(VERSIONS[0], settings.wire))
         """What is spoken to whom."""
-        self.history = History(incarnation)
+        self.history = History(self.incarnation)
         """What has happened at this node; touched under its lock only."""
         self.listings = Listings(settings.max_listings)
         """The long answers of this node to ``GET /data``."""

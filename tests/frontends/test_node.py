@@ -291,3 +291,11 @@ def test_mail_is_taken_in_order_and_in_portions() -> None:
         portions.append(len(batch))
     assert portions == [2, 1, 1]
     assert outbox.bytes == 0
+
+
+def test_what_a_node_remembers_begins_with_its_life() -> None:
+    """Goal: a restart is seen by who looks at the events. Method: a drawn life, and one that is given."""
+    for given in (0, 0x5EED):
+        node = Node(Settings(id=1), lambda _: None, lambda _: None, incarnation=given)
+        first = node.history.since(0).events[0]
+        assert dict(first.fields) == {"incarnation": f"{node.status().incarnation:016x}"}
