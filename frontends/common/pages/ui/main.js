@@ -82,9 +82,10 @@ function drawHeard() {
     : "";
   const silence = own.silence === null ? "It was never heard." : `Last heard ${ago(own.silence)} ago.`;
   if (paused) text(words, `Paused. ${silence}`);
+  else if (own.asks) text(words, "This node wants a token.");
   else if (own.problem) text(words, `This node does not answer (${own.problem}). ${silence} Asking again …`);
   else if (own.status) text(words, own.silence > 2500 ? silence : `Live${version}`);
-  attribute(words, "class", own.problem ? "trouble" : "muted");
+  attribute(words, "class", own.problem && !own.asks ? "trouble" : "muted");
 }
 
 function watch(running) {
@@ -136,7 +137,10 @@ function setUpToken() {
           ? "The node does not take this token."
           : "The node asks who you are.";
     text(byId("token-why"), words);
+    if (!form.hidden) return;
     form.hidden = false;
+    // Nobody is drawn away from what is being done elsewhere.
+    if (document.activeElement === document.body) byId("token").focus();
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -18,6 +18,8 @@ export class Watched {
     this.samples = [];
     this.heardAt = null;
     this.problem = "";
+    // Whether it answers, and wants a token first.
+    this.asks = false;
     this._changed = changed;
     this._failures = 0;
     this._timer = 0;
@@ -59,9 +61,11 @@ export class Watched {
       await this._ask();
       this._failures = 0;
       this.problem = "";
+      this.asks = false;
     } catch (error) {
       this._failures += 1;
       this.problem = error.message;
+      this.asks = error.answer?.status === 401;
       this.why = null;
     }
     this._asking = false;

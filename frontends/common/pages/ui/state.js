@@ -7,6 +7,7 @@ function judge(cluster) {
   const { own, status } = cluster;
   if (!own.speaks && cluster.speaking.length === 0) {
     if (own.status === null && own.problem === "") return ["wait", "Asking …", []];
+    if (own.status === null && own.asks) return ["wait", "Nothing is known without a token.", []];
     const words = `The node that serves this page cannot be heard: ${own.problem}.`;
     return ["bad", words, ["What stands below is as it was heard last."]];
   }
