@@ -126,6 +126,9 @@ def _with_a_spare(sight: Sight) -> Proposal | Stuck | None:
     if waiting:
         return None  # they are watched for a while first
     text = f"the view has {len(record.ids)} of {record.size} members, and there is no spare"
+    kept_out = [str(node.id) for node in record.nodes if node.id < record.floor and node.id not in record.ids]
+    if kept_out:
+        text += f": since a switchover {', '.join(kept_out)} stay outside, until they are added again (`add`)"
     return Stuck("no_spare", text, False)
 
 

@@ -461,6 +461,17 @@ def test_who_leaves_hears_of_it_when_the_others_go_on() -> None:
     assert desk.nodes[1].status == "outside"
 
 
+def test_who_stays_out_since_a_switchover_is_named() -> None:
+    """Goal: a person sees why nobody comes in although nodes wait outside. Method: switch over, look."""
+    desk = begun(1, 2)
+    desk.order("switchover", 2)
+    desk.run(3000)
+    assert desk.view() == (2,)
+    (said,) = {note.text for note in desk.notes if note.code == "no_spare"}
+    assert "1 stay outside" in said
+    assert "`add`" in said
+
+
 def test_who_was_taken_out_while_it_was_cut_off_hears_of_it_when_it_is_back() -> None:
     """It still believes in the view before, and would keep its clients waiting for ever."""
     desk = begun(1, 2, 3)
