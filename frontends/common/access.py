@@ -12,7 +12,6 @@ import hmac
 import re
 import stat
 import sys
-import time
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -22,9 +21,8 @@ from .logs import LOGGER, logfmt
 from .responses import Response, problem
 from .routes import Plan, Route
 from .settings import ROLES, SettingError, Settings
+from .watched import Files
 
-LOOK_EVERY = 1.0
-"""Seconds between two looks at whether the file has changed."""
 MAX_FILE_BYTES = 1_048_576
 MAX_TOKENS = 1_000
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,256}")
@@ -146,20 +144,14 @@ class Access:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._stamp = _stamp(settings.tokens)
+        self._file = Files((settings.tokens,))
         self.tokens = read_tokens(settings)
-        self._look_at = time.monotonic() + LOOK_EVERY
 
     def look(self) -> None:
         """Read the file again if it has changed. One that is wrong is logged, and changes nothing."""
-        now = time.monotonic()
-        if now < self._look_at or not self._settings.tokens:
+        if not self._file.changed():
             return
-        self._look_at = now + LOOK_EVERY
-        stamp = _stamp(self._settings.tokens)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
+        self._file.seen()
         try:
             self.tokens = read_tokens(self._settings)
         except SettingError as error:
@@ -187,14 +179,6 @@ class Access:
             f'Bearer realm="pbproto", error="insufficient_scope", scope="{words}"',
         )
         return problem(403, "forbidden", f"this takes a token of the role {words}", (challenge,))
-
-
-def _stamp(name: str) -> tuple[int, int, int] | None:
-    try:
-        status = Path(name).stat()
-    except OSError:
-        return None
-    return (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def of(settings: Settings) -> Access | None:

@@ -60,7 +60,7 @@ class Door:
             detail = "a node without tokens serves its own machine only: give it tokens, or say --insecure"
             return problem(403, "insecure", detail)
         if plan.route is not Route.PEER:
-            if self._own_names_only and plan.route not in FREE and not is_own_name(headers.get("host")):
+            if self._own_names_only and not is_own_name(headers.get("host")) and plan.route not in FREE:
                 detail = (
                     "a node without tokens is asked by its IP address or as localhost, or a web page could"
                     " ask it by a name of its own: give it tokens, or say --insecure"

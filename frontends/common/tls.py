@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import ssl
 import sys
-import time
-from pathlib import Path
 
 from .logs import LOGGER, logfmt
 from .settings import SettingError, Settings
+from .watched import Files
 
 HANDSHAKE_TIMEOUT = 10.0
 """Seconds that a client may take for TLS to begin."""
-LOOK_EVERY = 1.0
-"""Seconds between two looks at whether the files have changed."""
 
 
 class Contexts:
@@ -29,9 +26,8 @@ class Contexts:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._stamps = self._look_at_files()
+        self._files = Files((settings.tls_cert, settings.tls_key, settings.tls_ca))
         self._server, self._client = _made(settings)
-        self._look_at = time.monotonic() + LOOK_EVERY
         self.server = _server(settings)
         """For a server's connections. It stays the same one: what it presents is chosen for each of them."""
         self.server.sni_callback = self._choose
@@ -49,12 +45,7 @@ class Contexts:
 
     def _look(self) -> None:
         """Read the files again if one of them has changed. Files that are wrong by then are logged."""
-        now = time.monotonic()
-        if now < self._look_at:
-            return
-        self._look_at = now + LOOK_EVERY
-        stamps = self._look_at_files()
-        if stamps == self._stamps:
+        if not self._files.changed():
             return
         try:
             self._server, self._client = _made(self._settings)
@@ -62,20 +53,8 @@ class Contexts:
             # Half of a new pair, most likely: the other file is looked for again.
             LOGGER.error("%s", logfmt(self._settings.id, "certificates_not_read", reason=error))
             return
-        self._stamps = stamps
+        self._files.seen()
         LOGGER.info("%s", logfmt(self._settings.id, "certificates_read"))
-
-    def _look_at_files(self) -> list[tuple[int, int, int] | None]:
-        settings = self._settings
-        return [_stamp(name) for name in (settings.tls_cert, settings.tls_key, settings.tls_ca) if name]
-
-
-def _stamp(name: str) -> tuple[int, int, int] | None:
-    try:
-        status = Path(name).stat()
-    except OSError:
-        return None
-    return (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def _made(settings: Settings) -> tuple[ssl.SSLContext, ssl.SSLContext]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frontends.common import access
+from frontends.common import access, watched
 from frontends.common.access import Role
 from frontends.common.door import Caller, Door
 from frontends.common.node import Node
@@ -156,7 +156,7 @@ def test_tokens_are_rotated_without_a_restart(
 
     Method: change it to a good one, a bad one, none, and back.
     """
-    monkeypatch.setattr(access, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(watched, "LOOK_EVERY", 0.0)
     settings = written(tmp_path)
     found = access.Access(settings)
     path = Path(settings.tokens)
@@ -178,7 +178,7 @@ def test_tokens_are_rotated_without_a_restart(
 
 def test_a_file_that_stays_the_same_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looking costs next to nothing: the reading is counted."""
-    monkeypatch.setattr(access, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(watched, "LOOK_EVERY", 0.0)
     found = access.Access(written(tmp_path))
     monkeypatch.setattr(access, "read_tokens", lambda _: pytest.fail("read again"))
     assert answer(found, "GET", b"/data", READER) == 0
