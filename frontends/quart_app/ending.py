@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import threading
 from collections.abc import Callable
 from types import FrameType
+
+from frontends.common.signals import Before, Handler, on_top
 
 
 def answer_first(close: Callable[[], None]) -> Callable[[], None]:
@@ -17,32 +18,15 @@ def answer_first(close: Callable[[], None]) -> Callable[[], None]:
     server that runs the application elsewhere closes the node when the lifespan ends. What is returned puts
     the handlers back, unless somebody has put theirs on top of them.
     """
-    undo: list[Callable[[], None]] = []
-    if threading.current_thread() is not threading.main_thread():
-        return lambda: None
     loop = asyncio.get_running_loop()
 
-    def install(number: signal.Signals) -> None:
-        before = signal.getsignal(number)
-
+    def make(before: Before) -> Handler:
         def handle(received: int, frame: FrameType | None) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
                 loop.call_soon_threadsafe(close)
             if callable(before):
                 before(received, frame)
 
-        def put_back() -> None:
-            if signal.getsignal(number) is handle and before is not None:
-                signal.signal(number, before)
+        return handle
 
-        signal.signal(number, handle)
-        undo.append(put_back)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        install(number)
-
-    def put_all_back() -> None:
-        for each in undo:
-            each()
-
-    return put_all_back
+    return on_top((signal.SIGTERM, signal.SIGINT), make)

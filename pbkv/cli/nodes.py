@@ -5,17 +5,32 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
 from rich.live import Live
+from rich.table import Table
 
 from ..client import Client
 from ..results import NodeAnswer
-from .describe import as_document, gist, problem, sentence, status_table
+from .describe import Answers, as_document, gist, problem, sentence, status_table
 from .ending import Ending
 from .output import NOT_DONE, at_terminal, console, line, show_json, table
 from .session import Session, common, session_of
+
+
+def show_views(context: click.Context, made: Callable[[Answers], Table]) -> None:
+    """What each node says of its view, as a table for people; the exit status says if any said so."""
+    session = session_of(context)
+    with session.client() as client:
+        answers = client.view()
+    if session.json:
+        show_json({"nodes": [as_document(each) for each in answers]})
+    else:
+        console().print(made(answers))
+    if not any(each.ok for each in answers):
+        context.exit(NOT_DONE)
 
 
 @click.command()
@@ -27,15 +42,7 @@ def status(context: click.Context) -> None:
     Exit status 3 if no node answers. With --json: {"nodes": [{"node", "answered", "problem", "status"}]},
     where the status is what GET /view answers.
     """
-    session = session_of(context)
-    with session.client() as client:
-        answers = client.view()
-    if session.json:
-        show_json({"nodes": [as_document(each) for each in answers]})
-    else:
-        console().print(status_table(answers))
-    if not any(each.ok for each in answers):
-        context.exit(NOT_DONE)
+    show_views(context, status_table)
 
 
 @click.command("watch-status")

@@ -10,7 +10,8 @@ import click
 from ..client import Client
 from ..errors import Attempt
 from ..nodes import node_url
-from .describe import Answers, as_document, problem, view_table
+from .describe import Answers, problem, view_table
+from .nodes import show_views
 from .output import NOT_DONE, REFUSED, UNKNOWN, complain, console, show_json, table
 from .session import Session, common, session_of
 
@@ -28,15 +29,7 @@ def view(context: click.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    session = session_of(context)
-    with session.client() as client:
-        answers = client.view()
-    if session.json:
-        show_json({"nodes": [as_document(each) for each in answers]})
-    else:
-        console().print(view_table(answers))
-    if not any(each.ok for each in answers):
-        context.exit(NOT_DONE)
+    show_views(context, view_table)
 
 
 def _members(texts: Iterable[str]) -> list[tuple[int, str]]:
