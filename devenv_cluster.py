@@ -32,6 +32,7 @@ from typing import IO, Any
 ROOT = Path(__file__).resolve().parent
 SERVERS = {"quart": ("hypercorn", "uvicorn", "granian"), "wsgi": ("waitress", "gunicorn")}
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+KILLING_SIGNALS = (*ENDING_SIGNALS, signal.SIGKILL)  # somebody sends them: no fault of a program's own does
 START_SECONDS, SETTLE_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 60.0, 5.0, 5.0, 1.5
 LOOK_SECONDS = 0.25
 COPY_SECONDS = 600.0  # for how long at most the progress of a copy is watched
@@ -441,7 +442,7 @@ class Cluster:
     killed_at: float = 0.0  # when a node was killed from here, until the next view is active
     decided_at: float = 0.0  # when the view service said that it has decided the last view
     installing: bool = False  # and it has not said yet that the view is active
-    trouble: bool = False  # a node died by itself or did not start: its log is worth keeping
+    trouble: bool = False  # a node crashed or did not start: its log is worth keeping
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()  # guards `Node.wanted`, which two threads look at
@@ -494,18 +495,24 @@ class Cluster:
             node.process = None
 
     def report_deaths(self) -> None:
-        """Report each node that ended unasked, once, and end what is left of its group."""
+        """Report each node that ended unasked from here, once, and end what is left of its group."""
         with self.lock:
             dead = [node for node in self.processes if node.wanted and node.state == "dead"]
             for node in dead:
                 node.wanted = False
         for node in dead:
-            self.trouble = True
             code = node.process.returncode if node.process else 0
             self.kill(node)
             how = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
-            log = node.log.read_text(errors="replace").splitlines()[-LOG_TAIL:] if node.log else []
-            say("\n    ".join([f"{node.name} ended by itself ({how})" + "; its log ends:" * bool(log), *log]))
+            if -code in KILLING_SIGNALS:
+                say(f"{node.name} was killed ({how})")
+            elif code == 0:
+                say(f"{node.name} was told to end, and did ({how})")  # by a signal that it handles
+            else:
+                self.trouble = True
+                log = node.log.read_text(errors="replace").splitlines()[-LOG_TAIL:] if node.log else []
+                words = f"{node.name} ended by itself ({how})" + "; its log ends:" * bool(log)
+                say("\n    ".join([words, *log]))
 
     def watch(self) -> None:
         """Report deaths until the cluster closes."""
@@ -768,7 +775,7 @@ class Console:
             self.cluster.kill(node)
 
     def do_restart(self, words: str) -> None:
-        """restart 2: start node 2 again, empty, and tell the present view again, so that it is filled"""
+        """restart 2: start node 2 again, empty; a view with it takes it in (the present one is told again)"""
         for node in self.chosen(words):
             self.cluster.kill(node)
             self.cluster.launch(node)

@@ -26,12 +26,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 
 import devenv
-from devenv_cluster import UserError
+from devenv_cluster import Cluster, Node, Settings, UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = [sys.executable, str(ROOT / "devenv.py")]
@@ -447,20 +449,51 @@ def test_without_a_view(start: Start, base_port: int) -> None:
     assert request("GET", base_port + 2, "/data").json() == {"greeting": "hello"}
 
 
-def test_a_node_that_dies_by_itself_is_reported(start: Start) -> None:
-    """Goal: nobody has to find out by `status`, and the logs stay.
+def test_a_node_that_is_killed_from_outside_is_reported(start: Start) -> None:
+    """Goal: nobody has to find out by `status`, and it does not look as if the node had crashed.
 
     Method: kill a node's process from outside while the prompt waits with a half-typed command, which
-    must be shown again and still work.
+    must be shown again and still work; tell the other one to end.
     """
     run = start("-n", "2", "--frontend", "mixed", "--logs")
     text = run.expect(PROMPT)
     run.type("stat")
     os.kill(int(row(text, 2)[3]), signal.SIGKILL)
-    run.expect("node 2 ended by itself (SIGKILL)")
+    run.expect("node 2 was killed (SIGKILL)")
     run.expect(PROMPT)
     assert row(run.command("us"), 2)[1] == "dead"
+    os.kill(int(row(text, 1)[3]), signal.SIGTERM)
+    run.expect("node 1 was told to end, and did (exit status 0)")
     assert "event=became_primary" in run.output, "--logs prints what the nodes log"
+
+
+@pytest.mark.parametrize(
+    ("end", "words", "trouble"),
+    [
+        ("kill -KILL $$", "node 1 was killed (SIGKILL)", False),
+        ("kill -TERM $$", "node 1 was killed (SIGTERM)", False),
+        ("exit 0", "node 1 was told to end, and did (exit status 0)", False),
+        ("exit 3", "node 1 ended by itself (exit status 3); its log ends:\n    something is missing", True),
+        ("kill -SEGV $$", "node 1 ended by itself (SIGSEGV); its log ends:\n    something is missing", True),
+    ],
+)
+def test_only_a_crash_is_trouble(
+    end: str, words: str, trouble: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Goal: who kills a node, as the README does, is not told that it crashed, and keeps no logs.
+
+    Method: a shell stands in for the node, and ends in each way.
+    """
+    log = tmp_path / "node-1.log"
+    log.write_text("something is missing\n")
+    keeper: Any = SimpleNamespace(tell=lambda _: None)
+    cluster = Cluster(Settings(), Path(), keeper, tmp_path)
+    process = subprocess.Popen(["/bin/sh", "-c", end], start_new_session=True)
+    process.wait()
+    cluster.nodes[1] = Node(1, 1, "quart", None, log, process, wanted=True)
+    cluster.report_deaths()
+    assert capsys.readouterr().out == f"{words}\n"
+    assert cluster.trouble is trouble
 
 
 def test_a_node_that_cannot_start_ends_it_with_its_log(tmp_path: Path, base_port: int) -> None:

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import re
 import stat
-import sys
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -197,10 +196,6 @@ def warn_of_open_files(settings: Settings) -> None:
                 LOGGER.warning("%s", logfmt(settings.id, "secrets_open_to_all", file=name))
 
 
-def check_or_exit(settings: Settings, program: str) -> None:
-    """End the process with one line and status 2 if the tokens cannot be read."""
-    try:
-        of(settings)
-    except SettingError as error:
-        sys.stderr.write(f"{program}: {error}\n")
-        sys.exit(2)
+def check(settings: Settings) -> None:
+    """Raises ``SettingError`` if the tokens cannot be read."""
+    of(settings)

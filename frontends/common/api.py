@@ -53,7 +53,7 @@ from .responses import (
     two_lengths,
 )
 from .routes import Plan, Route, path_of, plan, refused_plan
-from .status_page import of_status, of_view, of_why, since
+from .status_page import not_serving, of_status, of_view, of_why, since
 from .wire import Range
 
 
@@ -243,11 +243,7 @@ class Api:
         status = self._node.status()
         if status.ready:
             return success(200, {"ready": True})
-        whom = "; ".join(f"node {wait.id}: {wait.reason}" for wait in status.waiting_for)
-        detail = _NOT_SERVING.get(status.status) or f"status {status.status}"
-        if status.blocked or whom:
-            detail += f" ({status.blocked or whom})"
-        return problem(503, "not_ready", detail)
+        return problem(503, "not_ready", not_serving(status))
 
     def _metrics(self, accept: str) -> Response:
         body, media_type = self._exposition.render(accept)
@@ -286,10 +282,6 @@ class Api:
         return lambda token: Put(token, key, value, name, trace)
 
 
-_NOT_SERVING = {
-    "none": "this node has not been told a view since it started",
-    "outside": "this node is not a member of the view it was told",
-}
 _SHARED = (Route.STATUS, Route.WHY, Route.VIEW)
 _STATUS = {Kind.CREATED: 201, Kind.UPDATED: 200, Kind.DELETED: 200, Kind.MISSING: 404}
 

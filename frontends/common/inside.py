@@ -32,11 +32,14 @@ from .responses import RefusedError, Response, refused, rejection, too_many_clie
 from .routes import plan
 from .settings import SettingError
 from .status_page import of_view
+from .waits import Waits
 
 T = TypeVar("T")
 
 TIMEOUT = 30.0
 """Seconds for a whole call, as the clients have it."""
+PATIENCE = 2.0
+"""Seconds for which a call waits without a word in the log: a failover takes less, and so does a start."""
 AT_A_TIME = 1024
 """Items of a listing that are made in one go."""
 _ANY_SIZE = 2**62
@@ -102,13 +105,20 @@ class Calling(Generic[T]):
     """One call: ``Call``, made only when the first attempt was not answered."""
 
     def __init__(
-        self, operation: Operation[T], here: Nodes, timeout: float, now: float, draw: Callable[[], float]
+        self,
+        operation: Operation[T],
+        here: Nodes,
+        timeout: float,
+        now: float,
+        draw: Callable[[], float],
+        waits: Waits,
     ) -> None:
         self._operation = operation
         self._here = here
         self._timeout = timeout
         self._began = now
         self._draw = draw
+        self._waits = waits
         self._over = False
         self._call: Call[Any] | None = None
 
@@ -122,11 +132,21 @@ class Calling(Generic[T]):
             return Done(self._operation.result(heard.outcome))
         if isinstance(heard, Reject) and heard.reason is Reason.CLOSING:
             self._over = True
+        if isinstance(heard, Reject) and now - self._began >= PATIENCE:
+            self._waits.turned_away(heard, self._timeout)
         if self._call is None:
             patience = _Patience(self._timeout, self._timeout, lambda: self._over)
             self._call = Call(self._operation.request(), self._here, patience, self._began, self._draw)
             self._call.step(self._began)
         return self._call.step(now, None if heard is None else _in_http(heard))
+
+    def quiet(self, seconds: float) -> float:
+        """How many of ``seconds`` an attempt may wait before ``slow`` is to be called."""
+        return min(seconds, PATIENCE)
+
+    def slow(self) -> None:
+        """The attempt is not answered so far."""
+        self._waits.unanswered(self._timeout)
 
     def turned_away(self, now: float) -> NoReturn:
         """It may not even wait. Raises ``StoreError``."""
@@ -167,11 +187,12 @@ class Inside:
         self._clock = clock
         self._draw = draw
         self._here = _Here(name_of(node.id))
+        self._waits = Waits(node, clock)
 
     def calling(self, operation: Operation[T], timeout: float | None) -> Calling[T]:
         """A call that begins now. Raises ``ValueError``."""
         seconds = self._timeout if timeout is None else check_seconds(timeout)
-        return Calling(operation, self._here, seconds, self._clock(), self._draw)
+        return Calling(operation, self._here, seconds, self._clock(), self._draw, self._waits)
 
     # What waits for other nodes. All raise ``Refused``, of which ``Invalid`` is one, and ``TypeError``.
 
@@ -247,7 +268,8 @@ class Inside:
         return self.status()
 
     def _refuse(self, request: Request[Any], response: Response) -> NoReturn:
-        calling = Calling(Operation(GetAll, _snapshot, lambda: request), self._here, 1.0, 0.0, self._draw)
+        operation = Operation(GetAll, _snapshot, lambda: request)
+        calling = Calling(operation, self._here, 1.0, 0.0, self._draw, self._waits)
         calling.step(0.0, response)
         raise RuntimeError(f"status {response.status} is no refusal")
 

@@ -29,6 +29,8 @@ _DONE = {
     ("list", 200): "listed",
 }
 _BY_REASON = {"no_such_key": "missing", "idempotency_key_reused": "key_reused", "not_ready": "not_ready"}
+_ANSWERS = ("missing", "not_ready")
+"""Outcomes with a problem that is what was asked for: whether a key is there, whether a node is ready."""
 _BY_STATUS = {401: "denied", 403: "denied", 409: "refused", 503: "not_applied", 504: "unknown"}
 
 
@@ -67,7 +69,7 @@ class Reading(NamedTuple):
     requests: dict[tuple[str, str], Histogram]
     """By operation and outcome."""
     rejected: dict[str, int]
-    """By the reason that the problem document gave; a missing key is none."""
+    """By the reason that the problem document gave, but for ``_ANSWERS``."""
     withheld: int
     mail: dict[tuple[str, str], int]
     """By address and result, ``answered`` or ``lost``."""
@@ -180,7 +182,7 @@ class Meters:
             name = operation, outcome_of(operation, status, reason)
             before = reading.requests.get(name)
             reading.requests[name] = histogram if before is None else before + histogram
-            if reason and name[1] != "missing":
+            if reason and name[1] not in _ANSWERS:
                 reading.rejected[reason] = reading.rejected.get(reason, 0) + histogram.count
         return reading
 

@@ -107,7 +107,9 @@ def _of_requests(reading: Reading, gauges: Gauges) -> Iterator[Metric]:
         seconds.add_metric(names, _buckets(histogram), histogram.sum)
     yield seconds
     rejected = CounterMetricFamily(
-        "pbproto_requests_rejected", "Requests that were answered with a problem.", labels=("reason",)
+        "pbproto_requests_rejected",
+        "Requests that were answered with a problem, other than a missing key and the answer of GET /ready.",
+        labels=("reason",),
     )
     for reason, number in sorted((dict.fromkeys(REASONS, 0) | reading.rejected).items()):
         rejected.add_metric((reason,), number)

@@ -121,6 +121,8 @@ class Node:
     then goes on in the same step, and what they write in the same message to each backup. Without it
     whoever brings a client admits it, together with all that arrived while another had the lock.
 
+    ``contexts``: its TLS, where its server has the same one; by default it reads the files itself.
+
     Where time, chance and the log are not the machine's, as in virtual time, they are given: ``now`` is a
     clock in nanoseconds, ``incarnation`` names this life, ``noted`` gets the notes.
     """
@@ -132,6 +134,7 @@ class Node:
         wake_timer: Callable[[int | None], None],
         gather: Callable[[], None] | None = None,
         *,
+        contexts: tls.Contexts | None = None,
         now: Callable[[], int] | None = None,
         incarnation: int = 0,
         noted: Callable[[Note], None] | None = None,
@@ -139,9 +142,9 @@ class Node:
         self.settings = settings
         self.id = settings.id
         self.access = access.of(settings)
-        access.warn_of_open_files(settings)
         """Who may do what, or ``None`` where everybody may do everything."""
-        self.tls = tls.of(settings)
+        access.warn_of_open_files(settings)
+        self.tls = contexts or tls.of(settings)
         """How it speaks HTTPS, or ``None`` where it speaks HTTP."""
         self.clock = now or clock.of(settings)
         self.incarnation = incarnation or secrets.randbits(64) or 1
@@ -161,7 +164,6 @@ class Node:
         self._outboxes = Outboxes()
         self._addresses: dict[int, str] = {}
         self._receivers: dict[str, int] = {}
-        self._noted = noted or NoteLog(settings.id).write
         self._noted = noted or NoteLog(settings.id).write
         self.meters = Meters()
         self.forwards: Forwards | None = None

@@ -27,6 +27,7 @@ class Place:
             raise SettingError(
                 f"url_prefix begins with a slash and does not end with one, as /kv: {prefix!r}"
             )
+        self.prefix = prefix
         self._at_root = (PEER, VIEW) if view else (PEER,)
         self._prefix = None if prefix is None else prefix.encode()
         self._below = b"" if prefix is None else prefix.encode() + b"/"

@@ -11,7 +11,6 @@ import atexit
 import contextlib
 import platform
 import secrets
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,8 +24,9 @@ from pbproto.redaction import Redactor
 from pbproto.source import code_digest
 from pbproto.state import State
 
+from . import recording_file
 from .logs import LOGGER, logfmt
-from .recording_file import BoundError, RecordingFile, RecordingFileError, check
+from .recording_file import BoundError, RecordingFile
 from .settings import Settings
 
 QUEUE_BYTES = 32 * MIB
@@ -238,14 +238,10 @@ def path_of(settings: Settings) -> Path:
     return Path(settings.record.replace("{id}", str(settings.id)))
 
 
-def check_or_exit(settings: Settings, program: str) -> None:
-    """End the process with one line and status 2 if it cannot be recorded where it is asked for."""
+def check(settings: Settings) -> None:
+    """Raises ``RecordingFileError`` if the node cannot be recorded where it is asked for."""
     if settings.record:
-        try:
-            check(path_of(settings))
-        except RecordingFileError as error:
-            sys.stderr.write(f"{program}: {error}\n")
-            sys.exit(2)
+        recording_file.check(path_of(settings))
 
 
 def start(settings: Settings, incarnation: int) -> Recorder | None:

@@ -40,6 +40,10 @@ _SHOWN = (
     "max_waiting_bytes",
 )
 """The settings that one needs to understand what a node does; none of them is a secret."""
+_NOT_SERVING = {
+    "none": "this node has not been told a view since it started",
+    "outside": "this node is not a member of the view it was told",
+}
 
 
 def since(query: bytes) -> int:
@@ -52,6 +56,13 @@ def since(query: bytes) -> int:
     if not _NUMBER.fullmatch(text):
         raise RefusedError(400, "bad_query", '"since" has to be the number of an event, an integer from 0')
     return int(text)
+
+
+def not_serving(status: Status) -> str:
+    """Why a node that is not ready is not."""
+    detail = _NOT_SERVING.get(status.status) or f"status {status.status}"
+    whom = "; ".join(f"node {wait.id}: {wait.reason}" for wait in status.waiting_for)
+    return f"{detail} ({status.blocked or whom})" if status.blocked or whom else detail
 
 
 def of_view(status: Status) -> dict[str, Any]:

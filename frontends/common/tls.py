@@ -8,7 +8,7 @@ else. Files that change are read again: certificates that are good for a day are
 from __future__ import annotations
 
 import ssl
-import sys
+import threading
 
 from .logs import LOGGER, logfmt
 from .settings import SettingError, Settings
@@ -26,6 +26,7 @@ class Contexts:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._looking = threading.Lock()
         self._files = Files((settings.tls_cert, settings.tls_key, settings.tls_ca))
         self._server, self._client = _made(settings)
         self.server = _server(settings)
@@ -45,8 +46,15 @@ class Contexts:
 
     def _look(self) -> None:
         """Read the files again if one of them has changed. Files that are wrong by then are logged."""
-        if not self._files.changed():
-            return
+        if not self._looking.acquire(blocking=False):
+            return  # another thread does, and until it has them the ones before are as good
+        try:
+            if self._files.changed():
+                self._read()
+        finally:
+            self._looking.release()
+
+    def _read(self) -> None:
         try:
             self._server, self._client = _made(self._settings)
         except SettingError as error:
@@ -106,12 +114,8 @@ def of(settings: Settings) -> Contexts | None:
     return Contexts(settings) if settings.tls_cert else None
 
 
-def check_or_exit(settings: Settings, program: str) -> None:
-    """End the process with one line and status 2 if the certificates are of no use."""
-    try:
-        if settings.tls_cert and settings.server == "granian":
-            raise SettingError("granian tells nobody who has shown a certificate; hypercorn and uvicorn do")
-        of(settings)
-    except SettingError as error:
-        sys.stderr.write(f"{program}: {error}\n")
-        sys.exit(2)
+def check(settings: Settings) -> None:
+    """Raises ``SettingError`` if the certificates are of no use, or of none under this server."""
+    if settings.tls_cert and settings.server == "granian":
+        raise SettingError("granian tells nobody who has shown a certificate; hypercorn and uvicorn do")
+    of(settings)

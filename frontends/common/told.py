@@ -8,9 +8,12 @@ from pbproto import Code
 
 from .history import STARTED, Event
 
+UNNUMBERED = "unnumbered"
+"""What stands in place of the epoch of a view that whoever told it gave no number."""
+_TOLD = "told the view {members}"
 _WORDS: Mapping[str, str] = {
     STARTED: "the node started, empty, as incarnation {incarnation}",
-    Code.VIEW_TOLD.value: "told the view {members} (epoch {epoch})",
+    Code.VIEW_TOLD.value: f"{_TOLD} (epoch {{epoch}})",
     Code.VIEW_LEARNED.value: "learned the view of epoch {epoch} with members {members} from its primary",
     Code.FILLING.value: "newcomers are being filled while the present view goes on: node {learners}",
     Code.FILLED.value: "the filling of newcomers ended: {reason}",
@@ -44,6 +47,8 @@ _WORDS: Mapping[str, str] = {
 def words(event: Event) -> str:
     """What happened, in one sentence."""
     fields = {name: _spaced(value) for name, value in event.fields}
+    if event.name == Code.VIEW_TOLD.value and fields["epoch"] == UNNUMBERED:
+        return _TOLD.format_map(fields)
     return _WORDS[event.name].format_map(fields)
 
 

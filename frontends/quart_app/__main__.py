@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from frontends.common import access, logs, tls, tracing
+from frontends.common import logs
 from frontends.common.listen import listen
-from frontends.common.recorder import check_or_exit
 from frontends.common.settings import parse_arguments
+from frontends.common.starting import check_or_exit
 
 from . import create_app
 from .servers import SERVERS, run
@@ -17,9 +17,6 @@ def main() -> None:
     settings = parse_arguments(PROGRAM, list(SERVERS))
     listener = listen(settings, PROGRAM)
     check_or_exit(settings, PROGRAM)
-    access.check_or_exit(settings, PROGRAM)
-    tls.check_or_exit(settings, PROGRAM)
-    tracing.check_or_exit(settings, PROGRAM)
     logs.set_up(settings)
     run(create_app(settings, scope=f"bound to {settings.bind}"), listener, settings)
 

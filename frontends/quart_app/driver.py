@@ -6,6 +6,7 @@ import asyncio
 
 from frontends.common.node import Node
 from frontends.common.settings import Settings
+from frontends.common.tls import Contexts
 from pbproto.config import SECOND
 
 from .carrier import Carrier
@@ -14,7 +15,7 @@ from .carrier import Carrier
 class Driver:
     """One node on the running event loop. To be made and stopped on that loop."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, contexts: Contexts | None = None) -> None:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._carriers: dict[str, Carrier] = {}
@@ -22,7 +23,7 @@ class Driver:
         self._timer_at = 0
         self._stopped = False
         self._gathering = False
-        self.node = Node(settings, self._wake_peer, self._wake_timer, self._gather)
+        self.node = Node(settings, self._wake_peer, self._wake_timer, self._gather, contexts=contexts)
 
     def stop(self) -> None:
         """Carry nothing and tick no more."""

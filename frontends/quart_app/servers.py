@@ -38,7 +38,7 @@ async def _hypercorn(app: Quart, listener: socket.socket, settings: Settings, st
     from .http2 import WholeRequests
     from .patience import connection
 
-    contexts = tls.of(settings)
+    contexts = _contexts(app, settings)
 
     class Secure(Config):
         def create_ssl_context(self) -> ssl.SSLContext | None:
@@ -81,7 +81,7 @@ async def _uvicorn(app: Quart, listener: socket.socket, settings: Settings, stop
         def capture_signals(self) -> Iterator[None]:
             yield  # the signals are ours
 
-    contexts = tls.of(settings)
+    contexts = _contexts(app, settings)
     if contexts is not None:
         # uvicorn has no setting for it, and asyncio's own patience is a minute.
         loop = asyncio.get_running_loop()
@@ -148,6 +148,12 @@ async def _granian(app: Quart, listener: socket.socket, settings: Settings, stop
     await asyncio.wait([serving], timeout=GRACE)
     await app.shutdown()
     await _bounded(serving, stopped)
+
+
+def _contexts(app: Any, settings: Settings) -> tls.Contexts | None:
+    """The TLS of the node, so that files which change are read, and logged, once."""
+    node = getattr(app, "extensions", {}).get("pbproto")  # any ASGI application can be run
+    return tls.of(settings) if node is None else node.contexts
 
 
 async def _bounded(serving: asyncio.Task[None], stopped: asyncio.Event) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from frontends.common.inside import (
     TIMEOUT,
+    Calling,
     Heard,
     Inside,
     Late,
@@ -136,11 +137,11 @@ class Store:
             if isinstance(step, Pause):
                 await asyncio.sleep(step.seconds)
             else:
-                heard = await self._ask(operation.make, step.timeout)
+                heard = await self._ask(calling, operation.make, step.timeout)
             step = calling.step(asyncio.get_running_loop().time(), heard)
         return step.result
 
-    async def _ask(self, make: Make, seconds: float) -> Heard:
+    async def _ask(self, calling: Calling[Any], make: Make, seconds: float) -> Heard:
         loop, node = self._loop, self._node
         if loop is None or node is None:
             raise RuntimeError("the node does not run")
@@ -150,7 +151,15 @@ class Store:
             if not answer.done():  # nobody waits any more; the operation goes on
                 answer.set_result(heard)
 
-        timer = loop.call_later(seconds, done, Late.LATE)  # asyncio.timeout costs more than the rest of it
+        quiet = calling.quiet(seconds)
+        timer: asyncio.TimerHandle
+
+        def wait_on() -> None:
+            nonlocal timer
+            calling.slow()
+            timer = loop.call_later(seconds - quiet, done, Late.LATE)
+
+        timer = loop.call_later(quiet, wait_on)  # asyncio.timeout costs more than the rest of it
         try:
             node.request(make, done)
             return await answer

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from frontends.common import access, tls, tracing
 from frontends.common.listen import listen
-from frontends.common.recorder import check_or_exit
 from frontends.common.settings import parse_arguments
+from frontends.common.starting import check_or_exit
 
 from .servers import SERVERS, run
 
@@ -16,9 +15,6 @@ def main() -> None:
     settings = parse_arguments(PROGRAM, list(SERVERS))
     listener = listen(settings, PROGRAM)
     check_or_exit(settings, PROGRAM)
-    access.check_or_exit(settings, PROGRAM)
-    tls.check_or_exit(settings, PROGRAM)
-    tracing.check_or_exit(settings, PROGRAM)
     run(listener, settings, scope=f"bound to {settings.bind}")
 
 

@@ -17,6 +17,7 @@ from frontends.common.access import Access
 from frontends.common.logs import LOGGER, logfmt
 from frontends.common.node import Complaints, Node, bad_mail
 from frontends.common.settings import MAX_MAIL_BYTES, Settings, split_address
+from frontends.common.tls import Contexts
 from frontends.common.wire import LOST, Posted
 from pbproto import CodecError
 from pbproto.codec import MEDIA_TYPE
@@ -29,7 +30,7 @@ IDLE = 30.0
 class Driver:
     """One node and its threads. They are daemons: they never keep the process from ending."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, contexts: Contexts | None = None) -> None:
         self._settings = settings
         self._lock = threading.Lock()
         self._carriers: dict[str, _Carrier] = {}
@@ -37,7 +38,7 @@ class Driver:
         self._timer = _Timer()
         self._together = 0
         """The thread whose clients are admitted together."""
-        self.node = Node(settings, self._wake_peer, self._timer.set, self._gather)
+        self.node = Node(settings, self._wake_peer, self._timer.set, self._gather, contexts=contexts)
         self._timer.start(self.node)
 
     def stop(self) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 
 from frontends.common.api import Api
-from frontends.common.collector import settle
-from frontends.common.guard import Guard, stock_scope
 from frontends.common.inside import TIMEOUT
+from frontends.common.life import Life
 from frontends.common.logs import LOGGER, logfmt
 from frontends.common.place import Place
-from frontends.common.settings import SettingError, Settings, from_app, from_arguments
+from frontends.common.settings import Settings
 
 from .answering import Answering, Environ, target_of
 from .driver import Driver
@@ -21,8 +19,6 @@ from .ending import answer_first
 from .lean import Lean, Ours, WayIn
 from .store import Store
 
-NAME = "pbproto"
-"""In ``app.extensions``."""
 WAY_IN = "pbproto_way_in"
 
 
@@ -64,68 +60,42 @@ class PbProto(Store):
         """
         super().__init__(timeout)
         self._place = Place(url_prefix, view=view_at_root)
-        self._given = {**given, "id": id} if id is not None else given
-        if settings is not None and self._given:
-            raise SettingError("give either settings or single ones")
-        if settings is None:
-            from_arguments({"id": 0, **self._given})  # a bad one shows here, not when the application is made
-        self._settings = settings
-        self._scope = scope
+        self._life: Life[Driver] = Life(id, scope, settings, given)
         self._app: Flask | None = None
         self._looked = False
-        self._driver: Driver | None = None
-        self._guard: Guard | None = None
-        self._put_back: Callable[[], None] | None = None
-        self.rest: Api
-        """The node's REST interface, once it is within an application."""
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
         """Be part of ``app``. Raises ``SettingError``; in a second worker, ``SecondProcessError``."""
-        if self._settings is None:
-            self._settings = from_app(self._given, app.config)
+        self._life.configure(app.config)
         self.attach(app, self._ours)
 
     def attach(self, app: Flask, ours: Ours | None, *, alone: bool = False) -> None:
         """Live within ``app`` and answer what is ``ours``. ``alone``: nothing else is in this process."""
-        settings = self._settings
-        if settings is None:
-            raise SettingError("a node needs settings")
-        if self._app is not None or NAME in app.extensions:
-            raise SettingError("one application has one node, and one node is in one application")
-        self._guard = Guard(settings.id, self._scope or stock_scope())
-        try:
-            self._driver = Driver(settings)
-            node = self._driver.node
-            mapping = Api(node)
-        except BaseException:
-            self._guard.release()
-            raise
+        life = self._life
+        life.check_free(app.extensions)
+        driver = life.begin("wsgi", Driver, answer_first, None if alone else self._place)
         self._app = app
-        self.rest = mapping
-        answering = Answering(mapping, settings)
-        self._open(node, answering)
+        answering = Answering(self.rest, life.settings)
+        self._open(driver.node, answering)
         if ours is not None:
             lean: Any = Lean(app.wsgi_app, answering, ours)
             app.wsgi_app = lean  # type: ignore[method-assign]
             if alone:
-                app.extensions[WAY_IN] = WayIn(mapping, self._driver.together)
-        app.extensions[NAME] = self
-        if alone:
-            settle()
-        self._put_back = answer_first(node.close)
+                app.extensions[WAY_IN] = WayIn(self.rest, driver.together)
+        life.join(app.extensions, self)
+
+    @property
+    def rest(self) -> Api:
+        """The node's REST interface. Raises ``RuntimeError`` while there is none."""
+        if self._life.rest is None:
+            raise RuntimeError("the extension is part of no application, so there is no node")
+        return self._life.rest
 
     def close(self) -> None:
         """End the node; for tests. It answers who waits, and nobody after that. May be called twice."""
-        if self._driver is not None:
-            self._driver.node.close()
-            self._driver.stop()
-            self._driver.node.end_recording()
-        if self._put_back is not None:
-            self._put_back()
-        if self._guard is not None:
-            self._guard.release()
+        self._life.end()
 
     def _ours(self, environ: Environ) -> bytes | None:
         if not self._looked:

@@ -152,10 +152,6 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
     # two seconds it takes by itself, thirty clients that do not would stop the node for a minute.
     util.close_graceful = partial(util.close_graceful, timeout=0.02)
 
-    contexts = tls.of(settings)
-    if contexts is not None:
-        sock.ssl_wrap_socket = partial(_secured, contexts.server)
-
     # It knows no limit between 8,190 bytes and none, and a key of 4,096 bytes has 12 KiB when it is encoded.
     message.MAX_REQUEST_LINE = MAX_HEAD + 1
 
@@ -199,7 +195,11 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
 
         def load(self) -> object:
             # In the worker: threads and locks do not survive the fork.
-            return create_app(settings, scope)
+            app = create_app(settings, scope)
+            contexts = app.extensions["pbproto"].node.tls
+            if contexts is not None:
+                sock.ssl_wrap_socket = partial(_secured, contexts.server)
+            return app
 
     Application().run()
 

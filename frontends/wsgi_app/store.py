@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from frontends.common.inside import (
@@ -163,14 +164,17 @@ class Store:
             if isinstance(step, Pause):
                 time.sleep(step.seconds)
             else:
-                heard = self._ask(make, step.timeout)
+                heard = self._ask(calling, make, step.timeout)
             step = calling.step(time.monotonic(), heard)
         return step.result
 
-    def _ask(self, make: Make, seconds: float) -> Heard:
+    def _ask(self, calling: Calling[Any], make: Make, seconds: float) -> Heard:
         answer: Future[Heard] = Future()
         self.node.request(make, answer.set_result)  # also when nobody waits any more; the operation goes on
-        try:
-            return answer.result(seconds)
-        except TimeoutError:
-            return Late.LATE
+        quiet = calling.quiet(seconds)
+        with suppress(TimeoutError):
+            return answer.result(quiet)
+        calling.slow()
+        with suppress(TimeoutError):
+            return answer.result(seconds - quiet)
+        return Late.LATE

@@ -179,7 +179,7 @@ async def test_arguments_win_over_config_and_that_over_the_environment(
     if framework == "flask":
         plain.store.close()
         store.close()
-    made = store._settings
+    made = store._life.settings
     assert (made.id, made.batch_bytes, made.chunk_bytes) == (1, 2, 3)
     assert not made.place_known
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -12,7 +13,11 @@ from typing import Any
 
 import pytest
 
+from frontends.common import inside
 from frontends.common.guard import SecondProcessError
+from frontends.common.node import Node
+from frontends.common.settings import Settings
+from frontends.common.waits import Waits
 from pbkv import (
     Deleted,
     Invalid,
@@ -26,6 +31,7 @@ from pbkv import (
     Written,
 )
 from pbkv.testing import Cluster
+from pbproto import Reason, Reject
 
 from .hosting import ADDRESS, FRAMEWORKS, Hosted, done, hosted, other_node, serving
 
@@ -133,6 +139,55 @@ async def test_a_node_without_a_view_says_what_it_knows(framework: str) -> None:
             # It was waiting for the view, and is applied once: what resolves it gets the first answer.
             assert await done(host.store.resolve(caught.value)) == Written(0, created=True)
             assert await done(host.store.items()) == Listing({"k": "v"}, 1)
+
+
+@both
+async def test_the_log_says_once_that_calls_wait_for_a_view(
+    framework: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goal: an application that seems to hang says why, and one that waits for a moment says nothing.
+
+    Method: calls to a node without a view, outside its view, and in one whose other member does not answer,
+    for longer than they are quiet; then to one where something else is the matter, and one in no hurry.
+    """
+    monkeypatch.setattr(inside, "PATIENCE", 0.0)
+
+    async def said(view: dict[int, str], **settings: Any) -> list[str]:
+        caplog.clear()
+        async with hosted(framework, view=view, **settings) as host:
+            for _ in range(2):
+                with pytest.raises(StoreError):
+                    await done(host.store.put("k", "v" * 10, timeout=0.05))
+        lines = [each for each in caplog.records if " event=calls_wait " in each.getMessage()]
+        assert all(each.levelno == logging.WARNING for each in lines)
+        return [each.getMessage() for each in lines]
+
+    (untold,) = await said({})
+    assert "this node has not been told a view since it started" in untold
+    assert " seconds_at_most=0.05 " in untold
+    assert "PUT /view below its prefix, tell_view(), or the view service" in untold
+    (outside,) = await said({2: ADDRESS})
+    assert "this node is not a member of the view it was told" in outside
+    (silent,) = await said({1: ADDRESS, 99: "127.0.0.1:1"})
+    assert "node 99: " in silent
+    assert "when these members answer" in silent
+    assert await said({1: ADDRESS}, max_data_bytes=1) == []
+    monkeypatch.setattr(inside, "PATIENCE", 1000.0)
+    assert await said({}) == []
+
+
+def test_the_log_says_again_that_calls_wait_a_minute_later(caplog: pytest.LogCaptureFixture) -> None:
+    """Goal: not a line for each call, and not one for ever. Method: a clock of the test's."""
+    clock = [100.0]
+    node = Node(Settings(id=1), lambda _: None, lambda _: None)
+    waits = Waits(node, lambda: clock[0])
+    reject = Reject(0, Reason.NO_VIEW, True, "")
+    for clock[0], lines in ((100.0, 1), (159.0, 1), (160.0, 2)):
+        waits.turned_away(reject, 30.0)
+        assert len(caplog.records) == lines
+    clock[0] = 1000.0
+    waits.turned_away(Reject(0, Reason.CLOSING, True, ""), 30.0)
+    assert len(caplog.records) == 2
 
 
 @both

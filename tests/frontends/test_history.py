@@ -98,8 +98,10 @@ def test_what_matters_has_a_level(code: Code, level: str) -> None:
 
 
 def test_events_are_told_in_words() -> None:
-    """Goal: the words have the fields in them, lists with spaces. Method: two events by hand."""
+    """Goal: the words have the fields in them, lists with spaces. Method: three events by hand."""
     event = Event(1, 0.0, "view_told", "info", (("members", "1=a:1,2=b:1"), ("epoch", 3)))
     assert words(event) == "told the view 1=a:1, 2=b:1 (epoch 3)"
+    event = Event(1, 0.0, "view_told", "info", (("members", "1=a:1"), ("epoch", "unnumbered")))
+    assert words(event) == "told the view 1=a:1", "it has no number, and nobody asked for one"
     event = Event(1, 0.0, "dropped", "error", (("member", 2), ("first", 5), ("end", 9)))
     assert words(event).startswith("lost in a join: positions 5 to 9 (not included) of the log of node 2 ")

@@ -123,13 +123,17 @@ def test_the_totals_are_a_document() -> None:
     meters.count("put", 201, "", 0.25)
     meters.count("put", 503, "overloaded", 0.5)
     meters.count("put", 503, "timeout", 1.0)
+    meters.count("get", 404, "no_such_key", 0.5)
+    meters.count("other", 503, "not_ready", 0.5)
     meters.mail("a:1", 0.125, answered=True)
     meters.mail("a:1", 5.0, answered=False)
     totals = json.loads(json.dumps(meters.totals()))
     assert totals["requests"] == {
-        "put": {"created": {"count": 1, "seconds": 0.25}, "not_applied": {"count": 2, "seconds": 1.5}}
+        "put": {"created": {"count": 1, "seconds": 0.25}, "not_applied": {"count": 2, "seconds": 1.5}},
+        "get": {"missing": {"count": 1, "seconds": 0.5}},
+        "other": {"not_ready": {"count": 1, "seconds": 0.5}},
     }
-    assert totals["rejected"] == {"overloaded": 1, "timeout": 1}
+    assert totals["rejected"] == {"overloaded": 1, "timeout": 1}, "to be told no is to be answered"
     assert totals["mail"] == {"a:1": {"answered": 1, "lost": 1, "seconds": 0.125}}
 
 

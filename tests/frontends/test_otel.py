@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProces
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from frontends.common import otel, tracing
+from frontends.common import otel, starting, tracing
 from frontends.common.settings import SettingError, Settings
 
 from .pair import Pair
@@ -255,12 +255,12 @@ def test_a_missing_exporter_is_one_clear_line(
     with pytest.raises(SettingError, match="tracing=on needs"):
         tracing.start(Settings(id=1, tracing="on"))
     with pytest.raises(SystemExit) as ended:
-        tracing.check_or_exit(Settings(id=1, tracing="on"), "program")
+        starting.check_or_exit(Settings(id=1, tracing="on"), "program")
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("program: tracing=on needs")
     assert words in line
-    tracing.check_or_exit(Settings(id=1), "program")
+    starting.check_or_exit(Settings(id=1), "program")
 
 
 def test_a_provider_that_is_there_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,10 +276,10 @@ def test_without_the_package_a_node_says_what_to_install() -> None:
     """Goal: the extra is optional. Method: a process in which OpenTelemetry cannot be imported."""
     code = (
         "import sys; sys.modules['opentelemetry'] = None\n"
-        "from frontends.common import tracing, api\n"
+        "from frontends.common import starting, tracing\n"
         "from frontends.common.settings import Settings\n"
         "assert tracing.start(Settings(id=1)) is None\n"
-        "tracing.check_or_exit(Settings(id=1, tracing='on'), 'program')\n"
+        "starting.check_or_exit(Settings(id=1, tracing='on'), 'program')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -17,9 +17,10 @@ import pytest
 from frontends.common import recorder as recorder_module
 from frontends.common import recording_file
 from frontends.common.node import Answer, Node
-from frontends.common.recorder import check_or_exit, finish_all, path_of
+from frontends.common.recorder import finish_all, path_of
 from frontends.common.recording_file import LIVES, RecordingFileError, beside, check
 from frontends.common.settings import Settings
+from frontends.common.starting import check_or_exit
 from pbproto import Delete, Get, GetAll, InvariantError, Listing, Operation, Put, Reply, Result, View
 from pbproto.buckets import LOAD
 from pbproto.recorded import Recording, read

@@ -227,6 +227,11 @@ def test_log_is_one_structured_line_per_event(trio: Cluster) -> None:
         call(node.address, "GET", "/a%0Anode=9%20event=forged")
         lines = log_lines(node)
         assert any(" event=view_told " in line for line in lines)
+        started = [line for line in lines if " event=started " in line]
+        assert len(started) == node.log_text().count("---- "), "one line for each life"
+        assert f" url=http://{node.address} " in started[-1]
+        assert f" server={node.server} " in started[-1]
+        assert f" incarnation={node.view()['incarnation']} " in started[-1]
         for line in lines:
             match = LOG_LINE.fullmatch(line)
             assert match is not None, f"not a structured line: {line!r}"
