@@ -139,8 +139,8 @@ class Node:
         self.settings = settings
         self.id = settings.id
         self.access = access.of(settings)
-        access.warn_of_open_files(settings)
         """Who may do what, or ``None`` where everybody may do everything."""
+        access.warn_of_open_files(settings)
         self.tls = tls.of(settings)
         """How it speaks HTTPS, or ``None`` where it speaks HTTP."""
         self.clock = now or clock.of(settings)
@@ -161,7 +161,6 @@ class Node:
         self._outboxes = Outboxes()
         self._addresses: dict[int, str] = {}
         self._receivers: dict[str, int] = {}
-        self._noted = noted or NoteLog(settings.id).write
         self._noted = noted or NoteLog(settings.id).write
         self.meters = Meters()
         self.forwards: Forwards | None = None
@@ -360,15 +359,15 @@ class Node:
         if self.forwards is not None:
             work.forwarded += self.forwards.look(event, effects)
         for effect in effects:
-            if isinstance(effect, Send):
+            if isinstance(effect, _ANSWER):
+                work.finished.append((self._waiters.pop(effect.token), effect))
+            elif isinstance(effect, Send):
                 if type(effect.message) is Forward:
                     self.meters.forwarded()
                 if work.fits is not None and work.fits(effect.envelope):
                     work.answer(effect.envelope, effect.message)
                 elif effect.address:
                     self._post(effect, work.mail)
-            elif isinstance(effect, _ANSWER):
-                work.finished.append((self._waiters.pop(effect.token), effect))
             elif isinstance(effect, Note):
                 work.notes.append(effect)
                 self.history.add(effect)

@@ -88,7 +88,7 @@ def two_lengths() -> Response:
 
 
 JSON = ("content-type", "application/json")
-_NOTHING = to_json({})
+NOTHING = to_json({})
 
 
 def with_request_id(response: Response, request_id: str) -> Response:
@@ -116,7 +116,7 @@ def written_out(response: Response, *, close: bool) -> bytes:
 
 def success(status: int, document: object, headers: Headers = ()) -> Response:
     """A document as JSON; ``{}`` where there is nothing to say."""
-    return Response(status, (JSON, *headers), to_json(document) if document else _NOTHING)
+    return Response(status, (JSON, *headers), to_json(document) if document else NOTHING)
 
 
 def head(method: str, response: Response) -> Response:
