@@ -276,7 +276,7 @@ class Api:
         self, request: Plan, headers: Mapping[str, str], body: bytes
     ) -> Callable[[int], CoreRequest]:
         key = request.key
-        if request.route is Route.DATA:
+        if not key:  # that of a request for a key has a byte at least
             return GetAll
         if request.method in ("GET", "HEAD"):
             return lambda token: Get(token, key)
