@@ -45,9 +45,8 @@ def advance(state: State, lead: Lead, out: Out) -> None:
     everywhere = min((backup.acked for backup in lead.backups.values()), default=state.log.end)
     ensure(everywhere >= state.commit, "what is committed stays committed")
     verdicts: dict[tuple[int, int], list[Verdict]] = {}
-    while state.commit < everywhere:
+    for operation in state.log.between(state.commit, everywhere):
         position = state.commit
-        operation = state.log[position]
         result = apply_next(state, operation)
         request = operation.request
         if lead.uncommitted.pop(request, None) is not None:
@@ -55,9 +54,10 @@ def advance(state: State, lead: Lead, out: Out) -> None:
         if operation.idempotency_key:
             lead.claimed.pop(operation.idempotency_key, None)
         _tell(state, request, result, verdicts, out)
-        for echo in lead.echoes.pop(position, {}):
-            del lead.echoing[echo]
-            _tell(state, echo, result, verdicts, out)
+        if lead.echoes:
+            for echo in lead.echoes.pop(position, {}):
+                del lead.echoing[echo]
+                _tell(state, echo, result, verdicts, out)
     trim(state)
     for (origin, incarnation), told in verdicts.items():
         backup = lead.backups.get(origin)
@@ -90,8 +90,8 @@ def apply_next(state: State, operation: Operation) -> Result:
 
 def apply_up_to(state: State, commit: int, out: Out) -> None:
     """Apply what is known to be everywhere, and answer this node's own clients whose writes are among it."""
-    while state.commit < commit:
-        operation = state.log[state.commit]
+    # An old copy of a message knows less than this node.
+    for operation in state.log.between(state.commit, max(commit, state.commit)):
         result = apply_next(state, operation)
         if operation.origin == state.id and operation.incarnation == state.incarnation:
             waiting.written(state, out, operation.counter, result)

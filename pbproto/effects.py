@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .messages import Envelope, Message
+from .record import record
 from .values import Result
 
 
@@ -25,14 +26,14 @@ class Reason(Enum):
     OTHER_LIFE = "other_life"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Written:
     """A write took effect, once, at ``result.position``."""
 
     result: Result
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Value:
     """A confirmed read: the value, ``None`` for a missing key, and the number of writes before it."""
 
@@ -51,7 +52,7 @@ class Listing:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Send:
     """Replicate: carry ``message`` to the peer. ``address`` is empty where only an answer can reach it."""
 
@@ -60,7 +61,7 @@ class Send:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reply:
     """Answer the client with ``token``."""
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .messages import Envelope, Message
+from .record import record
 from .values import View
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Put:
     """A client sets ``key`` to ``value`` (both canonical UTF-8 bytes).
 
@@ -27,7 +28,7 @@ class Put:
     trace: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Delete:
     """A client removes ``key``; ``trace`` as in ``Put``."""
 
@@ -37,7 +38,7 @@ class Delete:
     trace: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Get:
     """A client reads ``key``."""
 
@@ -45,7 +46,7 @@ class Get:
     key: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetAll:
     """A client reads the whole store at one point of the total order."""
 
@@ -55,7 +56,7 @@ class GetAll:
 Request = Put | Delete | Get | GetAll
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Batch:
     """Several clients arrive at once: what they write goes to the backups in one message, not in two.
 
@@ -76,7 +77,7 @@ class TellView:
     incarnation: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Receive:
     """A message from a peer."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from .record import record
 from .values import NO_BALLOT, Ballot, Dropped, Member, Operation, Result
 
 
@@ -184,7 +185,7 @@ class SnapshotChunk:
     keys: tuple[KeyRecord, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Replicate:
     """Primary to backup: these operations stand from ``first`` on; all below ``commit`` are everywhere.
 
@@ -199,7 +200,7 @@ class Replicate:
     lease: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Replicated:
     """Backup to primary: I hold the log up to ``log_end``, and had promised nothing higher at ``round``.
 

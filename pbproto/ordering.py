@@ -18,6 +18,7 @@ from .state import FOREVER, Lead, Parked, State, Waiter
 from .store import Known, fingerprint, forget_below
 from .values import Operation, RequestId, Result
 
+_NEW = Known.NEW
 MARGIN = SECOND // 2
 """A forwarded write is turned away this much before its client's time is up (or a quarter of its patience,
 if that is less), so that the certain "not applied" still arrives in time to be told."""
@@ -62,7 +63,7 @@ def _admit(state: State, lead: Lead, write: Parked, out: Out) -> None:
     known = state.store.look_up(operation, write.since)
     if isinstance(known, Result):
         conclude(state, lead, request, known, out)
-    elif known is Known.NEW or (known is Known.MAYBE_FORGOTTEN and _never_left(state, request)):
+    elif known is _NEW or (known is Known.MAYBE_FORGOTTEN and _never_left(state, request)):
         waiter = _local_waiter(state, request)
         if waiter is not None:
             # What the base holds was answered, from the log or from the results. This stands in no log that

@@ -186,8 +186,7 @@ def _happen(state: State, event: Event, out: Out) -> None:
         case Put() | Delete() | Get() | GetAll():
             requests.on_request(state, event, out)
         case Batch():
-            for request in event.requests:
-                requests.on_request(state, request, out)
+            requests.on_batch(state, event.requests, out)
         case TellView():
             views.on_tell(state, event.view, event.incarnation, out)
         case Tick():

@@ -2,7 +2,7 @@
 
 Ballots, operations and results are named tuples rather than frozen dataclasses because they are made
 and compared once per request on every node: a tuple is built about three times faster and compares in C.
-Everything else in the package is a frozen, slotted dataclass.
+Everything else in the package is a frozen, slotted dataclass, or a ``record``.
 """
 
 from __future__ import annotations

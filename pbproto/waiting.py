@@ -6,12 +6,7 @@ from .effects import Code, Listing, Reason, Reject, Reply, Value, Written
 from .out import Out
 from .state import State, Waiter
 from .status import explain
-from .values import Operation, RequestId, Result
-
-
-def next_request(state: State) -> RequestId:
-    """The id of the next request of this life."""
-    return RequestId(state.id, state.incarnation, state.waiting.next_counter)
+from .values import Operation, Result
 
 
 def full(state: State, size: int) -> bool:

@@ -38,6 +38,7 @@ from .origins import SHARED, shared
 from .pages import answer as page
 from .responses import (
     JSON,
+    NOTHING,
     Headers,
     RefusedError,
     Response,
@@ -163,7 +164,8 @@ class Api:
             # Whatever went wrong here, a client that got no answer at all would wait for ever.
             name = self._ledger.failure("answer_failed", headers)
             response = internal_error()
-        return head(request.method, self._ledger.end(request, headers, response, started, name))
+        response = self._ledger.end(request, headers, response, started, name)
+        return head(request.method, response) if request.method == "HEAD" else response
 
     def _shared(self, method: str, headers: Mapping[str, str], response: Response) -> Response:
         origin = headers.get("origin")
@@ -270,7 +272,7 @@ class Api:
         self, request: Plan, headers: Mapping[str, str], body: bytes
     ) -> Callable[[int], CoreRequest]:
         key = request.key
-        if request.route is Route.DATA:
+        if not key:  # that of a request for a key has a byte at least
             return GetAll
         if request.method in ("GET", "HEAD"):
             return lambda token: Get(token, key)
@@ -283,13 +285,14 @@ class Api:
 
 
 _SHARED = (Route.STATUS, Route.WHY, Route.VIEW)
-_STATUS = {Kind.CREATED: 201, Kind.UPDATED: 200, Kind.DELETED: 200, Kind.MISSING: 404}
+_STATUS = {Kind.CREATED.value: 201, Kind.UPDATED.value: 200, Kind.DELETED.value: 200}
 
 
 def _written(outcome: Written) -> Response:
     kind, position = outcome.result
-    number: Headers = (("msg-num", str(position)),)
-    return _missing(number) if kind is Kind.MISSING else success(_STATUS[kind], {}, number)
+    number = ("msg-num", str(position))
+    status = _STATUS.get(kind.value)
+    return _missing((number,)) if status is None else Response(status, (JSON, number), NOTHING)
 
 
 def _missing(number: Headers) -> Response:

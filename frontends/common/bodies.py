@@ -16,6 +16,12 @@ from .settings import SettingError, split_address
 _LIFE = re.compile(r"[0-9a-f]{16}")
 _TEXT = re.compile(rb'"[^"]*"?')
 """A text of JSON without escapes; or the beginning of one, if the body ends in it."""
+_PLAIN = re.compile(
+    rb'[ \t\r\n]*{[ \t\r\n]*"value"[ \t\r\n]*:[ \t\r\n]*"([ !#-\[\]-~]*)"[ \t\r\n]*}[ \t\r\n]*'
+).fullmatch
+"""A whole body whose value stands there as it is: ASCII without escapes. Nearly all are of this kind."""
+SHORT_BODY = 1024
+"""Bytes up to which a pattern is faster than a parser (100 bytes: 0.26 µs and 1.1)."""
 MAX_REST = 65_536
 """Bytes of a body that are in no text, and texts; as many as it may be longer than any value
 (``client_body_limit``)."""
@@ -61,6 +67,9 @@ def _document(body: bytes) -> dict[str, Any]:
 
 def parse_value(body: bytes, max_bytes: int) -> bytes:
     """The canonical bytes of the value that a client sends. Raises ``RefusedError``."""
+    plain = _PLAIN(body) if len(body) <= SHORT_BODY else None
+    if plain is not None:
+        return check_value(plain[1], max_bytes)
     # What is neither the value nor a name costs up to a hundred times what text of its length does: 48 MiB of
     # empty lists are ten seconds in which a node does nothing else.
     if len(body) > MAX_REST and _rest(body) > MAX_REST:

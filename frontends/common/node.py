@@ -362,15 +362,15 @@ class Node:
         if self.forwards is not None:
             work.forwarded += self.forwards.look(event, effects)
         for effect in effects:
-            if isinstance(effect, Send):
+            if isinstance(effect, _ANSWER):
+                work.finished.append((self._waiters.pop(effect.token), effect))
+            elif isinstance(effect, Send):
                 if type(effect.message) is Forward:
                     self.meters.forwarded()
                 if work.fits is not None and work.fits(effect.envelope):
                     work.answer(effect.envelope, effect.message)
                 elif effect.address:
                     self._post(effect, work.mail)
-            elif isinstance(effect, _ANSWER):
-                work.finished.append((self._waiters.pop(effect.token), effect))
             elif isinstance(effect, Note):
                 work.notes.append(effect)
                 self.history.add(effect)

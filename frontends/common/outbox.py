@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pbproto import Envelope, Message
 from pbproto.config import MIB
 from pbproto.messages import Adopt, Fetch, LogChunk, Propose, Replicate, SnapshotChunk, Told
+from pbproto.values import OPERATION_BYTES
 
 MAIL_BYTES = 4 * MIB
 """About as much as one POST carries, unless a single message is larger."""
@@ -38,7 +39,8 @@ def size_of(message: Message) -> int:
     """About how many bytes a message has on the wire."""
     size = 200
     for operation in getattr(message, "operations", ()):
-        size += operation.size
+        value = operation.value
+        size += OPERATION_BYTES + len(operation.key) + (0 if value is None else len(value))
     operation = getattr(message, "operation", None)
     if operation is not None:
         size += operation.size + len(getattr(message, "trace", b""))

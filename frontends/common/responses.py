@@ -88,7 +88,7 @@ def two_lengths() -> Response:
 
 
 JSON = ("content-type", "application/json")
-_NOTHING = to_json({})
+NOTHING = to_json({})
 
 
 def with_request_id(response: Response, request_id: str) -> Response:
@@ -99,9 +99,24 @@ def with_request_id(response: Response, request_id: str) -> Response:
     return response._replace(headers=(*response.headers, (REQUEST_ID, request_id)), body=body)
 
 
+def written_out(response: Response, *, close: bool) -> bytes:
+    """A response whose body is whole as it stands on the wire, from behind its status line on."""
+    body = response.body
+    if not isinstance(body, bytes):
+        raise TypeError("only listings have a body in pieces")
+    lines = ""
+    for name, value in response.headers:
+        lines += f"{name}: {value}\r\n"
+    if "content-length: " not in lines:  # the answer to a HEAD says its length itself
+        lines += f"content-length: {len(body)}\r\n"
+    if close and "connection: " not in lines:
+        lines += "connection: close\r\n"
+    return (lines + "\r\n").encode("latin-1") + body
+
+
 def success(status: int, document: object, headers: Headers = ()) -> Response:
     """A document as JSON; ``{}`` where there is nothing to say."""
-    return Response(status, (JSON, *headers), to_json(document) if document else _NOTHING)
+    return Response(status, (JSON, *headers), to_json(document) if document else NOTHING)
 
 
 def head(method: str, response: Response) -> Response:

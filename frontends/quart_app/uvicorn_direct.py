@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from frontends.common import api, responses, routes, wanted
 from frontends.common.budget import SHORT, Share
@@ -21,7 +21,7 @@ from frontends.common.door import NOBODY, Caller
 from frontends.common.settings import Settings
 
 from .lean import CERTIFIED, length_of
-from .uvicorn_http import BoundedProtocol, written_out
+from .uvicorn_http import Beginnings, BoundedProtocol
 
 Mapping = Callable[[], api.Api | None]
 _ANSWERED = asyncio.Event()
@@ -31,18 +31,28 @@ _ANSWERED = asyncio.Event()
 class _Cycle:
     """A request that is answered directly: of uvicorn's own cycles, all that uvicorn's protocol looks at."""
 
-    __slots__ = ("disconnected", "keep_alive", "response_complete")
+    __slots__ = ("_connection", "counted", "disconnected", "keep_alive", "response_complete")
 
     message_event = _ANSWERED
 
-    def __init__(self, keep_alive: bool) -> None:
+    def __init__(self, connection: DirectProtocol, keep_alive: bool) -> None:
+        self._connection = connection
         self.keep_alive = keep_alive
         self.disconnected = False
         self.response_complete = False
+        self.counted = False
+        """A long answer to it has to find room first. Mail has not: it is what the clients wait for."""
+
+    def answer(self, response: responses.Response) -> None:
+        """The one answer; nobody is there for it if the client has hung up."""
+        if not (self.disconnected or self.response_complete):
+            self._connection.respond(self, response)
 
 
 class DirectProtocol(BoundedProtocol):
     """One connection to the node behind ``mapping()``."""
+
+    beginnings: ClassVar[Beginnings]
 
     @staticmethod
     def mapping() -> api.Api | None:
@@ -116,44 +126,43 @@ class DirectProtocol(BoundedProtocol):
             return
         pieces, self._pieces = self._pieces, None
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        cycle = _Cycle(keep_alive)
+        cycle = _Cycle(self, keep_alive)
         whatever: Any = cycle
         self.cycle = whatever
         try:
             self._begin(self._api, cycle, b"".join(pieces))
         except Exception:
-            self._respond(cycle, self._failed(self._api))
+            cycle.counted = False
+            cycle.answer(self._failed(self._api))
 
     def _failed(self, mapping: api.Api) -> responses.Response:
-        return mapping.failed(self.parser.get_method().decode(), self.url, wanted.of_pairs(self.headers))
+        return mapping.failed(self.parser.get_method().decode(), self.url, wanted.of_pairs(self._lines))
 
     def _begin(self, mapping: api.Api, cycle: _Cycle, body: bytes) -> None:
         headers = wanted.of_pairs(self._lines)
         caller = self._caller() if mapping.guarded else NOBODY
         plan = mapping.plan(self.parser.get_method().decode(), self.url, headers, caller)
         if isinstance(plan, responses.Response):
-            self._respond(cycle, plan)
+            cycle.answer(plan)
         elif len(body) > plan.body_limit > 0:
-            self._respond(cycle, mapping.refuse(plan, headers, mapping.too_large(plan)))
+            cycle.answer(mapping.refuse(plan, headers, mapping.too_large(plan)))
         else:
-            # Mail is not counted: it is what the clients wait for.
-            counted = mapping if plan.waits else None
-            mapping.start(plan, headers, body, lambda response: self._respond(cycle, response, counted))
+            cycle.counted = plan.waits
+            mapping.start(plan, headers, body, cycle.answer)
 
     def _caller(self) -> Caller:
         return Caller(self.client[0] if self.client else "", CERTIFIED in self.app_state)
 
-    def _respond(self, cycle: _Cycle, response: responses.Response, counted: api.Api | None = None) -> None:
-        if cycle.disconnected or cycle.response_complete:
-            return
-        if counted is not None and length_of(response) > SHORT:
-            self._share = Share(counted.bodies)
+    def respond(self, cycle: _Cycle, response: responses.Response) -> None:
+        """Write the answer to the request of ``cycle``, which has had none."""
+        if cycle.counted and self._api is not None and length_of(response) > SHORT:
+            self._share = Share(self._api.bodies)
             if not self._share.need(length_of(response)):
-                response = counted.withhold(response)
+                response = self._api.withhold(response)
         cycle.response_complete = True
-        default_headers = self.server_state.default_headers
-        self.transport.write(written_out(response, default_headers, keep_alive=cycle.keep_alive))
-        if not self.flow.write_paused:
+        first = self.beginnings.of(response.status, self.server_state.default_headers)
+        self.transport.write(first + responses.written_out(response, close=not cycle.keep_alive))
+        if self._share is not None and not self.flow.write_paused:
             self._end_share()
         if not cycle.keep_alive:
             self.transport.close()
@@ -181,6 +190,7 @@ def protocol(settings_: Settings, mapping_: Mapping | None) -> type[DirectProtoc
 
     class NodeProtocol(DirectProtocol):
         settings = settings_
+        beginnings = Beginnings()
 
         @staticmethod
         def mapping() -> api.Api | None:

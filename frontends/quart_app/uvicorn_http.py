@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import httptools
@@ -37,6 +36,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """For a head that is not complete."""
         self._taking: asyncio.TimerHandle | None = None
         """For a client to take more of an answer."""
+        self._idle: asyncio.TimerHandle | None = None
+        """For another request to begin."""
+        self._answered_at = 0.0
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
@@ -88,6 +90,28 @@ class BoundedProtocol(HttpToolsProtocol):
         # the list of the request they would be some that it has never seen.
         self.headers = []
 
+    def on_response_complete(self) -> None:
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        # The parent sets a timer here and takes it back with the next request. This one looks when it fires.
+        self._answered_at = self.loop.time()
+        if self._idle is None:
+            self._idle = self.loop.call_later(self.timeout_keep_alive, self._look_whether_idle)
+
+    def _look_whether_idle(self) -> None:
+        self._idle = None
+        cycle: Any = self.cycle
+        if self._in_head or (cycle is not None and not cycle.response_complete):
+            return  # the end of that request's answer looks again
+        left = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._idle = self.loop.call_later(left, self._look_whether_idle)
+        else:
+            self.timeout_keep_alive_handler()
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._look_at_taking(2**63)
@@ -113,6 +137,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._end_head()
         self._stop_looking()
+        if self._idle is not None:
+            self._idle.cancel()
 
     def send_400_response(self, msg: str) -> None:
         """Called where uvicorn handles the parser's error."""
@@ -122,24 +148,27 @@ class BoundedProtocol(HttpToolsProtocol):
         self._turn_away(response)
 
     def _turn_away(self, response: responses.Response) -> None:
-        self.transport.write(written_out(response, (), keep_alive=False))
+        self.transport.write(STATUS_LINE[response.status] + responses.written_out(response, close=True))
         self.transport.close()
 
 
-def written_out(
-    response: responses.Response, default_headers: Iterable[tuple[bytes, bytes]], *, keep_alive: bool
-) -> bytes:
-    """The bytes of a response whose body is whole. The answer to a HEAD says its length itself."""
-    body = response.body
-    if not isinstance(body, bytes):
-        raise TypeError("only listings have a body in pieces")
-    lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
-    if "content-length: " not in lines:
-        lines += f"content-length: {len(body)}\r\n"
-    if not keep_alive and "connection: " not in lines:
-        lines += "connection: close\r\n"
-    first = b"".join([b"%b: %b\r\n" % header for header in default_headers])
-    return b"%b%b%b\r\n%b" % (STATUS_LINE[response.status], first, lines.encode("latin-1"), body)
+class Beginnings:
+    """The first lines of the answers of one server: the status, and the headers that it gives to all."""
+
+    def __init__(self) -> None:
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._by_status: dict[int, bytes] = {}
+
+    def of(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """``headers`` is another list each second, when the date has changed."""
+        if headers is not self._headers:
+            self._headers = headers
+            self._by_status = {}
+        found = self._by_status.get(status)
+        if found is None:
+            lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+            found = self._by_status[status] = STATUS_LINE[status] + lines
+        return found
 
 
 def _unknown_method(data: bytes, settings: Settings) -> responses.Response | None:

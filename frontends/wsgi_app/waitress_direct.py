@@ -89,20 +89,12 @@ class Direct:
             self._server.pull_trigger()
 
     def _written_out(self, response: responses.Response, *, close: bool) -> bytes:
-        body = response.body
-        if not isinstance(body, bytes):
-            raise TypeError("only listings have a body in pieces")
         now = time.time()
         if int(now) != self._second:
             self._second = int(now)
             self._date = build_http_date(now)
-        lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
-        if "content-length: " not in lines:
-            lines += f"content-length: {len(body)}\r\n"
-        if close:
-            lines += "connection: close\r\n"
-        head = f"HTTP/1.1 {LINES[response.status]}\r\n{lines}date: {self._date}\r\n\r\n"
-        return head.encode("latin-1") + body
+        first = f"HTTP/1.1 {LINES[response.status]}\r\ndate: {self._date}\r\n"
+        return first.encode("latin-1") + responses.written_out(response, close=close)
 
 
 class DirectChannel(Channel):

@@ -362,7 +362,7 @@ def test_all_of_a_state_is_named_in_its_form() -> None:
     for words in (
         "State(id: int, ",
         "Lead(",
-        "Log('_bytes', ",
+        "Log('_first', ",
         "Store('applied', ",
         "BucketMap(",
         "Thaw(",

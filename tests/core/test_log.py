@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from pbproto import InvariantError, Operation
@@ -125,3 +127,42 @@ def test_trimming_much_gives_the_memory_back_and_changes_no_position() -> None:
     log.append(operation(300))
     log.truncate(300)
     assert log.end == 300
+
+
+def test_its_sums_are_those_of_a_plain_list() -> None:
+    """Goal: what is found by subtraction and bisection is what adding up finds. Method: random appends, cuts
+    and trims, beside a list that is added up each time.
+    """
+    random = Random(7)
+    log, kept, start = Log(3), list[Operation](), 3
+    for counter in range(3_000):
+        end = start + len(kept)
+        first, last = sorted((random.randint(start, end), random.randint(start, end)))
+        bound = random.choice((0, 1, random.randint(0, 3_000)))
+        match random.randrange(8):
+            case 0:
+                log.truncate(last)
+                del kept[last - start :]
+            case 1:
+                log.trim(first, bound)
+                while start < first and sum(each.size for each in kept) > bound:
+                    del kept[0]
+                    start += 1
+            case 2:
+                sent: list[Operation] = []
+                for each in kept[first - start : last - start]:
+                    if sent and sum(other.size for other in sent) + each.size > bound:
+                        break
+                    sent.append(each)
+                assert list(log.since(first, last, bound)) == sent
+            case 3:
+                at = last
+                while at > start and sum(each.size for each in kept[at - 1 - start : last - start]) <= bound:
+                    at -= 1
+                assert log.tail(last, bound) == at
+            case _:
+                made = operation(counter, random.randint(81, 400))
+                assert log.append(made) == end
+                kept.append(made)
+        assert (log.start, log.end, log.bytes) == (start, start + len(kept), sum(each.size for each in kept))
+        assert log.between(log.start, log.end) == kept

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
+from hypothesis import given, settings, strategies
 
 from frontends.common import api, bodies, responses, routes, trace_context
 from frontends.common.listing import Listings
@@ -144,6 +146,53 @@ def test_bad_values_are_refused(body: bytes) -> None:
 def test_values_become_canonical_bytes(body: bytes, value: bytes) -> None:
     """However a string is written, its bytes are the same: parse each form."""
     assert bodies.parse_value(body, 100) == value
+
+
+SEEN = b'{ } "value" : " a , \\n \\'.split()
+UNSEEN = [b" ", b"\t", b"\n", b"\x0b", b"\x7f", b"\x00", b"\xc3\xa9", b"\xff"]
+
+
+@given(strategies.lists(strategies.sampled_from(SEEN + UNSEEN), max_size=6), strategies.integers(0, 4))
+@settings(derandomize=True, max_examples=2_000)
+def test_a_plain_body_means_what_the_parser_says(pieces: list[bytes], at: int) -> None:
+    """Goal: the pattern for plain bodies takes none that the parser reads otherwise. Method: bodies of random
+    pieces, and whole ones with a piece at one place, by both.
+    """
+    frame = [b"{", b'"value"', b":", b'"x', b'"}']
+    for body in (
+        b"".join(pieces),
+        b"".join([*frame[:at], *pieces[:1], *frame[at:]]),
+        b"".join(frame) + b"".join(pieces),
+    ):
+        with mock.patch.object(bodies, "SHORT_BODY", 0):
+            expected = _value_of(body)
+        assert _value_of(body) == expected
+
+
+def _value_of(body: bytes) -> bytes | tuple[int, str]:
+    try:
+        return bodies.parse_value(body, 3)
+    except responses.RefusedError as error:
+        return error.status, error.reason
+
+
+@given(
+    strategies.lists(
+        strategies.sampled_from([b"k", b"/", b"%41", b"%", b"%ff", b"?", b"#", b"\xc3", b"a" * 4095, b"\n"]),
+        max_size=5,
+    ),
+    strategies.sampled_from(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "POST"]),
+)
+@settings(derandomize=True, max_examples=1_000)
+def test_a_plain_key_is_found_as_any_other_is(pieces: list[bytes], method: str) -> None:
+    """Goal: the pattern for plain keys finds what the steps for all paths find.
+
+    Method: random keys, by both.
+    """
+    target = b"/data/" + b"".join(pieces)
+    found = routes.plan(method, target, SETTINGS)
+    with mock.patch.object(routes, "_PLAIN_KEY", return_value=None):
+        assert found == routes.plan(method, target, SETTINGS)
 
 
 def test_the_size_of_a_value_is_counted_in_bytes() -> None:

@@ -146,7 +146,8 @@ async def test_what_the_mapping_turns_away(server: Server) -> None:
 
 async def test_a_body_above_the_limit_is_turned_away(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that came whole, and is longer than its route allows."""
-    monkeypatch.setattr(routes, "MAX_MAIL_BYTES", 10)
+    outlines = routes._RESOURCES[routes.PEER].outlines
+    monkeypatch.setitem(outlines, "POST", outlines["POST"]._replace(body_limit=10))
     client = await server.connect()
     client.send("POST", "/peer", b"x" * 11)
     assert (await client.answer())[0] == 413
@@ -264,6 +265,40 @@ async def test_a_client_that_hangs_up_is_not_answered(server: Server) -> None:
     other = await server.connect()
     other.send("GET", "/data/k")
     assert (await other.answer())[0] == 200
+
+
+async def test_a_connection_on_which_nothing_happens_ends(server: Server) -> None:
+    """Goal: keep-alive ends a connection that is idle, and no other. Method: look before its time, while a
+    request waits, in the middle of a head, and after its time.
+    """
+    client = await server.connect()
+    await until(lambda: server.protocols)
+    (connection,) = server.protocols
+    connection.timeout_keep_alive = 10_000
+    client.send("GET", "/data/k")
+    await client.answer()
+    armed = connection._idle
+    client.send("GET", "/data/k")
+    await client.answer()
+    assert connection._idle is armed is not None  # no timer for each request
+    connection._look_whether_idle()
+    assert connection._idle is not None
+    connection.timeout_keep_alive = 0
+    server.node.waits = True
+    client.send("GET", "/data/k")
+    await until(lambda: len(server.node.asked) == 3)
+    connection._look_whether_idle()
+    server.node.answer(2)
+    connection.timeout_keep_alive = 10_000
+    assert (await client.answer())[0] == 200
+    client.writer.write(b"GET /data")
+    await until(lambda: connection._in_head)
+    connection.timeout_keep_alive = 0
+    connection._look_whether_idle()
+    server.node.waits = False
+    client.writer.write(b"/k HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    assert (await client.answer())[0] == 200
+    assert await client.is_closed()
 
 
 async def test_an_error_of_ours_is_a_500(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,14 +184,10 @@ def _fields(class_: type, names: tuple[str, ...]) -> Walk:
 
 
 def _log(log: Log, now: int) -> Plain:
-    """A log without the operations that it has forgotten but not yet deleted."""
-    kept = log._operations[log._first :]
-    others = [
-        _walk(getattr(log, name), now)
-        for name in sorted(log.__slots__)
-        if name not in ("_first", "_operations")
-    ]
-    return ("Log", *others, _sequence(kept, now))
+    """A log without the operations that it has forgotten but not yet deleted, and its sums: by differences
+    alone it knows them, and where they begin to count is another place in another life.
+    """
+    return ("Log", log.bytes, log.start, log.end, _sequence(log.between(log.start, log.end), now))
 
 
 def freeze(state: State) -> bytes:

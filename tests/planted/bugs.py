@@ -449,8 +449,8 @@ BUGS: tuple[Bug, ...] = (
         "an origin's mark is below every request that still waits",
         (
             "requests.py",
-            "state.waiting.settled, event.key",
-            "request.counter, event.key",
+            "        clients.settled,\n",
+            "        clients.next_counter,\n",
         ),
     ),
     bug(
@@ -498,7 +498,7 @@ BUGS: tuple[Bug, ...] = (
             "        waiter.exposed = True\n"
             "        kind = Kind.UPDATED if operation.key in state.store.data else Kind.CREATED\n"
             "        if operation.value is None:\n"
-            "            kind = Kind.DELETED if operation.key in state.store.data else Kind.MISSING\n"
+            "            kind = _DELETED if operation.key in state.store.data else Kind.MISSING\n"
             "        waiting.written(state, out, waiter.counter, Result(kind, position))\n\n\ndef _repeats",
         ),
         (
@@ -658,13 +658,13 @@ BUGS: tuple[Bug, ...] = (
         ),
         (
             "requests.py",
-            "    if not state.inside:\n",
-            "    if not state.inside and state.lead is None:\n",
+            "    return None if state.inside else Reason.OUTSIDE\n",
+            "    return None if state.inside or state.lead is not None else Reason.OUTSIDE\n",
         ),
         (
             "requests.py",
-            "    if state.serving:\n        drive(state, waiter, out)\n",
-            "    if state.serving or state.lead is not None:\n        drive(state, waiter, out)\n",
+            "    if state.active:\n        drive(state, waiter, out)\n",
+            "    if state.active or state.lead is not None:\n        drive(state, waiter, out)\n",
         ),
     ),
     bug(

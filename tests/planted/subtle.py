@@ -814,9 +814,9 @@ SUBTLE: tuple[Bug, ...] = (
         (
             "store.py",
             """        if operation.value is None:
-            kind = Kind.DELETED""",
+            kind = _DELETED""",
             """        if not operation.value:
-            kind = Kind.DELETED""",
+            kind = _DELETED""",
         ),
     ),
     unexplored(
