@@ -65,6 +65,10 @@ class Order:
     ids: tuple[int, ...] = ()
     address: str = ""
     size: int = 0
+    by: str = ""
+    """Who wants it, in words, as far as that is known."""
+    at: str = ""
+    """When they said so, by the caller's clock, in words."""
     nodes: tuple[tuple[int, str], ...] = field(default=())
 
 

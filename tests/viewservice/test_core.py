@@ -468,8 +468,8 @@ def test_who_stays_out_since_a_switchover_is_named() -> None:
     desk.run(3000)
     assert desk.view() == (2,)
     (said,) = {note.text for note in desk.notes if note.code == "no_spare"}
-    assert "1 stay outside" in said
-    assert "`add`" in said
+    assert "node 1 stays outside since a switchover" in said
+    assert "`add 1`" in said
 
 
 def test_who_was_taken_out_while_it_was_cut_off_hears_of_it_when_it_is_back() -> None:
