@@ -12,6 +12,20 @@ from .judging import Sight, unfit_members
 from .record import Record
 from .watch import Watched
 
+TROUBLES = (
+    "blocked",
+    "first_view_not_active",
+    "no_spare",
+    "nobody_proven",
+    "not_possible",
+    "other_outside",
+    "paused",
+    "too_few_nodes",
+    "unknown_state",
+    "waiting_for_nodes",
+)
+"""All that can be the matter: the codes of ``Stuck``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:

@@ -136,7 +136,7 @@ def unfit_members(sight: Sight) -> dict[int, str]:
 
 
 def suspected_members(sight: Sight) -> dict[int, int]:
-    """Members of which something seems to be wrong, whether or not it is enough to take them out; since when."""
+    """Members with which something seems to be wrong, enough to take them out or not; and since when."""
     unfit = unfit_members(sight)
     ids = sight.record.ids
     complaints = sight.watched[ids[0]].complaints if ids and sight.active else {}

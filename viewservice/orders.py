@@ -14,7 +14,10 @@ from .judging import Sight, suspected_members, unfit_members
 from .record import Record
 
 WORDS = ("status", "plan", "init", "switchover", "add", "remove", "size", "pause", "resume", "force")
-"""``status`` and ``plan`` (a dry run) change nothing; the others write."""
+MAX_NAME = 100
+"""Characters of the name that who orders something goes by."""
+LOOKING = ("status", "plan")
+"""These (the second is a dry run) change nothing; the others write."""
 
 
 def describe(record: Record) -> dict[str, Any]:

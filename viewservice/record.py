@@ -9,8 +9,8 @@ from pbproto import Member
 Life = tuple[int, int]
 """A node's id and the incarnation in which it was seen."""
 CAUSES = ("first", "adopted", "failure", "spare", "size", "switchover", "remove", "force")
-"""Why a view is decided: it is the first; it was there before the service; somebody is unfit; it is too small,
-or too large; a person wants it."""
+"""Why a view is decided: it is the first; it was there before the service; somebody is unfit; it was too
+small, or too large; a person wants it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ class Record:
         who = f"node {out[0]} stays" if len(out) == 1 else f"nodes {', '.join(out)} stay"
         words = ", ".join(f"`add {id_}`" for id_ in out)
         return (
-            f"{who} outside since a switchover: until added again ({words}), or until node {self.ids[0]} leaves"
-            " the view. The member with the lowest id is the primary"
+            f"{who} outside since a switchover: until added again ({words}), or until node {self.ids[0]}"
+            " leaves the view. The member with the lowest id is the primary"
         )
 
 

@@ -84,7 +84,9 @@ def test_the_answer_to_a_switchover_names_who_stays_outside() -> None:
     answer = desk.order("switchover", 3, by="ops@desk", at="2026-01-31T12:00:00Z")
     assert answer is not None
     assert answer.document["kept_out"] == [1, 2]
-    notice = "nodes 1, 2 stay outside since a switchover: until added again (`add 1`, `add 2`), or until node 3"
+    notice = (
+        "nodes 1, 2 stay outside since a switchover: until added again (`add 1`, `add 2`), or until node 3"
+    )
     assert answer.document["notice"].startswith(notice)
     assert answer.document["why"] == "switchover to node 3, ordered by ops@desk at 2026-01-31T12:00:00Z"
     assert answer.document["cause"] == "switchover"
@@ -109,7 +111,7 @@ def test_a_switchover_lasts_as_long_as_its_primary() -> None:
     desk.run(1000)
     # The last copy is not left alone; and what 1 leads with it got from 3.
     assert desk.register.floor == 0
-    assert "the switchover to node 2 ends" in [record.why for record in desk.writes if record.epoch == 3][0]
+    assert "the switchover to node 2 ends" in next(record.why for record in desk.writes if record.epoch == 3)
     desk.run(5000)
     assert desk.view() == (1, 3)
     assert desk.nodes[1].status == "active"
