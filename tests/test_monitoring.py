@@ -183,7 +183,8 @@ def test_the_alerts_compare_with_words_that_there_are() -> None:
 
 
 def test_the_service_is_another_job_than_the_nodes() -> None:
-    """Goal: the service is not taken for a node. Method: its metrics, and no others, are asked for by its job."""
+    """Goal: the service is not taken for a node. Method: its metrics, and no others, are asked for by its
+    job."""
     wrong = [
         query
         for query in [rule["expr"] for rule in rules()] + [query for _, query in dashboard_queries()]
