@@ -33,7 +33,7 @@ from pbproto import __version__
 from .config import PRESETS
 from .core import Service
 from .driver import LOGGER, Driver
-from .orders import MAX_NAME
+from .orders import LOOKING, MAX_NAME
 from .stores import Store, StoreError
 from .stores.etcd import EtcdStore
 from .stores.sqlite import SqliteStore
@@ -260,7 +260,9 @@ def _set_up_logs() -> None:
 def _order(options: argparse.Namespace, parser: argparse.ArgumentParser, trust: Trust) -> int:
     if options.command == "force" and not options.yes:
         parser.error("force may lose what only other nodes have; look at `plan` first, and say --yes")
-    document: dict[str, Any] = {"word": options.command, "by": _who()}
+    document: dict[str, Any] = {"word": options.command}
+    if options.command not in LOOKING:
+        document["by"] = _who()
     if "ids" in options:
         document["ids"] = options.ids
     if "id" in options:

@@ -122,7 +122,7 @@ class _Orders(_Route):
     async def answer(self) -> Response:
         try:
             word, fields = _fields(json.loads(await request.get_data()))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RefusedError(400, "bad_order", f"an order is a JSON object: {error}") from None
         if word not in LOOKING:
             refusal = self._driver.trust.refusal(ADMIN, request.headers.get("authorization", ""))

@@ -164,6 +164,7 @@ async def test_openmetrics_is_spoken_where_it_is_asked_for() -> None:
         ("GET", "/orders", b"", 405, "bad_request"),
         ("POST", "/orders", b"{", 400, "bad_order"),
         ("POST", "/orders", b'"\xff"', 400, "bad_order"),
+        ("POST", "/orders", b"[" * 65_000, 400, "bad_order"),
         ("POST", "/orders", b'{"word":"add","ids":[1],"address":"a"}', 400, "bad_order"),
         ("POST", "/orders", b'{"word":"add","ids":[-1],"address":"a:1"}', 400, "bad_order"),
         ("POST", "/orders", b'{"word":"pause","by":"two\\nlines"}', 400, "bad_order"),
