@@ -834,7 +834,7 @@ class Console:
             cluster.settle()
 
     def do_service(self, words: str) -> None:
-        """service switchover 2: an order to the view service; also status, plan 2,3, size 2, pause, resume"""
+        """service switchover 2: an order to the view service; also add 1, plan 2,3, size 2, pause, status"""
         service = self.cluster.service
         if service is None:
             raise UserError("there is no view service here: start with --viewservice")

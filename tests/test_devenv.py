@@ -369,6 +369,8 @@ def test_the_view_service_sees_to_a_failover(start: Start, base_port: int) -> No
     run.type("service\n")
     run.expect("2     127.0.0.1")
     assert run.expect("\n").split()[1] == "primary"
+    run.type("service add 9\n")
+    run.expect("node 9 was never known here")
     run.type("service plan 1\n")
     run.expect("lost         everything")
     groups = groups_of(run.process)

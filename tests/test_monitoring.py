@@ -18,8 +18,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pbproto import Code, Gauges, Note
 from pbproto.gauges import NewcomerGauge
+from viewservice.choosing import TROUBLES
+from viewservice.meters import Meters
+from viewservice.metrics import Exposition
 
 from .frontends.pair import Pair
+from .viewservice.test_core import begun
+from .viewservice.test_driver import Shelf
 
 ROOT = Path(__file__).resolve().parents[1]
 DASHBOARD = ROOT / "deploy" / "grafana" / "pbproto.json"
@@ -59,20 +64,28 @@ class Busy(Pair):
 
 @cache
 def scraped() -> dict[str, tuple[str, frozenset[str], str]]:
-    """Per name of a sample, what a real scrape says: the type, the labels, and what it is."""
+    """Per name of a sample, what real scrapes say: the type, the labels, and what it is."""
     body = Busy().ask(1, "GET", b"/metrics").body
     assert isinstance(body, bytes)
     found: dict[str, tuple[str, frozenset[str], str]] = {}
-    for family in text_string_to_metric_families(body.decode()):
-        for sample in family.samples:
-            labels = frozenset(sample.labels)
-            before = found.setdefault(sample.name, (family.type, labels, family.documentation))
-            assert before[1] == labels, sample
+    for text in (body.decode(), of_the_service()):
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                labels = frozenset(sample.labels)
+                before = found.setdefault(sample.name, (family.type, labels, family.documentation))
+                assert before[1] == labels, sample
     return found
 
 
+def of_the_service() -> str:
+    """What an instance of the view service says that acts."""
+    meters = Meters()
+    meters.requested("/status", 200)
+    return Exposition(begun(1, 2).service, meters, Shelf()).render("")[0].decode()
+
+
 def unknown(query: str) -> list[str]:
-    """The names of metrics and labels in a query that no node has."""
+    """The names of metrics and labels in a query that neither nodes nor the view service have."""
     wrong = [name for name in NAME.findall(query) if name not in scraped()]
     used: set[str] = set(GIVEN)
     for name, inside in SELECTOR.findall(query):
@@ -158,6 +171,27 @@ def test_the_alerts_compare_with_words_that_there_are() -> None:
     }
     assert values >= {"unknown", "not_applied", "error", "put", "lost"}
     assert [value for value in values if f'"{value}"' not in text] == []
+    codes = {
+        code
+        for query in queries
+        for label, words in MATCHER.findall(query)
+        if label == "code"
+        for code in words.split("|")
+    }
+    assert codes
+    assert codes <= set(TROUBLES)
+
+
+def test_the_service_is_another_job_than_the_nodes() -> None:
+    """Goal: the service is not taken for a node. Method: its metrics, and no others, are asked for by its
+    job."""
+    wrong = [
+        query
+        for query in [rule["expr"] for rule in rules()] + [query for _, query in dashboard_queries()]
+        for name, inside in SELECTOR.findall(query)
+        if name.startswith("pbproto_viewservice_") != ('-viewservice"' in inside)
+    ]
+    assert wrong == []
 
 
 def test_documents_name_alerts_that_there_are() -> None:
@@ -173,9 +207,11 @@ def test_the_scrape_example_is_whole() -> None:
     """Goal: it can be used as it is. Method: it takes the rules beside it, and the token from a file."""
     document = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     assert document["rule_files"] == [ALERTS.name]
-    (job,) = document["scrape_configs"]
-    assert (job["job_name"], job["metrics_path"]) == ("pbproto", "/metrics")
-    assert "credentials_file" in job["authorization"]
+    jobs = document["scrape_configs"]
+    assert [job["job_name"] for job in jobs] == ["pbproto", "pbproto-viewservice"]
+    for job in jobs:
+        assert job["metrics_path"] == "/metrics"
+        assert "credentials_file" in job["authorization"]
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")

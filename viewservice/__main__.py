@@ -11,9 +11,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import getpass
 import json
 import logging
+import os
 import signal
+import socket
+import ssl
 import sys
 import time
 from collections.abc import Sequence
@@ -22,16 +26,19 @@ from typing import Any
 
 import httpx
 
+from frontends.common.settings import PREFIX, SettingError, named_tokens, split_address
+from frontends.common.tls import HANDSHAKE_TIMEOUT
 from pbproto import __version__
 
 from .config import PRESETS
 from .core import Service
 from .driver import LOGGER, Driver
+from .orders import LOOKING, MAX_NAME
 from .stores import Store, StoreError
 from .stores.etcd import EtcdStore
 from .stores.sqlite import SqliteStore
 from .table import show
-from .trust import Trust, TrustError, is_local
+from .trust import Certificates, Trust, TrustError, is_local
 
 DEFAULT_BIND = "127.0.0.1:8070"
 DEFAULT_STORE = "viewservice.sqlite"
@@ -39,7 +46,7 @@ ORDERS = {
     "status": "how everybody is",
     "plan": "what a view of these nodes would mean; changes nothing",
     "switchover": "make this member the primary; those with lower ids leave the view",
-    "add": "know one more node, which is a spare at first; or one at another address",
+    "add": "know one more node, which is a spare at first; one that is known, or was, needs no address",
     "remove": "take this node out, for good",
     "size": "how many members the view should have",
     "pause": "change nothing by itself",
@@ -52,7 +59,11 @@ def _nodes(text: str) -> tuple[tuple[int, str], ...]:
     found = []
     for part in text.split(","):
         id_, equals, address = part.strip().partition("=")
-        if not equals or not id_.isdecimal() or ":" not in address:
+        try:
+            split_address(address)
+        except SettingError:
+            equals = ""
+        if not equals or not id_.isdecimal():
             raise argparse.ArgumentTypeError(f"a node is ID=HOST:PORT, not {part!r}")
         found.append((int(id_), address))
     if len(dict(found)) != len(found):
@@ -91,6 +102,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--bind", default=DEFAULT_BIND, help=f"where it is talked to (default {DEFAULT_BIND})")
     run.add_argument("--preset", choices=sorted(PRESETS), default="default", help="how fast it concludes")
     run.add_argument("--token-file", default="", metavar="FILE", help="the nodes' token of the role admin")
+    run.add_argument(
+        "--tokens",
+        default="",
+        metavar="FILE",
+        help="tokens of those who talk to it, by role (or PBPROTO_TOKENS, PBPROTO_TOKEN_ADMIN, …, as nodes)",
+    )
     run.add_argument("--tls-ca", default="", metavar="FILE", help="who signs the nodes' certificates (PEM)")
     run.add_argument("--tls-cert", default="", metavar="FILE", help="serve HTTPS with this certificate (PEM)")
     run.add_argument("--tls-key", default="", metavar="FILE", help="the private key to it (PEM)")
@@ -108,7 +125,9 @@ def _parser() -> argparse.ArgumentParser:
         if word in ("switchover", "add", "remove"):
             command.add_argument("id", type=int)
         if word == "add":
-            command.add_argument("address", help="host:port")
+            command.add_argument(
+                "address", nargs="?", default="", help="host:port, of a node that is new here"
+            )
         if word == "size":
             command.add_argument("size", type=int)
         if word == "force":
@@ -126,11 +145,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.error("--nodes says which nodes there are")
     try:
-        insecure = options.command == "run" and options.insecure
-        trust = Trust(options.token_file, options.tls_ca, insecure=insecure)
         if options.command != "run":
-            return _order(options, parser, trust)
-        _check_open(options)
+            return _order(options, parser, Trust(options.token_file, options.tls_ca))
+        trust = Trust(
+            options.token_file,
+            options.tls_ca,
+            tokens=options.tokens or os.environ.get(f"{PREFIX}TOKENS", ""),
+            named=named_tokens(os.environ),
+            insecure=options.insecure,
+        )
+        _check_open(options, trust)
         asyncio.run(_run(options, trust))
     except (StoreError, TrustError, OSError) as error:
         print(f"viewservice: {error}", file=sys.stderr)
@@ -147,11 +171,12 @@ def _store(text: str) -> Store:
     raise StoreError(f"a store is sqlite:PATH or etcd:URL,URL, not {text!r}")
 
 
-def _check_open(options: argparse.Namespace) -> None:
+def _check_open(options: argparse.Namespace, trust: Trust) -> None:
     """Raises ``TrustError`` where anybody could give orders and nobody said so."""
-    if not (is_local(options.bind) or options.token_file or options.insecure):
+    if not (is_local(options.bind) or trust.guarded or options.insecure):
         raise TrustError(
-            f"{options.bind} is open to others than this machine: give --token-file, or say --insecure"
+            f"{options.bind} is open to others than this machine: give --tokens or --token-file, or say"
+            " --insecure"
         )
     if bool(options.tls_cert) != bool(options.tls_key):
         raise TrustError("--tls-cert and --tls-key belong together")
@@ -168,9 +193,17 @@ async def _run(options: argparse.Namespace, trust: Trust) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    server = ServerConfig()
+    certificates = Certificates(options.tls_cert, options.tls_key) if options.tls_cert else None
+
+    class Secure(ServerConfig):
+        def create_ssl_context(self) -> ssl.SSLContext | None:
+            return certificates.server if certificates is not None else None
+
+    server = Secure()
     server.bind = [options.bind]
     server.certfile, server.keyfile = options.tls_cert or None, options.tls_key or None
+    server.ssl_handshake_timeout = HANDSHAKE_TIMEOUT
+    server.include_server_header = False
     server.graceful_timeout = 1.0
     server.loglevel = "WARNING"
     acting = asyncio.create_task(driver.run())
@@ -228,6 +261,8 @@ def _order(options: argparse.Namespace, parser: argparse.ArgumentParser, trust: 
     if options.command == "force" and not options.yes:
         parser.error("force may lose what only other nodes have; look at `plan` first, and say --yes")
     document: dict[str, Any] = {"word": options.command}
+    if options.command not in LOOKING:
+        document["by"] = _who()
     if "ids" in options:
         document["ids"] = options.ids
     if "id" in options:
@@ -249,10 +284,19 @@ def _order(options: argparse.Namespace, parser: argparse.ArgumentParser, trust: 
         print(f"viewservice: {options.at} does not answer as a view service does: {error}", file=sys.stderr)
         return 1
     if response.status_code != 200:
-        print(f"viewservice: {answer.get('error', answer)}", file=sys.stderr)
+        print(f"viewservice: {answer.get('detail', answer)}", file=sys.stderr)
         return 1
     print(json.dumps(answer, indent=2) if options.json else show(options.command, answer))
     return 0
+
+
+def _who() -> str:
+    """Who gives an order, as far as this machine knows: it is for people, and proves nothing."""
+    try:
+        name = f"{getpass.getuser()}@{socket.gethostname()}"
+    except (OSError, KeyError):  # a container's user may have no name
+        name = f"uid {os.getuid()}@{socket.gethostname()}"
+    return "".join(letter for letter in name if letter.isprintable())[:MAX_NAME]
 
 
 if __name__ == "__main__":

@@ -12,6 +12,20 @@ from .judging import Sight, unfit_members
 from .record import Record
 from .watch import Watched
 
+TROUBLES = (
+    "blocked",
+    "first_view_not_active",
+    "no_spare",
+    "nobody_proven",
+    "not_possible",
+    "other_outside",
+    "paused",
+    "too_few_nodes",
+    "unknown_state",
+    "waiting_for_nodes",
+)
+"""All that can be the matter: the codes of ``Stuck``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -19,7 +33,10 @@ class Proposal:
 
     ids: tuple[int, ...]
     why: str
+    cause: str = ""
+    """One of ``record.CAUSES``."""
     floor: int | None = None
+    """That of a switchover; otherwise the one that there is, for as long as it lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +64,7 @@ def choose(sight: Sight) -> Proposal | Stuck | None:
         return None  # they are asked; nothing is changed that need not be before they have answered
     if len(record.ids) > record.size:
         ids = record.ids[: record.size]
-        return Proposal(ids, f"the view has more than {record.size} members")
+        return Proposal(ids, f"the view has more than {record.size} members", "size")
     if len(record.ids) < record.size:
         return _with_a_spare(sight)
     return None
@@ -68,13 +85,13 @@ def _first(sight: Sight) -> Proposal | Stuck | None:
             "too_few_nodes", f"{record.size} members are wanted, {len(record.nodes)} nodes are known", True
         )
     if all(report is not None and report.fresh for report in reports.values()):
-        return Proposal(tuple(reports)[: record.size], "the first view, of empty nodes")
+        return Proposal(tuple(reports)[: record.size], "the first view, of empty nodes", "first")
     known = [report for report in reports.values() if report is not None and report.epoch is not None]
     newest = max((report.epoch or 0 for report in known), default=0)
     serving = [report for report in known if report.epoch == newest and report.status == "active"]
     members = serving[0].members if serving else ()
     if members and all(record.node(member.id) == member for member in members):
-        return Proposal(tuple(member.id for member in members), f"view {newest} is active already")
+        return Proposal(tuple(member.id for member in members), f"view {newest} is active already", "adopted")
     return Stuck("unknown_state", "nodes hold data or a view, but no view of known nodes is active", True)
 
 
@@ -89,7 +106,7 @@ def _without(sight: Sight, unfit: Mapping[int, str]) -> Proposal | Stuck | None:
         return Stuck("first_view_not_active", f"the first view cannot become active ({reasons})", True)
     if not carriers:
         return Stuck("nobody_proven", f"nobody who answers is proven to hold the data ({reasons})", True)
-    return Proposal(tuple(carriers), reasons)
+    return Proposal(tuple(carriers), reasons, "failure")
 
 
 def _foreign(sight: Sight) -> Stuck | None:
@@ -122,14 +139,12 @@ def _with_a_spare(sight: Sight) -> Proposal | Stuck | None:
             waiting.append(node.id)
             continue
         ids = tuple(sorted((*record.ids, node.id)))
-        return Proposal(ids, f"{len(record.ids)} of {record.size} members, and node {node.id} is a spare")
+        why = f"{len(record.ids)} of {record.size} members, and node {node.id} is a spare"
+        return Proposal(ids, why, "spare")
     if waiting:
         return None  # they are watched for a while first
     text = f"the view has {len(record.ids)} of {record.size} members, and there is no spare"
-    kept_out = [str(node.id) for node in record.nodes if node.id < record.floor and node.id not in record.ids]
-    if kept_out:
-        text += f": since a switchover {', '.join(kept_out)} stay outside, until they are added again (`add`)"
-    return Stuck("no_spare", text, False)
+    return Stuck("no_spare", f"{text}; {record.notice}" if record.notice else text, False)
 
 
 def made(sight: Sight, proposal: Proposal) -> Record | str:
@@ -155,8 +170,21 @@ def made(sight: Sight, proposal: Proposal) -> Record | str:
             return "none of its members is proven to hold the data"
         if not sight.proven and record.epoch == 1 and not any(reports[id_].holds for id_ in carriers):
             return "the first view has to become active before there is another one"
-    changed = replace(record, floor=record.floor if proposal.floor is None else proposal.floor)
-    return following(sight, changed, members, carriers, proposal.why, adopted)
+    floor = lasting(record, proposal.ids) if proposal.floor is None else proposal.floor
+    why = proposal.why
+    if floor < record.floor and record.kept_out:
+        why += f"; the switchover to node {record.ids[0]} ends with it, and lower ids may come in again"
+    changed = replace(record, floor=floor, cause=proposal.cause)
+    return following(sight, changed, members, carriers, why, adopted)
+
+
+def lasting(record: Record, ids: tuple[int, ...]) -> int:
+    """The floor once the view has these ids: a switchover lasts as long as the primary is a member.
+
+    It keeps nodes with lower ids out, so that the one that was switched to goes on leading. When that one has
+    left there is nothing to keep, and the others may have the only copies: then every spare is wanted.
+    """
+    return record.floor if not record.ids or record.ids[0] in ids else 0
 
 
 def following(

@@ -31,7 +31,9 @@ def dump(record: Record) -> str:
         "size": record.size,
         "floor": record.floor,
         "paused": record.paused,
+        "paused_by": record.paused_by,
         "why": record.why,
+        "cause": record.cause,
     }
     return json.dumps(document)
 
@@ -54,6 +56,9 @@ def load(text: str) -> Record:
             floor=int(document["floor"]),
             paused=bool(document["paused"]),
             why=str(document["why"]),
+            # Records from before these were written down have none.
+            paused_by=str(document.get("paused_by", "")),
+            cause=str(document.get("cause", "")),
         )
     except RecordError:
         raise

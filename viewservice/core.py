@@ -59,6 +59,14 @@ class Service:
         """Whether this instance acts."""
         return self._record is not None
 
+    @property
+    def told(self) -> tuple[int, int]:
+        """How many nodes have obeyed the present view, and how many are still to be told it."""
+        if self._record is None or self._record.epoch == 0:
+            return 0, 0
+        known = {id_ for id_, _ in self._record.lives if self._record.node(id_) is not None}
+        return len(known & self._obeyed), len(known - self._obeyed)
+
     def sight(self) -> Sight | None:
         """What this instance knows now; nothing while it does not act."""
         if self._record is None:
@@ -153,11 +161,14 @@ class Service:
             return
         if record.epoch != before.epoch:
             self._count_strikes(before, record)
-            fields = (("epoch", record.epoch), ("members", ",".join(map(str, record.ids))))
+            members = ",".join(map(str, record.ids))
+            fields = (("epoch", record.epoch), ("members", members), ("cause", record.cause))
             out.append(
                 Note(Level.INFO, "view", f"view {record.epoch} of {list(record.ids)}: {record.why}", fields)
             )
         for order in self._orders:
+            if order.word != "init":
+                out.append(Note(Level.INFO, "order", orders.told_of(order)))
             out.append(Answer(order.token, True, orders.describe(record)))
         self._orders = []
 
@@ -242,9 +253,9 @@ class Service:
             return
         if isinstance(choice, Proposal):
             if sight.record.paused:
-                choice = Stuck(
-                    "paused", f"paused; would make a view of {list(choice.ids)}: {choice.why}", False
-                )
+                by = f" ({sight.record.paused_by})" if sight.record.paused_by else ""
+                text = f"paused{by}; would make a view of {list(choice.ids)}: {choice.why}"
+                choice = Stuck("paused", text, False)
             else:
                 record = made(sight, choice)
                 if isinstance(record, Record):

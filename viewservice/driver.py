@@ -6,8 +6,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from functools import cached_property
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -17,9 +18,13 @@ from .codec import listed
 from .core import Service
 from .effects import Answer, Ask, Effect, Level, Note, Say, Write
 from .events import Event, Lead, Order, Said, Saw, Stored, Tick
+from .meters import Meters
 from .report import Report, Trouble, parse
 from .stores import Store
 from .trust import Trust
+
+if TYPE_CHECKING:
+    from .metrics import Exposition
 
 LOGGER = logging.getLogger("viewservice")
 _LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING, Level.ALARM: logging.CRITICAL}
@@ -46,6 +51,7 @@ class Driver:
         self.service = service
         self._store = store
         self._heard = heard
+        self.meters = Meters()
         self._timeout = service.config.ask_timeout / SECOND
         # A connection for each question: whether a node still listens is part of the answer.
         self._client = httpx.AsyncClient(
@@ -57,6 +63,13 @@ class Driver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._tokens = count(1)
         self._orders: dict[int, asyncio.Future[Answer]] = {}
+
+    @cached_property
+    def exposition(self) -> Exposition:
+        """For Prometheus, once somebody scrapes."""
+        from .metrics import Exposition
+
+        return Exposition(self.service, self.meters, self._store)
 
     async def run(self) -> None:
         """Act, or wait to act, until cancelled. Raises ``StoreError`` if the store is of no use any more."""
@@ -81,9 +94,14 @@ class Driver:
         try:
             self._step(Order(token, word, **fields))
             async with asyncio.timeout(ORDER_TIMEOUT):
-                return await answer
+                found = await answer
+        except TimeoutError:
+            self.meters.ordered(word, done=False)
+            raise
         finally:
             del self._orders[token]
+        self.meters.ordered(word, done=found.ok)
+        return found
 
     async def _tick(self) -> None:
         while True:
@@ -93,6 +111,7 @@ class Driver:
 
     def _step(self, event: Event) -> None:
         before = self.service.leading
+        self.meters.step(event)
         for effect in self.service.step(event, now=time.monotonic_ns()):
             self._carry_out(effect)
         if before and not self.service.leading and not isinstance(event, Lead):
@@ -111,6 +130,7 @@ class Driver:
                 if answer is not None and not answer.done():
                     answer.set_result(effect)
             case Note():
+                self.meters.note(effect)
                 LOGGER.log(_LEVELS[effect.level], "%s: %s", effect.code, effect.text)
                 if self._heard is not None:
                     self._heard(effect)
@@ -126,7 +146,9 @@ class Driver:
             LOGGER.error("failed", exc_info=task.exception())
 
     async def _ask(self, ask: Ask) -> None:
-        self._step(Saw(ask.id, ask.address, ask.at, await self._look(ask)))
+        found = await self._look(ask)
+        self.meters.saw(found)
+        self._step(Saw(ask.id, ask.address, ask.at, found))
 
     async def _look(self, ask: Ask) -> Report | Trouble:
         try:
@@ -147,11 +169,15 @@ class Driver:
         if time.monotonic_ns() - decided_at > STALE:
             self._step(Stored(None))  # much may have changed since it was decided
             return
+        began = time.monotonic()
         try:
             stored = await self._store.write(write.record)
         except Exception:
             LOGGER.exception("store: record %d, nobody knows whether it was written", write.record.version)
+            self._store.errors += 1
             stored = None
+        result = "unknown" if stored is None else "written" if stored == write.record else "overtaken"
+        self.meters.wrote(result, time.monotonic() - began)
         self._step(Stored(stored))
 
     async def _say(self, say: Say) -> None:
@@ -170,6 +196,7 @@ class Driver:
                 refusal = _reason(response)
         except (httpx.HTTPError, TimeoutError, ValueError):
             refusal = "lost"
+        self.meters.said(refusal)
         self._step(Said(say.id, say.epoch, refusal))
 
 

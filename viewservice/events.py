@@ -66,6 +66,10 @@ class Order:
     address: str = ""
     size: int = 0
     nodes: tuple[tuple[int, str], ...] = field(default=())
+    by: str = ""
+    """Who wants it, in words, as far as that is known."""
+    at: str = ""
+    """When they said so, by the caller's clock, in words."""
 
 
 Event = Tick | Lead | Saw | Stored | Said | Order

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .config import Config
 from .record import Life, Record
 from .report import Report
-from .watch import Watched
+from .watch import FOREVER, Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,29 @@ def unfit_members(sight: Sight) -> dict[int, str]:
     for id_, words in accused.items():
         unfit.setdefault(id_, words)
     return unfit
+
+
+def suspected_members(sight: Sight) -> dict[int, int]:
+    """Members with which something seems to be wrong, enough to take them out or not; and since when."""
+    unfit = unfit_members(sight)
+    ids = sight.record.ids
+    complaints = sight.watched[ids[0]].complaints if ids and sight.active else {}
+    found = {}
+    for id_ in ids:
+        watched = sight.watched.get(id_)
+        if watched is None:
+            continue
+        since = []
+        if watched.trouble is not None:
+            refused = watched.refused_since < FOREVER
+            since.append(watched.refused_since if refused else max(watched.seen_at, watched.since))
+        if id_ in complaints:
+            since.append(complaints[id_][1])
+        if id_ in unfit:
+            since.append(sight.look_since)
+        if since:
+            found[id_] = min(since)
+    return found
 
 
 def _accused(sight: Sight, unfit: Mapping[int, str]) -> dict[int, str]:

@@ -7,14 +7,17 @@ from typing import Any
 
 from pbproto import Member
 
-from .choosing import Proposal, dry_run, following, made
+from .choosing import Proposal, dry_run, following, lasting, made
 from .codec import listed
 from .events import Order
-from .judging import Sight, unfit_members
+from .judging import Sight, suspected_members, unfit_members
 from .record import Record
 
 WORDS = ("status", "plan", "init", "switchover", "add", "remove", "size", "pause", "resume", "force")
-"""``status`` and ``plan`` (a dry run) change nothing; the others write."""
+MAX_NAME = 100
+"""Characters of the name that who orders something goes by."""
+LOOKING = ("status", "plan")
+"""These (the second is a dry run) change nothing; the others write."""
 
 
 def describe(record: Record) -> dict[str, Any]:
@@ -27,8 +30,12 @@ def describe(record: Record) -> dict[str, Any]:
         "nodes": listed(record.nodes),
         "size": record.size,
         "floor": record.floor,
+        "kept_out": list(record.kept_out),
+        "notice": record.notice or None,
         "paused": record.paused,
+        "paused_by": record.paused_by or None,
         "why": record.why,
+        "cause": record.cause or None,
     }
 
 
@@ -37,6 +44,7 @@ def status(sight: Sight, trouble: str) -> dict[str, Any]:
     record, now = sight.record, sight.now
     unfit = unfit_members(sight)
     carriers = sight.carriers()
+    suspected = suspected_members(sight)
     nodes = []
     for node in record.nodes:
         watched = sight.watched[node.id]
@@ -52,6 +60,7 @@ def status(sight: Sight, trouble: str) -> dict[str, Any]:
                 "incarnation": f"{report.incarnation:016x}" if report is not None else None,
                 "carries": node.id in carriers,
                 "unfit": unfit.get(node.id),
+                "suspected_ms": max(0, now - suspected[node.id]) // 10**6 if node.id in suspected else None,
                 "trouble": watched.trouble.value if watched.trouble is not None else None,
                 "silent_ms": max(0, watched.silent_for(now)) // 10**6,
                 "strikes": watched.strikes,
@@ -73,7 +82,7 @@ def carry_out(sight: Sight, order: Order) -> Record | str:
         case "init":
             return _init(record, order)
         case "pause" | "resume":
-            return _next(record, paused=order.word == "pause")
+            return _pause(record, order)
         case "size":
             return _next(record, size=order.size) if order.size > 0 else "a view has one member at least"
         case "add":
@@ -92,6 +101,24 @@ def _next(record: Record, **changes: Any) -> Record:
     return record if changed == record else replace(changed, version=record.version + 1)
 
 
+def told_of(order: Order) -> str:
+    """What is ordered, by whom, and when."""
+    what = " ".join(
+        filter(None, (order.word, ",".join(map(str, order.ids)), order.address, str(order.size or "")))
+    )
+    return f"{what}, {_by(order)}"
+
+
+def _by(order: Order) -> str:
+    return f"ordered by {order.by or 'a person'}" + (f" at {order.at}" if order.at else "")
+
+
+def _pause(record: Record, order: Order) -> Record:
+    if order.word == "pause":
+        return record if record.paused else _next(record, paused=True, paused_by=_by(order))
+    return _next(record, paused=False, paused_by="")
+
+
 def _init(record: Record, order: Order) -> Record | str:
     """What a new service begins with; what an old one knows stays as it is."""
     if record.version:
@@ -103,17 +130,20 @@ def _init(record: Record, order: Order) -> Record | str:
 
 
 def _add(record: Record, order: Order) -> Record | str:
-    """A node more, or one at another address."""
-    if len(order.ids) != 1 or not order.address:
-        return "add takes an id and an address"
+    """A node more, or one at another address; one that is known, or was, stays where it is."""
+    if len(order.ids) != 1:
+        return "add takes the id of one node, and its address if that is not known"
     (id_,) = order.ids
-    if id_ in record.ids:
-        known = record.node(id_)
-        if known is not None and known.address != order.address:
-            return f"node {id_} is a member at {known.address}; remove it first"
-    if any(node.address == order.address and node.id != id_ for node in record.nodes):
-        return f"another node is at {order.address}"
-    nodes = tuple(sorted((*(node for node in record.nodes if node.id != id_), Member(id_, order.address))))
+    known = record.node(id_)
+    if known is None and not order.address:
+        return f"node {id_} was never known here: add takes its address as well (add {id_} HOST:PORT)"
+    address = order.address or (known.address if known is not None else "")
+    if id_ in record.ids and known is not None and known.address != address:
+        return f"node {id_} is a member at {known.address}; remove it first"
+    other = next((node.id for node in record.nodes if node.address == address and node.id != id_), None)
+    if other is not None:
+        return f"node {other} is at {address}; two nodes cannot have one address"
+    nodes = tuple(sorted((*(node for node in record.nodes if node.id != id_), Member(id_, address))))
     leaving = tuple(node for node in record.leaving if node.id != id_)
     # Whoever adds a node wants it: it may come in although it is below the one that was switched to.
     return _next(record, nodes=nodes, leaving=leaving, floor=min(record.floor, id_))
@@ -129,7 +159,7 @@ def _remove(sight: Sight, order: Order) -> Record | str:
     if gone.id not in record.ids or record.epoch == 0:
         return _next(record, nodes=nodes, leaving=leaving)
     ids = tuple(each for each in record.ids if each != gone.id)
-    found = made(sight, Proposal(ids, f"someone removed node {gone.id}"))
+    found = made(sight, Proposal(ids, f"node {gone.id} was removed, {_by(order)}", "remove"))
     return found if isinstance(found, str) else replace(found, nodes=nodes, leaving=leaving)
 
 
@@ -144,7 +174,7 @@ def _switch_over(sight: Sight, order: Order) -> Record | str:
     if id_ not in sight.carriers():
         return f"node {id_} is not proven to hold the data"
     ids = tuple(each for each in record.ids if each >= id_)
-    return made(sight, Proposal(ids, f"someone switched over to node {id_}", floor=id_))
+    return made(sight, Proposal(ids, f"switchover to node {id_}, {_by(order)}", "switchover", floor=id_))
 
 
 def _force(sight: Sight, order: Order) -> Record | str:
@@ -165,4 +195,5 @@ def _force(sight: Sight, order: Order) -> Record | str:
     if not carriers:
         return "none of them holds anything, and only a new service starts an empty store"
     members = tuple(node for node in record.nodes if node.id in ids)
-    return following(sight, record, members, carriers, f"someone forced a view of {list(ids)}")
+    changed = replace(record, floor=min(lasting(record, ids), ids[0]), cause="force")
+    return following(sight, changed, members, carriers, f"a view of {list(ids)} was forced, {_by(order)}")

@@ -8,6 +8,9 @@ from pbproto import Member
 
 Life = tuple[int, int]
 """A node's id and the incarnation in which it was seen."""
+CAUSES = ("first", "adopted", "failure", "spare", "size", "switchover", "remove", "force")
+"""Why a view is decided: it is the first; it was there before the service; somebody is unfit; it was too
+small, or too large; a person wants it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,18 @@ class Record:
     size: int = 1
     """How many members a view should have."""
     floor: int = 0
-    """No node with a lower id is taken in by itself: someone has switched over from it to this one."""
+    """No node with a lower id is taken in by itself: it would lead, and a person has switched over from it.
+
+    That lasts until the primary leaves the view (``choosing.lasting``), or the node is added again.
+    """
     paused: bool = False
     """Nothing is changed by itself."""
+    paused_by: str = ""
+    """Who has ordered that, and when, in words."""
     why: str = ""
     """In words, for people."""
+    cause: str = ""
+    """Why there is this view, for programs: one of ``CAUSES``."""
 
     def node(self, id_: int) -> Member | None:
         """The node with this id, also one that is leaving."""
@@ -56,6 +66,24 @@ class Record:
     def ids(self) -> tuple[int, ...]:
         """The ids of the view's members, in order; the first is the primary's."""
         return tuple(member.id for member in self.members)
+
+    @property
+    def kept_out(self) -> tuple[int, ...]:
+        """The ids of nodes that stay outside because of a switchover."""
+        return tuple(node.id for node in self.nodes if node.id < self.floor and node.id not in self.ids)
+
+    @property
+    def notice(self) -> str:
+        """Who stays outside, and how they come back; empty if nobody does."""
+        out = [str(id_) for id_ in self.kept_out]
+        if not out:
+            return ""
+        who = f"node {out[0]} stays" if len(out) == 1 else f"nodes {', '.join(out)} stay"
+        words = ", ".join(f"`add {id_}`" for id_ in out)
+        return (
+            f"{who} outside since a switchover: until added again ({words}), or until node {self.ids[0]}"
+            " leaves the view. The member with the lowest id is the primary"
+        )
 
 
 EMPTY = Record()

@@ -13,7 +13,8 @@ def show(word: str, answer: dict[str, Any]) -> str:
     if word == "plan":
         return "\n".join(f"{name.replace('_', ' '):12} {_words(value)}" for name, value in answer.items())
     members = ", ".join(f"{member['id']} at {member['address']}" for member in answer["members"])
-    return f"view {answer['epoch']}: {members or 'nobody yet'}\n{answer['why']}"
+    lines = [f"view {answer['epoch']}: {members or 'nobody yet'}", answer["why"], answer["notice"] or ""]
+    return "\n".join(line for line in lines if line)
 
 
 def _status(answer: dict[str, Any]) -> str:
@@ -21,8 +22,10 @@ def _status(answer: dict[str, Any]) -> str:
     lines = [
         f"view {answer['epoch']}, {said}; {len(answer['members'])} of {answer['size']} members"
         + (", paused" if answer["paused"] else "")
+        + (f" ({answer['paused_by']})" if answer["paused_by"] else "")
         + (f"; {answer['trouble']}" if answer["trouble"] else ""),
         f"because: {answer['why']}" if answer["why"] else "",
+        answer["notice"] or "",
     ]
     head = ["node", "address", "place", "says", "commit", "carries", "remarks"]
     rows = [
@@ -42,6 +45,8 @@ def _status(answer: dict[str, Any]) -> str:
 
 def _remarks(node: dict[str, Any]) -> str:
     found = [node["unfit"] or "", f"{node['trouble']}" if node["trouble"] else ""]
+    if node["suspected_ms"] is not None:
+        found.append(f"suspected for {node['suspected_ms'] / 1000:.1f} s")
     if node["out_for_ms"]:
         found.append(f"stays out for {node['out_for_ms'] / 1000:.0f} s")
     return "; ".join(part for part in found if part)

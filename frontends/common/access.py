@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
@@ -40,21 +40,24 @@ class Role(Enum):
 
 _DATA = frozenset((Role.READ, Role.WRITE))
 _WRITE = frozenset((Role.WRITE,))
-_LOOK = frozenset((Role.READ, Role.WRITE, Role.ADMIN))
-_SCRAPE = _LOOK | {Role.METRICS}
-_ADMIN = frozenset((Role.ADMIN,))
+LOOK = frozenset((Role.READ, Role.WRITE, Role.ADMIN))
+"""Who may see how things are."""
+SCRAPE = LOOK | {Role.METRICS}
+"""Who may read figures."""
+ADMIN = frozenset((Role.ADMIN,))
+"""Who may tell views."""
 
 FREE = (Route.PING, Route.READY, Route.OPENAPI, Route.DOCS, Route.PAGE, Route.NOTHING)
 """Routes for everybody: probes, and what is the same in every node of this release."""
 _READING: Mapping[Route, frozenset[Role]] = {
-    Route.VIEW: _LOOK,
-    Route.STATUS: _LOOK,
+    Route.VIEW: LOOK,
+    Route.STATUS: LOOK,
     Route.WHY: _DATA,  # it shows keys
-    Route.METRICS: _SCRAPE,
+    Route.METRICS: SCRAPE,
     Route.DATA: _DATA,
     Route.KEY: _DATA,
 }
-_CHANGING: Mapping[Route, frozenset[Role]] = {Route.VIEW: _ADMIN, Route.KEY: _WRITE}
+_CHANGING: Mapping[Route, frozenset[Role]] = {Route.VIEW: ADMIN, Route.KEY: _WRITE}
 
 
 def allowed(route: Route, method: str) -> frozenset[Role] | None:
@@ -88,10 +91,20 @@ class Tokens(NamedTuple):
 
 
 def read_tokens(settings: Settings) -> Tokens:
+    """The tokens of a node. Raises ``SettingError``."""
+    tokens = tokens_of(settings.named_tokens, settings.tokens)
+    if not tokens.secrets:
+        raise SettingError(
+            "tokens need one of the role peer, or nodes could not tell each other from strangers"
+        )
+    return tokens
+
+
+def tokens_of(named: Iterable[tuple[str, str]], file: str) -> Tokens:
     """The tokens of the environment and the file. Raises ``SettingError``, which names the line."""
-    found = [(f"PBPROTO_TOKEN_{role.upper()}", [role], token) for role, token in settings.named_tokens]
-    if settings.tokens:
-        found += _of_file(settings.tokens)
+    found = [(f"PBPROTO_TOKEN_{role.upper()}", [role], token) for role, token in named]
+    if file:
+        found += _of_file(file)
     clients: dict[bytes, frozenset[Role]] = {}
     secrets: dict[bytes, None] = {}
     for where, words, token in found:
@@ -107,10 +120,6 @@ def read_tokens(settings: Settings) -> Tokens:
             clients[digest] = clients.get(digest, frozenset()) | roles
     if any(hashlib.sha256(secret).digest() in clients for secret in secrets):
         raise SettingError("what peers prove themselves by is no client's token")
-    if not secrets:
-        raise SettingError(
-            "tokens need one of the role peer, or nodes could not tell each other from strangers"
-        )
     return Tokens(tuple(clients.items()), tuple(secrets))
 
 
@@ -164,20 +173,25 @@ class Access:
         if needed is None:
             return None
         self.look()
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        roles = self.tokens.roles(token.strip()) if scheme.lower() == "bearer" else frozenset()
-        if roles & needed:
-            return None
-        words = " or ".join(sorted(role.value for role in needed))
-        if not roles:
-            detail = f"this takes a token of the role {words}: Authorization: Bearer …"
-            challenge = ("www-authenticate", 'Bearer realm="pbproto"')
-            return problem(401, "unauthenticated", detail, (challenge,))
-        challenge = (
-            "www-authenticate",
-            f'Bearer realm="pbproto", error="insufficient_scope", scope="{words}"',
-        )
-        return problem(403, "forbidden", f"this takes a token of the role {words}", (challenge,))
+        return refusal_of(self.tokens, needed, headers.get("authorization", ""))
+
+
+def refusal_of(tokens: Tokens, needed: frozenset[Role], authorization: str) -> Response | None:
+    """The answer to a client without a token of one of these roles; ``None`` to one that has it."""
+    scheme, _, token = authorization.partition(" ")
+    roles = tokens.roles(token.strip()) if scheme.lower() == "bearer" else frozenset()
+    if roles & needed:
+        return None
+    words = " or ".join(sorted(role.value for role in needed))
+    if not roles:
+        detail = f"this takes a token of the role {words}: Authorization: Bearer …"
+        challenge = ("www-authenticate", 'Bearer realm="pbproto"')
+        return problem(401, "unauthenticated", detail, (challenge,))
+    challenge = (
+        "www-authenticate",
+        f'Bearer realm="pbproto", error="insufficient_scope", scope="{words}"',
+    )
+    return problem(403, "forbidden", f"this takes a token of the role {words}", (challenge,))
 
 
 def of(settings: Settings) -> Access | None:

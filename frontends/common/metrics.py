@@ -56,11 +56,16 @@ class Exposition:
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The metrics in the format that an ``Accept`` header asks for, and its media type."""
-        try:
-            encode, media_type = choose_encoder(accept)
-        except (TypeError, ValueError):  # it asks for a version that is no number
-            encode, media_type = choose_encoder("")
-        return encode(self._registry), media_type
+        return render(self._registry, accept)
+
+
+def render(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """All that is registered in the format that an ``Accept`` header asks for, and its media type."""
+    try:
+        encode, media_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # it asks for a version that is no number
+        encode, media_type = choose_encoder("")
+    return encode(registry), media_type
 
 
 class _NodeCollector(Collector):
@@ -104,7 +109,7 @@ def _of_requests(reading: Reading, gauges: Gauges) -> Iterator[Metric]:
     )
     requests = dict.fromkeys(EXPECTED, _NEVER) | reading.requests
     for names, histogram in sorted(requests.items()):
-        seconds.add_metric(names, _buckets(histogram), histogram.sum)
+        seconds.add_metric(names, buckets(histogram), histogram.sum)
     yield seconds
     rejected = CounterMetricFamily(
         "pbproto_requests_rejected",
@@ -230,7 +235,7 @@ def _of_peers(reading: Reading, gauges: Gauges, queued: dict[str, int]) -> Itera
         labels=("peer",),
     )
     for address, histogram in sorted(reading.round_trips.items()):
-        trips.add_metric((address,), _buckets(histogram), histogram.sum)
+        trips.add_metric((address,), buckets(histogram), histogram.sum)
     yield trips
     ignored = CounterMetricFamily(
         "pbproto_messages_ignored", "Messages of peers that changed nothing.", labels=("reason",)
@@ -248,11 +253,11 @@ def _gauge(name: str, words: str, value: float) -> Metric:
     return GaugeMetricFamily(f"pbproto_{name}", words, value)
 
 
-def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+def buckets(histogram: Histogram) -> list[tuple[str, float]]:
     """Each with all that were at most so long, as Prometheus has them."""
     total = 0
-    buckets: list[tuple[str, float]] = []
+    found: list[tuple[str, float]] = []
     for bound, number in zip(_BUCKETS, histogram.counts, strict=True):
         total += number
-        buckets.append((bound, total))
-    return buckets
+        found.append((bound, total))
+    return found

@@ -366,17 +366,22 @@ def _build(given: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
         text = given.get(spec.name, environ.get(PREFIX + spec.name.upper()))
         if text is not None:
             values[spec.name] = _parse(spec.name, text)
-    values["named_tokens"] = tuple(
-        (role, environ[variable])
-        for role in ROLES
-        if environ.get(variable := f"{PREFIX}TOKEN_{role.upper()}")
-    )
+    values["named_tokens"] = named_tokens(environ)
     settings = Settings(**values)
     if settings.max_waiting_bytes < settings.max_value_bytes + 2 * MAX_KEY_BYTES:
         raise SettingError("max_waiting_bytes has to be larger than max_value_bytes")
     if settings.reads == "lease":
         _check_leases(settings)
     return settings
+
+
+def named_tokens(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Roles and their tokens, of the environment."""
+    return tuple(
+        (role, environ[variable])
+        for role in ROLES
+        if environ.get(variable := f"{PREFIX}TOKEN_{role.upper()}")
+    )
 
 
 def is_loopback(host: str) -> bool:

@@ -59,9 +59,17 @@ class Contexts:
             self._server, self._client = _made(self._settings)
         except SettingError as error:
             # Half of a new pair, most likely: the other file is looked for again.
-            LOGGER.error("%s", logfmt(self._settings.id, "certificates_not_read", reason=error))
+            self.not_read(error)
             return
         self._files.seen()
+        self.were_read()
+
+    def not_read(self, error: SettingError) -> None:
+        """Say that files have changed and are of no use."""
+        LOGGER.error("%s", logfmt(self._settings.id, "certificates_not_read", reason=error))
+
+    def were_read(self) -> None:
+        """Say that files have changed and are in use."""
         LOGGER.info("%s", logfmt(self._settings.id, "certificates_read"))
 
 

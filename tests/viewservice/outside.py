@@ -335,13 +335,10 @@ class ServiceOutside(Outside):
             self._world.at(self._world.now + SECOND, self._give_order, instance, "resume")
         elif word == "remove":
             self._give_order(instance, word, (node,))
-            address = self._world.hosts[node].address
-            self._world.at(self._world.now + SECOND, self._add_again, instance, node, address)
+            # By its id alone: the service knows where it was.
+            self._world.at(self._world.now + SECOND, self._give_order, instance, "add", (node,))
         else:
             self._give_order(instance, word, members if word == "plan" else (node,))
-
-    def _add_again(self, instance: Instance, node: int, address: str) -> None:
-        self._give_order(instance, "add", (node,), address=address)
 
     def _give_order(
         self,
@@ -456,6 +453,7 @@ class ServiceOutside(Outside):
             demand(record.members == before.members, "service", f"view {record.epoch} changes its members")
             return
         demand(record.epoch == before.epoch + 1, "service", f"view {record.epoch} follows {before.epoch}")
+        self._check_floor(before, record)
         led, lives = self._led
         if self.forced:
             return
@@ -474,6 +472,22 @@ class ServiceOutside(Outside):
                 f"which does not hold what view {led} wrote",
             )
         demand(bool(record.carriers), "service", f"view {record.epoch} rests on nobody")
+
+    def _check_floor(self, before: Record, record: Record) -> None:
+        """A switchover keeps lower ids from leading by themselves, for as long as its primary is a member."""
+        if record.cause in ("switchover", "force"):
+            return
+        came = [id_ for id_ in record.ids if id_ not in before.ids]
+        demand(
+            before.epoch == 0 or all(id_ >= before.floor for id_ in came),
+            "service",
+            f"view {record.epoch} takes in {came}, below the one that was switched to",
+        )
+        demand(
+            record.floor == 0 or before.ids[0] in record.ids,
+            "service",
+            f"view {record.epoch} has lost its primary, and still keeps out who is below {record.floor}",
+        )
 
     def _check_note(self, instance: Instance, note: Note) -> None:
         """A view that is called active has been: spares are filled, and people sent home, on its word."""

@@ -224,6 +224,26 @@ PLANTS = (
             "    lives: dict[int, int] = {}\n",
         ),
     ),
+    plant(
+        "let-the-lower-ones-in",
+        "a switchover keeps lower ids from leading by themselves",
+        38,
+        (
+            "choosing.py",
+            "        if node.id in record.ids or node.id < record.floor:\n",
+            "        if node.id in record.ids:\n",
+        ),
+    ),
+    plant(
+        "a-switchover-for-ever",
+        "a switchover lasts as long as its primary is a member",
+        89,
+        (
+            "choosing.py",
+            "    return record.floor if not record.ids or record.ids[0] in ids else 0\n",
+            "    return record.floor\n",
+        ),
+    ),
 )
 
 

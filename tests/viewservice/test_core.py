@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pbproto.config import SECOND
+from pbproto.config import MILLISECOND, SECOND
 from viewservice import EMPTY, Lead, Record, Stored, Trouble
 from viewservice.config import PRESETS
+from viewservice.judging import suspected_members
 
-from .desk import Desk, members
+from .desk import Desk, members, quick
 
 
 def begun(*ids: int, size: int = 0) -> Desk:
@@ -468,8 +469,8 @@ def test_who_stays_out_since_a_switchover_is_named() -> None:
     desk.run(3000)
     assert desk.view() == (2,)
     (said,) = {note.text for note in desk.notes if note.code == "no_spare"}
-    assert "1 stay outside" in said
-    assert "`add`" in said
+    assert "node 1 stays outside since a switchover" in said
+    assert "`add 1`" in said
 
 
 def test_who_was_taken_out_while_it_was_cut_off_hears_of_it_when_it_is_back() -> None:
@@ -539,3 +540,38 @@ def test_a_stranger_at_its_address_is_as_good_as_nobody() -> None:
 def test_nothing_is_known_before_anything_was_written() -> None:
     """The empty record has no view and no nodes."""
     assert (EMPTY.version, EMPTY.epoch, EMPTY.ids, EMPTY.node(1)) == (0, 0, (), None)
+
+
+def test_who_is_suspected_is_known_since_the_first_sign() -> None:
+    """Goal: people see what begins to be wrong, and since when.
+
+    Method: a backup that refuses connections, one that is silent, one that the primary complains of; each
+    gets well again before it is taken out.
+    """
+
+    def suspected() -> dict[int, int]:
+        sight = desk.service.sight()
+        assert sight is not None
+        return {id_: (desk.now - since) // MILLISECOND for id_, since in suspected_members(sight).items()}
+
+    desk = Desk((1, 2, 3), config=quick(gone_after=5 * SECOND))
+    desk.begin()
+    desk.run(500)
+    assert suspected() == {}
+    desk.kill(2)
+    desk.run(1000)
+    assert suspected().keys() == {2}
+    assert 700 <= suspected()[2] <= 1000  # from the first question that was refused
+    desk.nodes[2].trouble = None
+    desk.run(500)
+    assert suspected() == {}
+    desk.silence(3)
+    desk.run(1000)
+    assert suspected().keys() == {3}
+    assert 1000 <= suspected()[3] <= 1300  # from the last one that was answered
+    desk.nodes[3].trouble = None
+    desk.nodes[1].waits = ((2, "it has not answered for 700 ms"),)
+    desk.run(1000)
+    assert suspected().keys() == {2}
+    assert 700 <= suspected()[2] <= 1000
+    assert desk.view() == (1, 2, 3)

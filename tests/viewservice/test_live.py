@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import ssl
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,8 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
+import trustme
 
-from tests.live.harness import Cluster, Node, wait_until
+from tests.live.harness import ROOT, Cluster, Node, reserve_port, wait_until
 from viewservice.__main__ import main
 
 from .etcd import started
@@ -214,8 +219,11 @@ def test_words_on_the_command_line(scene: Callable[..., Scene], capsys: pytest.C
     assert json.loads(said("status", "--json"))["members"][0]["id"] == 1
     assert "carried by   2" in said("plan", "2,3")
     assert "lost         everything" in said("plan", "3")
-    assert "view 2: 2 at" in said("switchover", "2")
+    switched = said("switchover", "2")
+    assert "view 2: 2 at" in switched
+    assert re.search(r"switchover to node 2, ordered by \S+@\S+ from 127.0.0.1 at \d{4}-", switched)
     # The one that was switched to is the primary; the one below it stays outside.
+    assert "node 1 stays outside since a switchover: until added again (`add 1`)" in switched
     made.wait_view(2, 3)
     wait_until(lambda: service.status()["active"], "it knows that the view is active")
     assert "takes the id of a member" in said("switchover", "1", status=1)
@@ -228,7 +236,10 @@ def test_words_on_the_command_line(scene: Callable[..., Scene], capsys: pytest.C
     said("size", "1")
     said("remove", "3")
     assert [node["id"] for node in service.status()["nodes"]] == [1, 2]
-    said("add", "3", made.cluster.node(3).address)
+    assert "never known here" in said("add", "9", status=1)
+    said("add", "3")
+    found = {node["id"]: node["address"] for node in service.status()["nodes"]}
+    assert found[3] == made.cluster.node(3).address
     with pytest.raises(SystemExit):
         main(["force", "--at", service.address, "2"])
     assert main(["status", "--at", "127.0.0.1:1"]) == 1
@@ -248,6 +259,61 @@ def test_what_is_no_order_is_400(scene: Callable[..., Scene]) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (409, "not_possible")
     assert service.status()["version"] == before
     assert service.terminate() == 0
+
+
+def test_tokens_and_tls_as_at_a_node(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Goal: an instance that is reached over a network is as closed as a node is.
+
+    Method: one with tokens from the environment and from a file, and a certificate; each token by the command
+    line and for a scrape, and one that is none.
+    """
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca")
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_pem.write_to_path(tmp_path / "key")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "cert")
+    for role in ("read", "admin"):
+        (tmp_path / role).write_text(role * 8)
+    (tmp_path / "tokens").write_text(f"read {'read' * 8}\nadmin {'admin' * 8}\n")
+    with reserve_port() as held:
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        command = [sys.executable, "-m", "viewservice", "--nodes", "1=127.0.0.1:1", "--bind", address]
+        files = ["--store", f"sqlite:{tmp_path / 'db'}", "--tls-cert", "cert", "--tls-key", "key"]
+        environment = os.environ | {
+            "PBPROTO_TOKENS": str(tmp_path / "tokens"),
+            "PBPROTO_TOKEN_METRICS": "metrics" * 8,
+            "PYTHONPATH": str(ROOT),
+        }
+        with subprocess.Popen([*command, *files], cwd=tmp_path, env=environment) as process:
+            try:
+                trusted = ssl.create_default_context(cafile=str(tmp_path / "ca"))
+                with httpx.Client(base_url=f"https://{address}", verify=trusted, trust_env=False) as client:
+                    wait_until(lambda: _answers(client, "/ready"), "it acts", 60)
+                    shown = {"authorization": f"Bearer {'metrics' * 8}"}
+                    scrape = client.get("/metrics", headers=shown)
+                    assert "pbproto_viewservice_acting 1.0" in scrape.text
+                    assert client.get("/status", headers=shown).json()["reason"] == "forbidden"
+
+                def said(word: str, *more: str) -> tuple[int, str]:
+                    status = main([word, "--at", address, "--tls-ca", str(tmp_path / "ca"), *more])
+                    captured = capsys.readouterr()
+                    return status, captured.out + captured.err
+
+                read, admin = (("--token-file", str(tmp_path / role)) for role in ("read", "admin"))
+                assert said("status", *read)[0] == 0
+                assert said("pause", *read) == (1, "viewservice: this takes a token of the role admin\n")
+                assert said("pause")[0] == 1
+                assert said("pause", *admin)[0] == 0
+            finally:
+                process.terminate()
+        assert process.returncode == 0
+
+
+def _answers(client: httpx.Client, path: str) -> bool:
+    try:
+        return client.get(path).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from viewservice import Lead, Service
 from viewservice.orders import WORDS
+from viewservice.table import show
 
 from .desk import Desk, members
 from .test_core import begun
@@ -77,6 +78,122 @@ def test_a_switchover_stays() -> None:
     assert desk.view() == (1, 2, 3)
 
 
+def test_the_answer_to_a_switchover_names_who_stays_outside() -> None:
+    """Goal: a person sees at once who is out and what brings them back. Method: switch over, take one in."""
+    desk = begun(1, 2, 3)
+    answer = desk.order("switchover", 3, by="ops@desk", at="2026-01-31T12:00:00Z")
+    assert answer is not None
+    assert answer.document["kept_out"] == [1, 2]
+    notice = (
+        "nodes 1, 2 stay outside since a switchover: until added again (`add 1`, `add 2`), or until node 3"
+    )
+    assert answer.document["notice"].startswith(notice)
+    assert answer.document["why"] == "switchover to node 3, ordered by ops@desk at 2026-01-31T12:00:00Z"
+    assert answer.document["cause"] == "switchover"
+    assert notice in show("switchover", answer.document)
+    answer = desk.order("add", 2)
+    assert answer is not None
+    assert answer.document["kept_out"] == [1]
+    desk.run(5000)
+    assert desk.view() == (2, 3)
+    answer = desk.order("status")
+    assert answer is not None
+    assert "node 1 stays outside" in show("status", answer.document)
+
+
+def test_a_switchover_lasts_as_long_as_its_primary() -> None:
+    """Goal: a dead primary keeps nobody out. Method: switch over, kill whom it was for, and see who comes."""
+    desk = begun(1, 2, 3)
+    desk.order("switchover", 2)
+    desk.run(5000)
+    assert (desk.view(), desk.register.floor) == ((2, 3), 2)
+    desk.kill(2)
+    desk.run(1000)
+    # The last copy is not left alone; and what 1 leads with it got from 3.
+    assert desk.register.floor == 0
+    assert "the switchover to node 2 ends" in next(record.why for record in desk.writes if record.epoch == 3)
+    desk.run(5000)
+    assert desk.view() == (1, 3)
+    assert desk.nodes[1].status == "active"
+    # It is over for good: the one that comes back is a backup.
+    desk.restart(2)
+    desk.run(20_000)
+    assert desk.view() == (1, 2, 3)
+
+
+def test_a_switchover_outlasts_a_backup() -> None:
+    """Goal: what is not the primary's end does not end it. Method: lose a backup, and remove the primary."""
+    desk = begun(1, 2, 3, 4)
+    desk.order("switchover", 2)
+    desk.run(1000)
+    desk.kill(4)
+    desk.run(10_000)
+    assert (desk.view(), desk.register.floor, desk.register.kept_out) == ((2, 3), 2, (1,))
+    desk.order("remove", 2)
+    desk.run(10_000)
+    assert (desk.view(), desk.register.floor, desk.register.kept_out) == ((1, 3), 0, ())
+
+
+def test_a_forced_view_keeps_none_of_its_members_out() -> None:
+    """Goal: the floor is never above a member. Method: force a view of one that was below it."""
+    desk = begun(1, 2, 3)
+    desk.order("switchover", 2)
+    desk.run(1000)
+    desk.nodes[1].holds = True
+    answer = desk.order("force", 1, 2)
+    assert answer is not None
+    assert answer.ok
+    assert (desk.view(), desk.register.floor, desk.register.cause) == ((1, 2), 1, "force")
+
+
+def test_an_address_is_said_once() -> None:
+    """Goal: who was known is added by its id. Method: a node that was removed, and one that never was."""
+    desk = begun(1, 2)
+    desk.order("remove", 2)
+    desk.run(1000)
+    assert desk.view() == (1,)
+    answer = desk.order("add", 2)
+    assert answer is not None
+    assert answer.ok
+    desk.run(5000)
+    assert desk.view() == (1, 2)
+    assert desk.register.nodes == members(1, 2)
+    answer = desk.order("add", 9)
+    assert answer is not None
+    assert not answer.ok
+    assert "node 9 was never known here" in answer.document["error"]
+
+
+def test_an_address_that_is_another_nodes_by_now_is_not_taken_back() -> None:
+    """Goal: no two nodes at one address. Method: give a removed node's address away, and add it by its id."""
+    desk = begun(1, 2)
+    desk.order("remove", 2)
+    desk.run(500)
+    desk.nodes[3] = type(desk.nodes[1])(3, 103)
+    desk.order("add", 3, address="n2:80")
+    answer = desk.order("add", 2)
+    assert answer is not None
+    assert not answer.ok
+    assert "node 3 is at n2:80" in answer.document["error"]
+
+
+def test_who_paused_it_is_said() -> None:
+    """Goal: whoever finds it paused knows whom to ask. Method: pause twice, look, resume, look."""
+    desk = begun(1, 2)
+    desk.order("pause", by="ann@desk", at="noon")
+    answer = desk.order("pause", by="bob@desk", at="one")
+    assert answer is not None
+    assert answer.document["paused_by"] == "ordered by ann@desk at noon"
+    desk.kill(1)
+    desk.run(1000)
+    assert any("paused (ordered by ann@desk at noon); would" in note.text for note in desk.notes)
+    answer = desk.order("resume", by="bob@desk")
+    assert answer is not None
+    assert answer.document["paused_by"] is None
+    said = [note.text for note in desk.notes if note.code == "order"]
+    assert said == ["pause, ordered by ann@desk at noon", "resume, ordered by bob@desk"]
+
+
 def test_a_switchover_needs_the_data() -> None:
     """Not to a node outside, nor to one that is not proven."""
     desk = begun(1, 2, 3, size=2)
@@ -116,6 +233,7 @@ def test_nodes_are_added_and_removed() -> None:
     ("word", "ids", "fields"),
     [
         ("add", (3,), {}),
+        ("add", (), {"address": "n3:80"}),
         ("add", (3,), {"address": "n1:80"}),
         ("add", (1,), {"address": "elsewhere:80"}),
         ("remove", (9,), {}),

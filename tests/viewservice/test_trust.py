@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
+from frontends.common import watched
+from frontends.common.access import ADMIN, LOOK, SCRAPE, Role
 from viewservice.__main__ import main
 from viewservice.core import Service
 from viewservice.driver import Driver
 from viewservice.stores.sqlite import SqliteStore
-from viewservice.trust import Trust, TrustError, is_local
+from viewservice.trust import Certificates, Trust, TrustError, is_local
 from viewservice.web import create_app
 
 TOKEN = "t" * 20
@@ -23,14 +27,16 @@ def test_the_token_is_shown_and_asked_for(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     trust = Trust(str(tmp_path / "token"))
     assert trust.headers() == {"authorization": f"Bearer {TOKEN}"}
-    assert trust.admits(f"bearer {TOKEN}")
+    assert trust.refusal(ADMIN, f"bearer {TOKEN}") is None
     for wrong in ("", TOKEN, f"Bearer {TOKEN}x", f"Basic {TOKEN}", "Bearer é"):
-        assert not trust.admits(wrong)
+        refusal = trust.refusal(ADMIN, wrong)
+        assert refusal is not None
+        assert refusal.status == 401
 
 
 def test_without_a_file_everybody_is_admitted() -> None:
     """On loopback, as by default."""
-    assert Trust().admits("")
+    assert Trust().refusal(ADMIN, "") is None
     assert Trust().headers() == {}
     assert Trust().scheme == "http"
 
@@ -41,10 +47,82 @@ def test_the_token_is_rotated_by_replacing_the_file(tmp_path: Path) -> None:
     path.write_text(TOKEN)
     trust = Trust(str(path))
     path.unlink()
-    assert trust.admits(f"Bearer {TOKEN}")
+    assert trust.refusal(ADMIN, f"Bearer {TOKEN}") is None
     path.write_text("n" * 20)
-    assert trust.admits(f"Bearer {'n' * 20}")
-    assert not trust.admits(f"Bearer {TOKEN}")
+    assert trust.refusal(ADMIN, f"Bearer {'n' * 20}") is None
+    assert trust.refusal(ADMIN, f"Bearer {TOKEN}") is not None
+
+
+def test_tokens_by_role_are_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goal: as at a node, a file is read again, and a wrong one changes nothing. Method: replace it twice.
+
+    What nodes prove themselves by is no client's token, and the token for nodes goes on to be good for all.
+    """
+    monkeypatch.setattr(watched, "LOOK_EVERY", -1.0)
+    path = tmp_path / "tokens"
+    path.write_text(f"read {'r' * 20}\npeer {'p' * 20}\n")
+    (tmp_path / "token").write_text(TOKEN)
+    named = [("metrics", "m" * 20), ("peer", "q" * 20)]
+    trust = Trust(str(tmp_path / "token"), tokens=str(path), named=named)
+
+    def status(needed: frozenset[Role], token: str) -> int:
+        refusal = trust.refusal(needed, f"Bearer {token}")
+        return 200 if refusal is None else refusal.status
+
+    assert [status(needed, "r" * 20) for needed in (LOOK, SCRAPE, ADMIN)] == [200, 200, 403]
+    assert [status(needed, "m" * 20) for needed in (LOOK, SCRAPE, ADMIN)] == [403, 200, 403]
+    assert [status(needed, TOKEN) for needed in (LOOK, SCRAPE, ADMIN)] == [200, 200, 200]
+    assert [status(LOOK, secret * 20) for secret in "pq"] == [401, 401]
+    path.write_text(f"read,admin {'s' * 21}\n")
+    assert [status(ADMIN, token) for token in ("s" * 21, "r" * 20)] == [200, 401]
+    path.write_text("dance " + "s" * 30)
+    assert status(ADMIN, "s" * 21) == 200
+
+
+@pytest.mark.parametrize("content", ["", f"peer {TOKEN}", "read short", f"dance {TOKEN}"])
+def test_a_bad_file_of_tokens_is_refused(tmp_path: Path, content: str) -> None:
+    """Goal: an instance does not begin with tokens that are none, or that nobody may use."""
+    (tmp_path / "tokens").write_text(content)
+    with pytest.raises(TrustError):
+        Trust(tokens=str(tmp_path / "tokens"))
+
+
+def test_a_certificate_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goal: certificates are good for days. Method: shake hands, write new files, shake hands again."""
+    monkeypatch.setattr(watched, "LOOK_EVERY", -1.0)
+    authority = trustme.CA()
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    def issue(serial_of: str) -> None:
+        made = authority.issue_cert("localhost", serial_of)
+        made.private_key_pem.write_to_path(tmp_path / "key")
+        made.cert_chain_pems[0].write_to_path(tmp_path / "cert")
+
+    issue("one.example")
+    certificates = Certificates(str(tmp_path / "cert"), str(tmp_path / "key"))
+    assert "one.example" in _names(certificates.server, trusting)
+    issue("two.example")
+    assert "two.example" in _names(certificates.server, trusting)
+    (tmp_path / "key").write_text("nonsense")
+    assert "two.example" in _names(certificates.server, trusting)
+    with pytest.raises(TrustError):
+        Certificates(str(tmp_path / "cert"), str(tmp_path / "key"))
+
+
+def _names(server: ssl.SSLContext, client: ssl.SSLContext) -> list[str]:
+    """The names in the certificate that a server shows in a handshake, in memory."""
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    one = client.wrap_bio(back, there, server_hostname="localhost")
+    two = server.wrap_bio(there, back, server_side=True)
+    done: set[ssl.SSLObject] = set()
+    for each in (one, two) * 4:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            each.do_handshake()
+            done.add(each)
+    assert done == {one, two}
+    shown: Any = one.getpeercert()
+    return [name for _, name in shown["subjectAltName"]]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +154,7 @@ async def test_orders_need_the_token(tmp_path: Path) -> None:
     for method, path in (("GET", "/status"), ("POST", "/orders"), ("GET", "/nothing")):
         answer = await (client.get(path) if method == "GET" else client.post(path))
         assert answer.status_code == 401
-        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.headers["www-authenticate"] == 'Bearer realm="pbproto"'
     shown = {"authorization": f"Bearer {TOKEN}"}
     assert (await client.post("/orders", headers=shown, data=b"nonsense")).status_code == 400
 
@@ -102,7 +180,7 @@ async def test_no_web_page_gives_orders(tmp_path: Path) -> None:
     shown = {"authorization": f"Bearer {TOKEN}"}
     order = b'{"word":"nonsense"}'
     for trust, headers, by_name in (
-        (Trust(), {}, 403),
+        (Trust(), {}, 421),
         (Trust(insecure=True), {}, 400),
         (Trust(str(tmp_path / "token")), shown, 400),
     ):

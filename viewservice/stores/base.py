@@ -18,6 +18,11 @@ class Store(ABC):
     Only the first is needed for safety.
     """
 
+    kind: str = "other"
+    """What it is, in a word."""
+    errors: int = 0
+    """How often it could not be read or written, since the start."""
+
     @abstractmethod
     async def campaign(self, lead: Callable[[Record | None], None]) -> None:
         """Try to be the one that acts, again and again, until cancelled.

@@ -30,6 +30,8 @@ TIMEOUT = 2.0
 class EtcdStore(Store):
     """``endpoints``: URLs of etcd's members; ``prefix``: where its two keys are."""
 
+    kind = "etcd"
+
     def __init__(self, endpoints: Sequence[str], prefix: str = "/pbproto/view/", name: str = "") -> None:
         if not endpoints:
             raise StoreError("etcd needs an endpoint")
@@ -53,6 +55,7 @@ class EtcdStore(Store):
             except codec.RecordError as error:
                 raise StoreError(f"{self._endpoints[0]}: {error}") from error
             except (httpx.HTTPError, _EtcdError, ValueError, KeyError, IndexError):
+                self.errors += 1
                 self._lease = ""
             if record is None and leading:
                 lead(None)
@@ -112,6 +115,7 @@ class EtcdStore(Store):
                 return record
             return _record(answer["responses"][0]["response_range"])
         except (httpx.HTTPError, _EtcdError, ValueError, KeyError, IndexError):
+            self.errors += 1
             return None
 
     async def _ask(self, path: str, document: dict[str, Any], *, once: bool = False) -> dict[str, Any]:

@@ -38,6 +38,8 @@ KEPT = 1000
 class SqliteStore(Store):
     """``path``: the file, made if there is none. Raises ``StoreError`` if it cannot be used."""
 
+    kind = "sqlite"
+
     def __init__(self, path: Path, name: str = "") -> None:
         self._path = path
         self._name = name or f"{os.getpid()}-{os.urandom(4).hex()}"
@@ -70,6 +72,7 @@ class SqliteStore(Store):
             try:
                 record = await asyncio.to_thread(self._beat)
             except sqlite3.Error:
+                self.errors += 1
                 record = None
             except codec.RecordError as error:
                 raise StoreError(str(error)) from error
@@ -100,6 +103,7 @@ class SqliteStore(Store):
         try:
             return await asyncio.to_thread(self._write, record)
         except (sqlite3.Error, codec.RecordError):
+            self.errors += 1
             return None
 
     def _write(self, record: Record) -> Record:
