@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .calls import Call, Policy
 from .errors import Attempt, StoreError
 from .http import authorization
-from .nodes import Nodes, node_url
+from .nodes import Nodes, node_url, urls_of_addresses
 from .requests import MIB, Request, T
 from .results import NodeAnswer, Status
 
@@ -52,6 +52,8 @@ class Settings:
         max_listing_bytes: int,
         clock: Callable[[], float],
         draw: Callable[[], float] | None,
+        *,
+        follow_view: bool,
     ) -> Settings:
         """Raises ``ValueError``."""
         for name, seconds in (
@@ -65,7 +67,7 @@ class Settings:
         # One stream of chance per client and process; only pauses and the first node depend on it.
         chance = random.Random().random if draw is None else draw
         return cls(
-            Nodes(nodes, chance, spread=spread),
+            Nodes(nodes, chance, spread=spread, follow=follow_view),
             timeout,
             attempt_timeout,
             connect_timeout,
@@ -97,8 +99,8 @@ class Settings:
         """Know the members of the views that nodes are in, too; all nodes known now."""
         for each in answers:
             if each.answer is not None:
-                scheme = each.node.partition("://")[0]
-                self.nodes.add(node_url(f"{scheme}://{member.address}") for member in each.answer.view)
+                addresses = [member.address for member in each.answer.view]
+                self.nodes.add(urls_of_addresses(each.node.partition("://")[0], addresses, each.node))
         return self.nodes.urls
 
 

@@ -111,14 +111,15 @@ class Desk:
     def __init__(self, kind: Kind, handler: Reaction, time: Time | None = None, **arguments: Any) -> None:
         time = time or getattr(handler, "time", None) or Time()
         nodes = arguments.pop("nodes", (A, B, C))
-        common: dict[str, Any] = {"spread": False, "clock": time.clock, "draw": lambda: 0.5} | arguments
+        # What a test has written down is asked in that order, without looks at a view in between.
+        common: dict[str, Any] = {"spread": False, "clock": time.clock, "draw": lambda: 0.5}
+        common |= {"follow_view": False} | arguments
+        common["transport"] = httpx.MockTransport(handler)
         self.client: Client | AsyncClient
         if kind == "sync":
-            self.client = Client(nodes, transport=httpx.MockTransport(handler), sleep=time.sleep, **common)
+            self.client = Client(nodes, **{"sleep": time.sleep} | common)
         else:
-            self.client = AsyncClient(
-                nodes, transport=httpx.MockTransport(handler), sleep=time.asleep, **common
-            )
+            self.client = AsyncClient(nodes, **{"sleep": time.asleep} | common)
 
     def __call__(self, name: str, *arguments: Any, **named: Any) -> Any:
         result = getattr(self.client, name)(*arguments, **named)
