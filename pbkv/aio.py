@@ -215,7 +215,7 @@ class AsyncClient:
 
     async def _exchange(self, request: Request[Any], attempt: Try) -> Answer | Failure:
         settings = self._settings
-        if self._http.is_closed:
+        if http.closed(self._http):
             return http.CLOSED
         made = http.arguments(request, attempt, settings.headers, settings.connect_timeout)
         response = None
@@ -233,7 +233,7 @@ class AsyncClient:
         except http.TROUBLE as error:
             return http.failure(error, attempt)
         except RuntimeError:
-            if not self._http.is_closed:
+            if not http.closed(self._http):
                 raise
             return http.CLOSED_MEANWHILE
         finally:

@@ -25,8 +25,8 @@ request timeout) keyed writes a second a repetition may come too late and be a s
 were restarted between two attempts, the store is another one: the answer, number included, is of that one,
 which holds the write once.
 
-**Following the view.** The nodes that were given may all leave the view while the store lives on at others. So
-a call looks at the view (``GET /view``, a ``Look``) on two occasions, unless its ``Nodes`` do not follow:
+**Following the view.** The nodes that were given may all leave the view while the store lives on at others.
+So a call looks at the view (``GET /view``, a ``Look``) on two occasions, unless its ``Nodes`` do not follow:
 
 * When nobody is left who has not failed, at the nodes that did answer: one that is outside says whose view it
   was told. Those members are asked next.

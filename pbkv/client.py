@@ -257,7 +257,7 @@ class Client:
 
     def _exchange(self, request: Request[Any], attempt: Try) -> Answer | Failure:
         settings = self._settings
-        if self._http.is_closed:
+        if http.closed(self._http):
             return http.CLOSED
         made = http.arguments(request, attempt, settings.headers, settings.connect_timeout)
         try:
@@ -273,6 +273,6 @@ class Client:
         except http.TROUBLE as error:
             return http.failure(error, attempt)
         except RuntimeError:
-            if not self._http.is_closed:
+            if not http.closed(self._http):
                 raise
             return http.CLOSED_MEANWHILE

@@ -38,6 +38,11 @@ def options(verify: Any, max_connections: int) -> dict[str, Any]:
     return {"verify": verify, "limits": limits, "trust_env": False, "follow_redirects": False}
 
 
+def closed(client: httpx.Client | httpx.AsyncClient) -> bool:
+    """Whether the client was closed; at any moment another thread may do it."""
+    return client.is_closed
+
+
 def check_open(client: httpx.Client | httpx.AsyncClient) -> None:
     """Raises ``ClientClosed`` where httpx would raise a ``RuntimeError`` of its own."""
     if client.is_closed:

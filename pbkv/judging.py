@@ -17,7 +17,8 @@
 
 A status 4xx says that the request was not carried out, whoever says it (RFC 9110, 15.5). A 5xx says so only
 in the store's own words: a proxy answers 502 to a request that it passed on and lost sight of, and 503 as
-well. A redirect is not followed: the token belongs to the nodes that were named, and to members of their view.
+well. A redirect is not followed: the token belongs to the nodes that were named, and to members of their
+view.
 """
 
 from __future__ import annotations

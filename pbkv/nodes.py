@@ -157,7 +157,9 @@ class Nodes:
             self._learned = tuple(dict.fromkeys(new if serves else (*new, *self._learned)))[:MAX_LEARNED]
             if self._ahead not in self._learned:
                 self._ahead = ""
-            self._looked = {url: at for url, at in self._looked.items() if url in (*self._urls, *self._learned)}
+            self._looked = {
+                url: at for url, at in self._looked.items() if url in (*self._urls, *self._learned)
+            }
 
 
 def urls_of_addresses(scheme: str, addresses: Iterable[str], like: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,16 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from pbkv.cli import cli, data, session
+from pbkv.cli import cli, data, session, waiting
 from tests.client.desk import (
     NOT_APPLIED,
     A,
+    B,
     OneNode,
     Reaction,
     Script,
     answers,
+    done,
     listening,
     no_connection,
     problem,
@@ -162,17 +165,64 @@ def test_what_went_wrong_and_what_to_do(
     assert all(set(each) == {"node", "status", "detail", "may_take_effect"} for each in error["attempts"])
 
 
-@pytest.mark.parametrize(("somebody", "patience", "told"), [(True, 0.0, 1), (True, 60.0, 0), (False, 0.0, 0)])
+class Patience:
+    """Stands in for the timer: it ends when a test says so."""
+
+    def __init__(self, seconds: float, tell: Callable[[], None]) -> None:
+        self._tell: Callable[[], None] | None = tell
+        self.daemon = False
+        assert seconds == waiting.PATIENCE
+        TIMERS.append(self)
+
+    def start(self) -> None:
+        """It has to run beside the call, and must not keep the process."""
+        assert self.daemon
+
+    def cancel(self) -> None:
+        self._tell = None
+
+    def end(self) -> None:
+        if self._tell is not None:
+            self._tell()
+
+
+TIMERS: list[Patience] = []
+
+
+@pytest.mark.parametrize(
+    ("somebody", "more", "told"),
+    [(True, (), 1), (False, (), 0), (True, ("--json",), 0), (True, ("--quiet",), 0)],
+)
 def test_whoever_waits_at_a_terminal_is_told_why(
-    somebody: bool, patience: float, told: int, monkeypatch: pytest.MonkeyPatch
+    somebody: bool, more: tuple[str, ...], told: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Goal: no silence of half a minute before a word, and no word in a script. Method: a node that is not
-    there, with and without somebody who sees it, before and after his patience has ended."""
+    """Goal: no silence of half a minute, but a word on whom it asks and what they say; none in a script.
+
+    Method: of two nodes one is not there, and the other lets the patience of a person end before it answers.
+    Afterwards, and where it ends once more, nothing is said.
+    """
     monkeypatch.setattr(session, "watched", lambda: somebody)
-    monkeypatch.setattr(session, "PATIENCE", patience)
-    result = run(Script({A: [no_connection]}), *ONE, "--timeout", "0.1", "get", "k")
-    assert result.stderr.count("no node answers; trying for 0.1 s, Ctrl-C ends it (http://a:80)") == told
-    assert len(result.stderr.splitlines()) == 2 + told
+    monkeypatch.setattr(waiting, "Timer", Patience)
+    del TIMERS[:]
+
+    def slow(request: httpx.Request) -> httpx.Response:
+        for timer in TIMERS:
+            timer.end()
+        return done(200, text='{"value": "v"}')(request)
+
+    script = Script({A: [no_connection], B: [slow]})
+    for _ in range(8):  # with which node a call begins is chance
+        del TIMERS[:], script.asked[:]
+        result = run(script, "--node", f"{A},{B}", *more, "get", "k")
+        for timer in TIMERS:
+            timer.end()
+        assert result.exit_code == 0
+        lines = result.stderr.splitlines()
+        assert len(lines) == told
+        for words in lines:
+            assert words.startswith("pbkv: no answer yet; trying until 30 s are over, Ctrl-C ends it (")
+            assert f"{B}: the answer is not there yet)" in words
+            assert (f"{A}: no connection: refused; " in words) == (A in script.nodes)
 
 
 def test_a_write_is_gone_on_with(node: OneNode) -> None:

@@ -114,12 +114,10 @@ class Desk:
         # What a test has written down is asked in that order, without looks at a view in between.
         common: dict[str, Any] = {"spread": False, "clock": time.clock, "draw": lambda: 0.5}
         common |= {"follow_view": False} | arguments
-        common["transport"] = httpx.MockTransport(handler)
+        own: dict[str, Any] = {"sleep": time.sleep if kind == "sync" else time.asleep}
+        common = own | common | {"transport": httpx.MockTransport(handler)}
         self.client: Client | AsyncClient
-        if kind == "sync":
-            self.client = Client(nodes, **{"sleep": time.sleep} | common)
-        else:
-            self.client = AsyncClient(nodes, **{"sleep": time.asleep} | common)
+        self.client = Client(nodes, **common) if kind == "sync" else AsyncClient(nodes, **common)
 
     def __call__(self, name: str, *arguments: Any, **named: Any) -> Any:
         result = getattr(self.client, name)(*arguments, **named)

@@ -10,7 +10,18 @@ from typing import Any
 import httpx
 import pytest
 
-from pbkv import AsyncClient, Client, ClientClosed, Denied, NotApplied, Refused, StoreError, Unavailable, Unknown, Written
+from pbkv import (
+    AsyncClient,
+    Client,
+    ClientClosed,
+    Denied,
+    NotApplied,
+    Refused,
+    StoreError,
+    Unavailable,
+    Unknown,
+    Written,
+)
 
 from .desk import (
     KINDS,
