@@ -12,7 +12,6 @@ from frontends.common.inside import (
     Heard,
     Inside,
     Late,
-    Make,
     Operation,
     check_timeout,
     listing,
@@ -136,13 +135,13 @@ class Store:
             if isinstance(step, Pause):
                 await asyncio.sleep(step.seconds)
             else:
-                heard = await self._ask(operation.make, step.timeout)
+                heard = await self._ask(operation, step.timeout)
             step = calling.step(asyncio.get_running_loop().time(), heard)
         return step.result
 
-    async def _ask(self, make: Make, seconds: float) -> Heard:
-        loop, node = self._loop, self._node
-        if loop is None or node is None:
+    async def _ask(self, operation: Operation[T], seconds: float) -> Heard:
+        loop, inside = self._loop, self._inside
+        if loop is None or inside is None:
             raise RuntimeError("the node does not run")
         answer: asyncio.Future[Heard] = loop.create_future()
 
@@ -152,7 +151,7 @@ class Store:
 
         timer = loop.call_later(seconds, done, Late.LATE)  # asyncio.timeout costs more than the rest of it
         try:
-            node.request(make, done)
+            inside.ask(operation, done)
             return await answer
         finally:
             timer.cancel()
