@@ -169,8 +169,8 @@ class Patience:
     """Stands in for the timer: it ends when a test says so."""
 
     def __init__(self, seconds: float, tell: Callable[[], None]) -> None:
-        self._tell: Callable[[], None] | None = tell
-        self.daemon = False
+        self.end = tell
+        self.daemon = self.cancelled = False
         assert seconds == waiting.PATIENCE
         TIMERS.append(self)
 
@@ -179,11 +179,8 @@ class Patience:
         assert self.daemon
 
     def cancel(self) -> None:
-        self._tell = None
-
-    def end(self) -> None:
-        if self._tell is not None:
-            self._tell()
+        """It may have ended in this very moment."""
+        self.cancelled = True
 
 
 TIMERS: list[Patience] = []
@@ -194,7 +191,11 @@ TIMERS: list[Patience] = []
     [(True, (), 1), (False, (), 0), (True, ("--json",), 0), (True, ("--quiet",), 0)],
 )
 def test_whoever_waits_at_a_terminal_is_told_why(
-    somebody: bool, more: tuple[str, ...], told: int, monkeypatch: pytest.MonkeyPatch
+    somebody: bool,
+    more: tuple[str, ...],
+    told: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Goal: no silence of half a minute, but a word on whom it asks and what they say; none in a script.
 
@@ -215,7 +216,9 @@ def test_whoever_waits_at_a_terminal_is_told_why(
         del TIMERS[:], script.asked[:]
         result = run(script, "--node", f"{A},{B}", *more, "get", "k")
         for timer in TIMERS:
+            assert timer.cancelled
             timer.end()
+        assert capsys.readouterr().err == ""
         assert result.exit_code == 0
         lines = result.stderr.splitlines()
         assert len(lines) == told
@@ -223,6 +226,24 @@ def test_whoever_waits_at_a_terminal_is_told_why(
             assert words.startswith("pbkv: no answer yet; trying until 30 s are over, Ctrl-C ends it (")
             assert f"{B}: the answer is not there yet)" in words
             assert (f"{A}: no connection: refused; " in words) == (A in script.nodes)
+
+
+def test_a_command_goes_where_the_view_went(node: OneNode) -> None:
+    """Goal: a command finds the store through a node that has left it, unless it was told to ask no other.
+
+    Method: a real node that is outside, and one that has the view for itself.
+    """
+    outside = OneNode(told=False, id=2)
+
+    def network(request: httpx.Request) -> httpx.Response:
+        return (node if request.url.host == "a" else outside)(request)
+
+    assert run(outside, "--node", B, "view", "set", "1=a:80").exit_code == 0
+    assert run(network, "--node", B, "put", "k", "v").stdout == "created (write 0)\n"
+    assert run(network, "--node", B, "get", "k").stdout == "v\n"
+    result = run(network, "--node", B, "--no-follow-view", *QUICK, "get", "k")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "outside_view" in result.stderr
 
 
 def test_a_write_is_gone_on_with(node: OneNode) -> None:

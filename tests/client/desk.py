@@ -134,7 +134,7 @@ class OneNode:
     """A real node in this process, of a view of its own, behind the real mapping of HTTP."""
 
     def __init__(self, told: bool = True, **settings: Any) -> None:
-        self._settings = Settings(id=1, insecure=True, **settings)
+        self._settings = Settings(**{"id": 1, "insecure": True} | settings)
         self._node = Node(self._settings, lambda _: None, lambda _: None)
         self._api = Api(self._node)
         self.targets: list[bytes] = []

@@ -219,19 +219,51 @@ def test_embedded_members_are_below_the_same_path() -> None:
 
 def test_many_calls_look_once() -> None:
     """Goal: fifty calls that fail at the same moment do not ask a node in trouble fifty times, and all go on
-    at whom one of them learned of. Method: tasks of one client, all begun before any answer. The look at the
-    node that answers is the one that is due after a result."""
+    at whom one of them learned of. Method: tasks of one client, of which none is answered before all have
+    asked. The look at the node that answers is the one that is due after a result."""
     fleet = Fleet({A: OUTSIDE, B: done()}, {A: tells("b:80", status="outside")})
+    calls = 50
 
     async def main() -> set[Written]:
-        desk = Desk("async", fleet, nodes=[A], follow_view=True)
-        assert isinstance(desk.client, AsyncClient)
-        async with desk.client as client:
-            calls = [asyncio.create_task(client.put(f"{number}", "v")) for number in range(50)]
-            return {await call for call in calls}
+        all_have_asked = asyncio.Event()
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            response = fleet(request)
+            if len(fleet.asked) == calls:
+                all_have_asked.set()
+            await all_have_asked.wait()
+            await asyncio.sleep(0)  # or the one who asked last would go on alone
+            return response
+
+        async def others_go_on(_: float) -> None:
+            await asyncio.sleep(0)
+
+        # All at one moment: time stands still.
+        arguments: dict[str, Any] = {"clock": fleet.time.clock, "sleep": others_go_on}
+        async with AsyncClient([A], transport=httpx.MockTransport(answer), **arguments) as client:
+            tasks = [asyncio.create_task(client.put(f"{number}", "v")) for number in range(calls)]
+            return {await task for task in tasks}
 
     assert asyncio.run(main()) == {Written(7, True)}
     assert fleet.nodes(looks=True) == [A, B]
+
+
+def test_who_does_not_serve_makes_nobody_forgotten() -> None:
+    """Goal: a node that was told its last view long ago cannot hide the members of the present one.
+
+    Method: the given node served, and its view was learned; it leaves, with a view of nodes that are gone.
+    """
+    fleet = Fleet({A: done(), C: done()}, {A: tells("a:80", "b:80", "c:80")})
+    with Desk("sync", fleet, nodes=[A], follow_view=True) as desk:
+        for _ in range(2):
+            desk("put", "k", "v")
+        fleet.data = {A: OUTSIDE, B: OUTSIDE, C: OUTSIDE, D: no_connection}
+        fleet.view = {A: tells("d:80", status="outside")}
+        with pytest.raises(NotApplied):
+            desk("put", "k", "v", timeout=0.5)
+        fleet.data = {A: OUTSIDE, C: done()}
+        assert desk("put", "k", "v") == Written(7, True)
+        assert desk.client.learned == (D, B, C)
 
 
 ANSWERS: Mapping[str, Answer | Failure] = {
