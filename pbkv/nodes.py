@@ -114,11 +114,13 @@ class Nodes:
             elif self._urls[self._first] == url:
                 self._first = (self._first + 1) % len(self._urls)
 
-    def add(self, urls: Iterable[str]) -> None:
-        """Be given more nodes."""
+    def add(self, teller: str, addresses: Iterable[str]) -> None:
+        """Take the members of the view of which ``teller`` has told for given nodes."""
         with self._lock:
-            self._urls = tuple(dict.fromkeys((*self._urls, *urls)))
+            self._urls = tuple(dict.fromkeys((*self._urls, *self._members(teller, addresses))))
             self._learned = tuple(url for url in self._learned if url not in self._urls)
+            if self._ahead not in self._learned:
+                self._ahead = ""
 
     # ---- following the view
 
@@ -151,9 +153,7 @@ class Nodes:
         is, so nobody is forgotten for its word.
         """
         with self._lock:
-            https = any(url.startswith("https:") for url in (*self._urls, teller))
-            found = urls_of_addresses("https" if https else "http", addresses, teller)
-            new = [url for url in found if url not in self._urls]
+            new = [url for url in self._members(teller, addresses) if url not in self._urls]
             self._learned = tuple(dict.fromkeys(new if serves else (*new, *self._learned)))[:MAX_LEARNED]
             if self._ahead not in self._learned:
                 self._ahead = ""
@@ -161,14 +161,17 @@ class Nodes:
                 url: at for url, at in self._looked.items() if url in (*self._urls, *self._learned)
             }
 
+    def _members(self, teller: str, addresses: Iterable[str]) -> list[str]:
+        """Where clients may reach members. What is no ``host:port`` is left out.
 
-def urls_of_addresses(scheme: str, addresses: Iterable[str], like: str) -> list[str]:
-    """Where members may be reached by clients: at the path of the node ``like``, which stands below the same
-    one as they if it is embedded in an application. What is no ``host:port`` is left out."""
-    path = urlsplit(like).path
-    found = []
-    for address in addresses:
-        with contextlib.suppress(ValueError):
-            if not urlsplit(f"//{address}").path:
-                found.append(node_url(f"{scheme}://{address}{path}"))
-    return found
+        By https if any node is, whoever tells: the token must not go in clear for a node's word. At the path
+        of the one that tells, since nodes in applications stand below the same one.
+        """
+        https = any(url.startswith("https:") for url in (*self._urls, teller))
+        path = urlsplit(teller).path
+        found = []
+        for address in addresses:
+            with contextlib.suppress(ValueError):
+                if not urlsplit(f"//{address}").path:
+                    found.append(node_url(f"http{'s' * https}://{address}{path}"))
+        return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .calls import Call, Policy
 from .errors import Attempt, StoreError
 from .http import authorization
-from .nodes import Nodes, node_url, urls_of_addresses
+from .nodes import Nodes, node_url
 from .requests import MIB, Request, T
 from .results import NodeAnswer, Status
 
@@ -99,8 +99,7 @@ class Settings:
         """Know the members of the views that nodes are in, too; all nodes known now."""
         for each in answers:
             if each.answer is not None:
-                addresses = [member.address for member in each.answer.view]
-                self.nodes.add(urls_of_addresses(each.node.partition("://")[0], addresses, each.node))
+                self.nodes.add(each.node, (member.address for member in each.answer.view))
         return self.nodes.urls
 
 

@@ -87,7 +87,7 @@ class _Here(Nodes):
     def failed(self, url: str) -> None:
         """Nor to go on with."""
 
-    def add(self, urls: Iterable[str]) -> None:
+    def add(self, teller: str, addresses: Iterable[str]) -> None:
         """Nobody else is asked."""
 
 

@@ -233,7 +233,7 @@ def test_the_view_moves_away_from_the_only_node_that_was_given(tmp_path: Path) -
             cluster.install([2], to=[1, 2])
             assert client.get("k").value == "2"
             with pytest.raises(Unavailable, match="outside_view"):
-                stays.get("k", timeout=0.5)
+                stays.get("k", timeout=1.0)
             cluster.node(1).kill()
             assert runner.run(other.get("k")).value == "2"
             cluster.install([2, 3])

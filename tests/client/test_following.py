@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from pbkv import AsyncClient, Denied, NotApplied, StoreError, Unknown, Written, requests
 from pbkv.calls import Call, Done, Look, Pause, Policy, Try
 from pbkv.judging import Failure
-from pbkv.nodes import LOOK_AGAIN, LOOK_EVERY, MAX_LEARNED, Nodes, urls_of_addresses
+from pbkv.nodes import LOOK_AGAIN, LOOK_EVERY, MAX_LEARNED, Nodes
 from pbkv.requests import Answer
 
 from .desk import KINDS, A, B, C, Desk, Kind, Time, answers, done, no_connection, problem
@@ -203,18 +204,23 @@ def test_what_is_learned_is_bounded_and_in_order() -> None:
     assert nodes.order()[:3] == [A, B, "http://x0:80"]
     nodes.learn(A, ["c:80"], serves=True)
     assert nodes.order() == [A, C]
-    nodes.add([C, D])
+    nodes.add(A, ["c:80", "d:80"])
     assert (nodes.urls, nodes.learned) == ((A, C, D), ())
 
 
-def test_embedded_members_are_below_the_same_path() -> None:
-    """Goal: nodes in applications are followed, too. Method: the path of the node that told is kept; on the
-    view's word none is added."""
-    assert urls_of_addresses("http", ["b:80", "[::1]:80"], "http://a:80/kv") == [
-        "http://b:80/kv",
-        "http://[::1]:80/kv",
-    ]
-    assert urls_of_addresses("https", ["b:80", "b:80/other"], A) == ["https://b:80"]
+@pytest.mark.parametrize("given_node", ["http://a:80/kv", "https://a:80/kv"])
+def test_embedded_members_are_below_the_same_path(given_node: str) -> None:
+    """Goal: nodes in applications are followed, too, by calls and by who asks for their members. Method: the
+    path and the scheme of the node that told are kept; on the view's word no path is added."""
+    scheme = given_node.partition(":")[0]
+    expected = [f"{scheme}://b:80/kv", f"{scheme}://[::1]:80/kv"]
+    for learn in (Nodes.add, partial(Nodes.learn, serves=True)):
+        nodes = Nodes([given_node], lambda: 0.0, follow=True)
+        learn(nodes, given_node, ["b:80", "b:80/other", "[::1]:80"])
+        assert nodes.order() == [given_node, *expected]
+    mixed = Nodes(["http://a:80", "https://b:80"], lambda: 0.0)
+    mixed.add("http://a:80", ["c:80"])
+    assert mixed.urls[2:] == ("https://c:80",)
 
 
 def test_many_calls_look_once() -> None:
