@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .client import Client
     from .errors import (
         Attempt,
+        ClientClosed,
         Denied,
         Invalid,
         NotApplied,
@@ -28,6 +29,7 @@ __all__ = [
     "AsyncClient",
     "Attempt",
     "Client",
+    "ClientClosed",
     "Deleted",
     "Denied",
     "Dropped",
@@ -47,7 +49,17 @@ __all__ = [
     "Written",
 ]
 
-_ERRORS = ("Attempt", "Denied", "Invalid", "NotApplied", "Refused", "StoreError", "Unavailable", "Unknown")
+_ERRORS = (
+    "Attempt",
+    "ClientClosed",
+    "Denied",
+    "Invalid",
+    "NotApplied",
+    "Refused",
+    "StoreError",
+    "Unavailable",
+    "Unknown",
+)
 _HOMES = {"AsyncClient": "aio", "Client": "client", "StoreMapping": "mapping"} | dict.fromkeys(
     _ERRORS, "errors"
 )

@@ -12,7 +12,7 @@ from typing import Any, Self
 import httpx
 
 from . import http, requests
-from .calls import Call, Done, Pause, Try
+from .calls import LOOK, Call, Done, Look, Pause, Try
 from .errors import StoreError, Unknown
 from .judging import Failure
 from .requests import Answer, Request, T
@@ -47,6 +47,7 @@ class AsyncClient:
         connect_timeout: float = CONNECT_TIMEOUT,
         verify: ssl.SSLContext | bool = True,
         spread: bool = True,
+        follow_view: bool = True,
         max_connections: int = MAX_CONNECTIONS,
         max_listing_bytes: int = MAX_LISTING_BYTES,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -56,7 +57,16 @@ class AsyncClient:
     ) -> None:
         """As ``Client``. Raises ``ValueError``."""
         self._settings = Settings.of(
-            nodes, token, timeout, attempt_timeout, connect_timeout, spread, max_listing_bytes, clock, draw
+            nodes,
+            token,
+            timeout,
+            attempt_timeout,
+            connect_timeout,
+            spread,
+            max_listing_bytes,
+            clock,
+            draw,
+            follow_view=follow_view,
         )
         self._sleep = sleep
         self._http = httpx.AsyncClient(transport=transport, **http.options(verify, max_connections))
@@ -70,13 +80,18 @@ class AsyncClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections. No call may be under way."""
+        """Close the connections; see ``Client.close``."""
         await self._http.aclose()
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """The URLs of the nodes that are known."""
+        """The URLs of the nodes that were given, and of those that ``learn_nodes`` has added."""
         return self._settings.nodes.urls
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """The URLs of members of the view that are known beside ``nodes``; see ``Client.learned``."""
+        return self._settings.nodes.learned
 
     # ---- data
 
@@ -159,7 +174,7 @@ class AsyncClient:
         return await self._ask_each(request, urls, timeout)
 
     async def learn_nodes(self) -> tuple[str, ...]:
-        """Know the members of the present views, too; see ``Client.learn_nodes``."""
+        """Take the members of the present views for given nodes; see ``Client.learn_nodes``."""
         return self._settings.learned(await self.view())
 
     # ---- carrying out
@@ -179,6 +194,7 @@ class AsyncClient:
                 except StoreError as error:
                     answers[url] = problem_of(url, error)
 
+        http.check_open(self._http)
         wanted = list(urls)
         async with asyncio.TaskGroup() as group:
             for url in dict.fromkeys(wanted):
@@ -186,18 +202,21 @@ class AsyncClient:
         return tuple(answers[url] for url in wanted)
 
     async def _run(self, call: Call[T], request: Request[T]) -> T:
+        http.check_open(self._http)
         step = call.step(self._settings.clock())
         while not isinstance(step, Done):
             heard = None
             if isinstance(step, Pause):
                 await self._sleep(step.seconds)
             else:
-                heard = await self._exchange(request, step)
+                heard = await self._exchange(LOOK if isinstance(step, Look) else request, step)
             step = call.step(self._settings.clock(), heard)
         return step.result
 
-    async def _exchange(self, request: Request[T], attempt: Try) -> Answer | Failure:
+    async def _exchange(self, request: Request[Any], attempt: Try) -> Answer | Failure:
         settings = self._settings
+        if http.closed(self._http):
+            return http.CLOSED
         made = http.arguments(request, attempt, settings.headers, settings.connect_timeout)
         response = None
         trace = made["extensions"]["trace"] = http.Trace()
@@ -213,6 +232,10 @@ class AsyncClient:
             return reading.answer()
         except http.TROUBLE as error:
             return http.failure(error, attempt)
+        except RuntimeError:
+            if not http.closed(self._http):
+                raise
+            return http.CLOSED_MEANWHILE
         finally:
             if response is not None:
                 await response.aclose()

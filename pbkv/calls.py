@@ -24,6 +24,14 @@ may wait at a node for as long as that lets requests wait: with more than 65,536
 request timeout) keyed writes a second a repetition may come too late and be a second write. If all nodes
 were restarted between two attempts, the store is another one: the answer, number included, is of that one,
 which holds the write once.
+
+**Following the view.** The nodes that were given may all leave the view while the store lives on at others.
+So a call looks at the view (``GET /view``, a ``Look``) on two occasions, unless its ``Nodes`` do not follow:
+
+* When nobody is left who has not failed, at the nodes that did answer: one that is outside says whose view it
+  was told. Those members are asked next.
+* Now and then after a result, at the node that gave it, so that members are known when that node dies and
+  nobody is left to ask. The call has its result by then, and no word of that node changes it.
 """
 
 from __future__ import annotations
@@ -35,7 +43,7 @@ from typing import Generic, TypeVar
 from .errors import Attempt, Denied, NotApplied, Refused, Unavailable, Unknown
 from .judging import Failure, Fate, Verdict, judge
 from .nodes import Nodes
-from .requests import Answer, Request
+from .requests import Answer, Request, view
 
 T = TypeVar("T")
 
@@ -44,6 +52,10 @@ FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 KEPT = 64
 """Attempts that an exception carries."""
+LOOK_PATIENCE = 1.0
+"""Seconds for a look at the view, which a node answers at once or not at all."""
+LOOK = view()
+"""What a ``Look`` sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,11 @@ class Try:
     """Seconds for the head of the answer, and for each piece of its body."""
     deadline: float
     """When the body has to be there, by the clock of the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Try):
+    """Send ``LOOK`` to a node, in place of the request. Never an attempt of the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,25 +126,74 @@ class Call(Generic[T]):
         self._exposed = False
         """Whether some attempt may have taken effect."""
         self._asked = ""
+        self._looking = ""
+        """The node that is asked for its view."""
+        self._done: Done[T] | None = None
+        self._talkers: dict[str, None] = {}
+        """Nodes that answered in this call, but not as they should."""
 
     def step(self, now: float, heard: Answer | Failure | None = None) -> Try | Pause | Done[T]:
         """What to do next. ``heard``: what came of the ``Try`` before. Raises ``StoreError``."""
-        if heard is not None:
+        if self._looking:
+            self._learn(heard)
+            if self._done is not None:
+                return self._done
+        elif heard is not None:
             verdict = judge(self._request, heard)
             if verdict.fate is Fate.DONE:
                 self._nodes.answered(self._asked)
                 assert verdict.result is not None
-                return Done(verdict.result)
+                return self._end(Done(verdict.result), now)
             self._note(verdict, now)
-            if verdict.fate in (Fate.REFUSED, Fate.DENIED):
-                self._nodes.answered(self._asked)
-                raise self._refusal(verdict.fate)
-            if verdict.fate is Fate.FULL:
-                self._nodes.answered(self._asked)
-                raise self._failure("the store is full")
-            self._nodes.failed(self._asked)
-            self._set_aside(verdict, now)
+            self._go_on(verdict, now)
         return self._next(now)
+
+    def _end(self, done: Done[T], now: float) -> Look | Done[T]:
+        if not self._nodes.follows or self._deadline - now < LOOK_PATIENCE or not self._nodes.due(now):
+            return done
+        self._done = done
+        return self._look(self._asked, now)
+
+    def _look(self, node: str, now: float) -> Look:
+        self._looking = node
+        patience = min(LOOK_PATIENCE, self._policy.attempt_timeout, max(0.001, self._deadline - now))
+        return Look(node, patience, now + patience)
+
+    def _learn(self, heard: Answer | Failure | None) -> None:
+        """Take members from a view, if a node has told one: it knew the token, or wants none."""
+        teller, self._looking = self._looking, ""
+        status = LOOK.parse(heard) if isinstance(heard, Answer) else None
+        if status is None or not status.view:
+            return
+        serves = self._done is not None and status.status == "active"
+        self._nodes.learn(teller, (member.address for member in status.view), serves=serves)
+
+    def _join_learned(self) -> None:
+        """Ask whom this call or another has learned of: before those that have failed already."""
+        known = {*self._queue, *self._strangers}
+        new = [node for node in self._nodes.learned if node not in known]
+        at = next((at for at, node in enumerate(self._queue) if node in self._failures), len(self._queue))
+        self._queue[at:at] = new
+
+    def _go_on(self, verdict: Verdict[T], now: float) -> None:
+        """Whether there is a next node. Raises ``StoreError``."""
+        fate = verdict.fate
+        if fate in (Fate.REFUSED, Fate.DENIED) and not verdict.own_words and self._was_learned():
+            # Somebody else lives at the address of a former member: he does not speak for the store.
+            fate = Fate.STRANGER
+        if fate in (Fate.REFUSED, Fate.DENIED):
+            self._nodes.answered(self._asked)
+            raise self._refusal(fate)
+        if fate is Fate.FULL:
+            self._nodes.answered(self._asked)
+            raise self._failure("the store is full")
+        self._nodes.failed(self._asked)
+        self._set_aside(fate, verdict.retry_after, now)
+        if verdict.status is not None and fate is not Fate.STRANGER:
+            self._talkers[self._asked] = None
+
+    def _was_learned(self) -> bool:
+        return self._nodes.follows and self._asked not in self._nodes.urls
 
     def _note(self, verdict: Verdict[T], now: float) -> None:
         self._count += 1
@@ -138,9 +204,9 @@ class Call(Generic[T]):
         )
         del self._attempts[:-KEPT]
 
-    def _set_aside(self, verdict: Verdict[T], now: float) -> None:
+    def _set_aside(self, fate: Fate, retry_after: float, now: float) -> None:
         node = self._asked
-        if verdict.fate is Fate.STRANGER:
+        if fate is Fate.STRANGER:
             self._strangers.add(node)
             self._queue.remove(node)
             return
@@ -148,14 +214,21 @@ class Call(Generic[T]):
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 10))
         # Retry-After speaks of the node that says it: the others can be asked at once. Never earlier than it
         # says, and not all who were told so at the same moment.
-        wait = verdict.retry_after * (1 + self._draw() / 4) or pause * (1 + self._draw()) / 2
+        wait = retry_after * (1 + self._draw() / 4) or pause * (1 + self._draw()) / 2
         self._not_before[node] = now + wait
 
     def _next(self, now: float) -> Try | Pause | Done[T]:
         left = self._deadline - now
+        if self._failures and self._nodes.follows:
+            self._join_learned()
         if not self._queue or (self._count and left < self._policy.floor):
             raise self._failure()
         node = next((each for each in self._queue if self._not_before.get(each, now) <= now), None)
+        if self._nodes.follows and (node is None or node in self._failures):
+            for talker in self._talkers:
+                if self._nodes.may_look(talker, now):
+                    del self._talkers[talker]
+                    return self._look(talker, now)
         if node is None:
             wait = min(self._not_before[each] for each in self._queue) - now
             if left - wait < self._policy.floor:

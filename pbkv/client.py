@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx
 
 from . import http, requests
-from .calls import Call, Done, Pause, Try
+from .calls import LOOK, Call, Done, Look, Pause, Try
 from .errors import StoreError, Unknown
 from .judging import Failure
 from .mapping import StoreMapping
@@ -40,8 +40,8 @@ class Client:
     its time is up. Writes are repeated safely: all attempts of a call carry one idempotency key.
 
     Every method raises ``StoreError`` of the kind that says what is known about the effect (``errors.py``),
-    and never an exception of httpx. ``TypeError`` and ``ValueError`` (of which ``Invalid`` is one) mean that
-    nothing was sent.
+    and never an exception of httpx. ``TypeError``, ``ValueError`` (of which ``Invalid`` is one) and
+    ``ClientClosed`` mean that nothing was sent.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Client:
         connect_timeout: float = CONNECT_TIMEOUT,
         verify: ssl.SSLContext | bool = True,
         spread: bool = True,
+        follow_view: bool = True,
         max_connections: int = MAX_CONNECTIONS,
         max_listing_bytes: int = MAX_LISTING_BYTES,
         transport: httpx.BaseTransport | None = None,
@@ -61,7 +62,9 @@ class Client:
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] | None = None,
     ) -> None:
-        """``nodes``: URLs as ``http://127.0.0.1:8081``. Raises ``ValueError``.
+        """``nodes``: URLs as ``http://127.0.0.1:8081``; of ``127.0.0.1:8081`` it is ``http://``, never https.
+
+        Raises ``ValueError``.
 
         ``timeout``: seconds for a whole call, all its attempts and pauses together. It also bounds for how
         long a write is repeated, and the store remembers 65,536 idempotency keys: with more than
@@ -72,11 +75,23 @@ class Client:
         ``token``: a bearer token. It is sent to every node, so use https outside a private network.
         ``verify``: whether certificates are checked, or the SSL context that does it.
         ``spread``: begin with a random node; otherwise with the first one.
+        ``follow_view``: beside the given nodes ask members of the present view, at the addresses by which
+        nodes reach each other, when no given one answers. The token goes there as well, but never by http
+        where a given node has https. ``False`` where clients cannot or must not reach those addresses.
         ``max_listing_bytes``: of the answer to ``items``.
         ``transport``, ``sleep``, ``clock`` and ``draw`` (numbers from 0 to 1) are for tests.
         """
         self._settings = Settings.of(
-            nodes, token, timeout, attempt_timeout, connect_timeout, spread, max_listing_bytes, clock, draw
+            nodes,
+            token,
+            timeout,
+            attempt_timeout,
+            connect_timeout,
+            spread,
+            max_listing_bytes,
+            clock,
+            draw,
+            follow_view=follow_view,
         )
         self._sleep = sleep
         self._http = httpx.Client(transport=transport, **http.options(verify, max_connections))
@@ -90,13 +105,21 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections. No call may be under way."""
+        """Close the connections. A later call raises ``ClientClosed``; to close again changes nothing.
+
+        No call should be under way: it ends as one that nobody answers.
+        """
         self._http.close()
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """The URLs of the nodes that are known."""
+        """The URLs of the nodes that were given, and of those that ``learn_nodes`` has added."""
         return self._settings.nodes.urls
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """The URLs of members of the view that are known beside ``nodes``, since calls follow the view."""
+        return self._settings.nodes.learned
 
     # ---- data
 
@@ -194,10 +217,10 @@ class Client:
         return self._ask_each(request, urls, timeout)
 
     def learn_nodes(self) -> tuple[str, ...]:
-        """Know the members of the present views, too, and return all nodes.
+        """Take the members of the present views for given nodes, and return all nodes.
 
-        Only when asked: views have the addresses at which nodes reach each other, and clients may have to go
-        elsewhere. The token goes there as well.
+        Calls follow the view by themselves; this is for those who want to ask the members for ``view`` or
+        ``ready``, and for clients that do not follow. The token goes to the members.
         """
         return self._settings.learned(self.view())
 
@@ -213,6 +236,7 @@ class Client:
             except StoreError as error:
                 return problem_of(url, error)
 
+        http.check_open(self._http)
         wanted = list(urls)
         if len(wanted) < 2:
             return tuple(map(ask, wanted))
@@ -220,18 +244,21 @@ class Client:
             return tuple(threads.map(ask, wanted))
 
     def _run(self, call: Call[T], request: Request[T]) -> T:
+        http.check_open(self._http)
         step = call.step(self._settings.clock())
         while not isinstance(step, Done):
             heard = None
             if isinstance(step, Pause):
                 self._sleep(step.seconds)
             else:
-                heard = self._exchange(request, step)
+                heard = self._exchange(LOOK if isinstance(step, Look) else request, step)
             step = call.step(self._settings.clock(), heard)
         return step.result
 
-    def _exchange(self, request: Request[T], attempt: Try) -> Answer | Failure:
+    def _exchange(self, request: Request[Any], attempt: Try) -> Answer | Failure:
         settings = self._settings
+        if http.closed(self._http):
+            return http.CLOSED
         made = http.arguments(request, attempt, settings.headers, settings.connect_timeout)
         try:
             with contextlib.closing(
@@ -245,3 +272,7 @@ class Client:
                 return reading.answer()
         except http.TROUBLE as error:
             return http.failure(error, attempt)
+        except RuntimeError:
+            if not http.closed(self._http):
+                raise
+            return http.CLOSED_MEANWHILE

@@ -99,6 +99,14 @@ class Invalid(Refused, ValueError):  # noqa: N818
     """An argument that no node could accept. Nothing was sent."""
 
 
+class ClientClosed(RuntimeError):  # noqa: N818
+    """The client was closed before the call. Nothing was sent.
+
+    No ``StoreError``: it says nothing of the store, and who repeats calls that failed should not repeat
+    this one.
+    """
+
+
 class Unknown(StoreError):  # noqa: N818
     """The write may have taken effect, or may still do so, once.
 

@@ -10,12 +10,17 @@ from typing import Any
 import httpx
 
 from .calls import Try
+from .errors import ClientClosed
 from .judging import Failure
 from .requests import Answer, Request
 
 TROUBLE = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError)
 """What httpx and the system raise while they talk to a node."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+CLOSED = Failure(False, "this client was closed", hopeless=True)
+"""What comes of an attempt that would begin when somebody has closed the client under a call."""
+CLOSED_MEANWHILE = Failure(True, "this client was closed", hopeless=True)
+"""And of one that had begun."""
 _IDLE = 1.0
 """Seconds after which an idle connection is given up: sooner than any server does it, since a write that
 meets a connection which is just being closed has an unknown outcome."""
@@ -31,6 +36,17 @@ def options(verify: Any, max_connections: int) -> dict[str, Any]:
         max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=_IDLE
     )
     return {"verify": verify, "limits": limits, "trust_env": False, "follow_redirects": False}
+
+
+def closed(client: httpx.Client | httpx.AsyncClient) -> bool:
+    """Whether the client was closed; at any moment another thread may do it."""
+    return client.is_closed
+
+
+def check_open(client: httpx.Client | httpx.AsyncClient) -> None:
+    """Raises ``ClientClosed`` where httpx would raise a ``RuntimeError`` of its own."""
+    if client.is_closed:
+        raise ClientClosed("this client was closed; nothing was sent")
 
 
 def authorization(token: str | None) -> dict[str, str]:

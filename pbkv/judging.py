@@ -17,7 +17,8 @@
 
 A status 4xx says that the request was not carried out, whoever says it (RFC 9110, 15.5). A 5xx says so only
 in the store's own words: a proxy answers 502 to a request that it passed on and lost sight of, and 503 as
-well. A redirect is not followed: the token belongs to the nodes that were named.
+well. A redirect is not followed: the token belongs to the nodes that were named, and to members of their
+view.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ class Verdict(Generic[T]):
     retry_after: float = 0.0
     """Seconds for which the node does not want to be asked again."""
     result: T | None = None
+    own_words: bool = True
+    """Of a refusal: whether it is a node's. Whatever lives at an address may say 401 or 400."""
 
 
 def judge(request: Request[T], heard: Answer | Failure) -> Verdict[T]:
@@ -86,7 +89,8 @@ def judge(request: Request[T], heard: Answer | Failure) -> Verdict[T]:
         return Verdict(Fate.DONE, status=heard.status, result=result)
     fate, effect = _fate(heard)
     wait = _retry_after(heard) if fate is Fate.ELSEWHERE else 0.0
-    return Verdict(fate, _in_words(heard), request.writes and effect, heard.status, wait)
+    own_words = bool(_problem(heard).get("reason"))
+    return Verdict(fate, _in_words(heard), request.writes and effect, heard.status, wait, None, own_words)
 
 
 def _fate(answer: Answer) -> tuple[Fate, bool]:

@@ -52,6 +52,8 @@ class Settings:
         max_listing_bytes: int,
         clock: Callable[[], float],
         draw: Callable[[], float] | None,
+        *,
+        follow_view: bool,
     ) -> Settings:
         """Raises ``ValueError``."""
         for name, seconds in (
@@ -65,7 +67,7 @@ class Settings:
         # One stream of chance per client and process; only pauses and the first node depend on it.
         chance = random.Random().random if draw is None else draw
         return cls(
-            Nodes(nodes, chance, spread=spread),
+            Nodes(nodes, chance, spread=spread, follow=follow_view),
             timeout,
             attempt_timeout,
             connect_timeout,
@@ -97,8 +99,7 @@ class Settings:
         """Know the members of the views that nodes are in, too; all nodes known now."""
         for each in answers:
             if each.answer is not None:
-                scheme = each.node.partition("://")[0]
-                self.nodes.add(node_url(f"{scheme}://{member.address}") for member in each.answer.view)
+                self.nodes.add(each.node, (member.address for member in each.answer.view))
         return self.nodes.urls
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
+from time import perf_counter
 from typing import Any, Generic, NoReturn, TypeVar
 
 from pbkv import requests
@@ -32,6 +33,7 @@ from .responses import RefusedError, Response, refused, rejection, too_many_clie
 from .routes import plan
 from .settings import SettingError
 from .status_page import of_view
+from .tally import Tally
 from .waits import Waits
 
 T = TypeVar("T")
@@ -65,6 +67,8 @@ class Operation(Generic[T]):
     """From the outcome of a ``Reply``."""
     request: Callable[[], Request[Any]]
     """The same over HTTP: what errors speak of, and what a client can go on with."""
+    name: str
+    """By which it is counted."""
 
 
 class _Here(Nodes):
@@ -86,7 +90,7 @@ class _Here(Nodes):
     def failed(self, url: str) -> None:
         """Nor to go on with."""
 
-    def add(self, urls: Iterable[str]) -> None:
+    def add(self, teller: str, addresses: Iterable[str]) -> None:
         """Nobody else is asked."""
 
 
@@ -148,10 +152,10 @@ class Calling(Generic[T]):
         """The attempt is not answered so far."""
         self._waits.unanswered(self._timeout)
 
-    def turned_away(self, now: float) -> NoReturn:
+    def turned_away(self, now: float, response: Response) -> NoReturn:
         """It may not even wait. Raises ``StoreError``."""
         self._over = True
-        self.step(now, too_many_clients())
+        self.step(now, response)
         raise RuntimeError("a call goes on that is over")
 
 
@@ -188,11 +192,22 @@ class Inside:
         self._draw = draw
         self._here = _Here(name_of(node.id))
         self._waits = Waits(node, clock)
+        self._tally = Tally(node.meters)
 
     def calling(self, operation: Operation[T], timeout: float | None) -> Calling[T]:
         """A call that begins now. Raises ``ValueError``."""
         seconds = self._timeout if timeout is None else check_seconds(timeout)
         return Calling(operation, self._here, seconds, self._clock(), self._draw, self._waits)
+
+    def ask(self, operation: Operation[T], done: Callable[[Answer], None]) -> None:
+        """One attempt; ``done`` is called once, now or later, from any thread."""
+        self._node.request(operation.make, self._tally.counted(operation.name, done))
+
+    def turn_away(self, operation: Operation[T], calling: Calling[T]) -> NoReturn:
+        """A call that may not even wait. Raises ``StoreError``."""
+        response = too_many_clients()
+        self._tally.count(operation.name, response)
+        calling.turned_away(self._clock(), response)
 
     # What waits for other nodes. All raise ``Refused``, of which ``Invalid`` is one, and ``TypeError``.
 
@@ -213,39 +228,40 @@ class Inside:
         try:
             check_value(data, self._settings.max_value_bytes)
         except RefusedError as error:
-            self._refuse(request(), refused(error))
+            self._refuse("put", request(), refused(error))
         key_bytes, name_bytes = key.encode(), name.encode()
-        return Operation(lambda token: Put(token, key_bytes, data, name_bytes), _written, request)
+        return Operation(lambda token: Put(token, key_bytes, data, name_bytes), _written, request, "put")
 
     def delete(self, key: str, idempotency_key: str | None, *, first_use: bool) -> Operation[Deleted]:
         request = requests.delete(key, idempotency_key, first_use=first_use)
         key_bytes, name = key.encode(), request.idempotency_key.encode()
-        return Operation(lambda token: Delete(token, key_bytes, name), _deleted, lambda: request)
+        return Operation(lambda token: Delete(token, key_bytes, name), _deleted, lambda: request, "delete")
 
     def get(self, key: str) -> Operation[Read]:
         request = requests.get(key)
         key_bytes = key.encode()
-        return Operation(lambda token: Get(token, key_bytes), _read, lambda: request)
+        return Operation(lambda token: Get(token, key_bytes), _read, lambda: request, "get")
 
     def items(self) -> Operation[Snapshot]:
-        return Operation(GetAll, _snapshot, lambda: requests.items(_ANY_SIZE))
+        return Operation(GetAll, _snapshot, lambda: requests.items(_ANY_SIZE), "list")
 
     def resumed(self, unknown: Unknown) -> Operation[Written | Deleted]:
         """A write whose outcome is unknown, at whichever node or client that was."""
         request = unknown.request
         if request is None:
             raise ValueError("this outcome belongs to no request")
+        kind = "delete" if request.method == "DELETE" else "put"
         found = plan(request.method, request.target.encode(), self._settings)
         if isinstance(found, Response):
-            self._refuse(request, found)
+            self._refuse(kind, request, found)
         name = request.idempotency_key.encode()
         if request.method == "DELETE":
-            return Operation(lambda token: Delete(token, found.key, name), _deleted, lambda: request)
+            return Operation(lambda token: Delete(token, found.key, name), _deleted, lambda: request, kind)
         try:
             value = parse_value(request.body or b"", self._settings.max_value_bytes)
         except RefusedError as error:
-            self._refuse(request, refused(error))
-        return Operation(lambda token: Put(token, found.key, value, name), _written, lambda: request)
+            self._refuse(kind, request, refused(error))
+        return Operation(lambda token: Put(token, found.key, value, name), _written, lambda: request, kind)
 
     # What a node says at once.
 
@@ -259,16 +275,19 @@ class Inside:
         incarnation: str | None,
     ) -> Status:
         request = requests.tell_view(members, epoch, incarnation)
+        started = perf_counter()
         try:
             answer = self._node.tell_view(*parse_view(request.body or b""))
             if isinstance(answer, ViewRefused):
                 raise RefusedError(409, answer.reason.value, answer.detail)
         except RefusedError as error:
-            self._refuse(request, refused(error))
+            self._refuse("view", request, refused(error))
+        self._tally.count("view", None, started)
         return self.status()
 
-    def _refuse(self, request: Request[Any], response: Response) -> NoReturn:
-        operation = Operation(GetAll, _snapshot, lambda: request)
+    def _refuse(self, name: str, request: Request[Any], response: Response) -> NoReturn:
+        self._tally.count(name, response)
+        operation = Operation(GetAll, _snapshot, lambda: request, name)
         calling = Calling(operation, self._here, 1.0, 0.0, self._draw, self._waits)
         calling.step(0.0, response)
         raise RuntimeError(f"status {response.status} is no refusal")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from frontends.common.inside import (
     TIMEOUT,
@@ -13,7 +13,6 @@ from frontends.common.inside import (
     Heard,
     Inside,
     Late,
-    Make,
     Operation,
     check_timeout,
     listing,
@@ -137,13 +136,13 @@ class Store:
             if isinstance(step, Pause):
                 await asyncio.sleep(step.seconds)
             else:
-                heard = await self._ask(calling, operation.make, step.timeout)
+                heard = await self._ask(calling, operation, step.timeout)
             step = calling.step(asyncio.get_running_loop().time(), heard)
         return step.result
 
-    async def _ask(self, calling: Calling[Any], make: Make, seconds: float) -> Heard:
-        loop, node = self._loop, self._node
-        if loop is None or node is None:
+    async def _ask(self, calling: Calling[T], operation: Operation[T], seconds: float) -> Heard:
+        loop, inside = self._loop, self._inside
+        if loop is None or inside is None:
             raise RuntimeError("the node does not run")
         answer: asyncio.Future[Heard] = loop.create_future()
 
@@ -161,7 +160,7 @@ class Store:
 
         timer = loop.call_later(quiet, wait_on)  # asyncio.timeout costs more than the rest of it
         try:
-            node.request(make, done)
+            inside.ask(operation, done)
             return await answer
         finally:
             timer.cancel()

@@ -15,7 +15,6 @@ from frontends.common.inside import (
     Heard,
     Inside,
     Late,
-    Make,
     Operation,
     check_timeout,
     listing,
@@ -148,29 +147,30 @@ class Store:
         return self._inside
 
     def _run(self, operation: Operation[T], timeout: float | None) -> T:
-        calling = self._asked().calling(operation, timeout)
+        inside = self._asked()
+        calling = inside.calling(operation, timeout)
         answering = self.answering
         if not answering.take_seat():
-            calling.turned_away(time.monotonic())
+            inside.turn_away(operation, calling)
         try:
-            return self._carry_out(calling, operation.make)
+            return self._carry_out(inside, calling, operation)
         finally:
             answering.leave_seat()
 
-    def _carry_out(self, calling: Calling[T], make: Make) -> T:
+    def _carry_out(self, inside: Inside, calling: Calling[T], operation: Operation[T]) -> T:
         step = calling.begin()
         while not isinstance(step, Done):
             heard = None
             if isinstance(step, Pause):
                 time.sleep(step.seconds)
             else:
-                heard = self._ask(calling, make, step.timeout)
+                heard = self._ask(inside, calling, operation, step.timeout)
             step = calling.step(time.monotonic(), heard)
         return step.result
 
-    def _ask(self, calling: Calling[Any], make: Make, seconds: float) -> Heard:
+    def _ask(self, inside: Inside, calling: Calling[T], operation: Operation[T], seconds: float) -> Heard:
         answer: Future[Heard] = Future()
-        self.node.request(make, answer.set_result)  # also when nobody waits any more; the operation goes on
+        inside.ask(operation, answer.set_result)  # also when nobody waits any more; the operation goes on
         quiet = calling.quiet(seconds)
         with suppress(TimeoutError):
             return answer.result(quiet)

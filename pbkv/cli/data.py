@@ -12,6 +12,7 @@ import click
 from ..requests import MIB, new_idempotency_key
 from .output import NO_KEY, at_terminal, complain, console, line, rows, show_json, table
 from .session import Session, common, session_of
+from .waiting import client_of
 
 MAX_VALUE_BYTES = 64 * MIB
 """No node accepts more."""
@@ -32,7 +33,7 @@ def get(context: click.Context, key: str, raw: bool) -> None:
     With --json: {"key", "value", "number"}; the value of a missing key is null.
     """
     session = session_of(context)
-    with session.client() as client:
+    with client_of(session) as client:
         read = client.get(key)
     if session.json:
         show_json({"key": key, "value": read.value, "number": read.number})
@@ -68,7 +69,7 @@ def put(
         raise click.UsageError("give a VALUE or --value-file")
     text, again = _value(value, value_file, shlex.quote(key))
     name = idempotency_key or new_idempotency_key()
-    with session.client() as client:
+    with client_of(session) as client:
         session.repeat = line(f"pbkv put{session.at} --idempotency-key {name} {again}")
         written = client.put(key, text, idempotency_key=name, first_use=idempotency_key is None)
         session.repeat = ""
@@ -90,7 +91,7 @@ def delete(context: click.Context, key: str, idempotency_key: str | None) -> Non
     """
     session = session_of(context)
     name = idempotency_key or new_idempotency_key()
-    with session.client() as client:
+    with client_of(session) as client:
         session.repeat = line(f"pbkv delete{session.at} --idempotency-key {name} -- {shlex.quote(key)}")
         deleted = client.delete(key, idempotency_key=name, first_use=idempotency_key is None)
         session.repeat = ""
@@ -114,7 +115,7 @@ def list_(context: click.Context, prefix: str, keys_only: bool) -> None:
     "number"}, or {"keys": [key], "number"}.
     """
     session = session_of(context)
-    with session.client() as client:
+    with client_of(session) as client:
         listing = client.items()
     found = {key: listing.items[key] for key in sorted(listing.items) if key.startswith(prefix)}
     if session.json:
@@ -125,7 +126,8 @@ def list_(context: click.Context, prefix: str, keys_only: bool) -> None:
             click.echo(line(key) if keys_only else f"{line(key)}\t{line(value)}")
     else:
         rows(console(), table("key", "value"), ((line(key), line(value)) for key, value in found.items()))
-        click.echo(f"{len(found)} key{'s' * (len(found) != 1)} after {listing.number} writes", err=True)
+        if not session.quiet:
+            click.echo(f"{len(found)} key{'s' * (len(found) != 1)} after {listing.number} writes", err=True)
 
 
 def _missing(context: click.Context, session: Session, key: str) -> None:

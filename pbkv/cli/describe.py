@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -12,12 +12,19 @@ from ..results import NodeAnswer, Status
 from .output import line, table
 
 Answers = Sequence[NodeAnswer[Status]]
+Progress = Mapping[int, str]
+"""In the words of nodes that fetch a copy, by id, how far they are."""
+_FETCHES = "fetching "
+_LACKS = ("it is being filled", "it does not hold the state yet")
+"""How the reasons of ``GET /view`` begin by which a node says that it fetches, and others that they wait for
+one that does. They hear of a copy only when it is whole: to them it is at position 0 all the time."""
 _STYLES = {"active": "green", "installing": "yellow", "outside": "yellow", "none": "yellow"}
 
 
 def status_table(answers: Answers) -> Table:
     """A row per node."""
     made = table("node", "id", "role", "status", "view", "epoch", "commit", "trouble")
+    progress = progress_of(answers)
     for each in answers:
         status = each.answer
         if status is None:
@@ -31,7 +38,7 @@ def status_table(answers: Answers) -> Table:
             members(status),
             "" if status.epoch is None else str(status.epoch),
             str(status.commit),
-            matter(status),
+            matter(status, progress),
         )
     return made
 
@@ -65,12 +72,25 @@ def members(status: Status) -> str:
     return ",".join(str(member.id) for member in status.view) or "-"
 
 
-def matter(status: Status) -> Text:
+def progress_of(answers: Answers) -> Progress:
+    """What nodes that fetch a copy say of it themselves."""
+    return {
+        each.answer.id: f"it is {wait.reason.replace('from it', f'from node {wait.id}')}"
+        for each in answers
+        if each.answer is not None
+        for wait in each.answer.waiting_for
+        if wait.reason.startswith(_FETCHES)
+    }
+
+
+def matter(status: Status, progress: Progress) -> Text:
     """What a node waits for, why it cannot go on, and what it lost."""
     parts: list[tuple[str, str]] = []
     if status.blocked:
         parts.append((f"blocked: {status.blocked}", "red"))
-    parts += [(f"waits for node {wait.id}: {wait.reason}", "yellow") for wait in status.waiting_for]
+    for wait in status.waiting_for:
+        own = progress.get(wait.id) if wait.reason.startswith(_LACKS) else None
+        parts.append((f"waits for node {wait.id}: {own or wait.reason}", "yellow"))
     parts += [
         (f"dropped: writes {loss.first} to {loss.end - 1} of node {loss.id}", "bold red")
         for loss in status.dropped
@@ -83,14 +103,14 @@ def problem(answer: NodeAnswer[Any]) -> str:
     return "" if answer.problem is None else line(answer.problem.detail)
 
 
-def sentence(answer: NodeAnswer[Status]) -> str:
+def sentence(answer: NodeAnswer[Status], progress: Progress) -> str:
     """A node in one line."""
     status = answer.answer
     if status is None:
         return f"{answer.node} no answer: {problem(answer)}"
     epoch = "" if status.epoch is None else f" epoch {status.epoch}"
     how = f"{line(status.role)} {line(status.status)} view {members(status)}{epoch} commit {status.commit}"
-    trouble = matter(status).plain.replace("\n", "; ")
+    trouble = matter(status, progress).plain.replace("\n", "; ")
     return f"{answer.node} node {status.id} {how}" + (f" {trouble}" if trouble else "")
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from ..client import Client
 from ..results import NodeAnswer
-from .describe import Answers, as_document, gist, problem, sentence, status_table
+from .describe import Answers, as_document, gist, problem, progress_of, sentence, status_table
 from .ending import Ending
 from .output import NOT_DONE, at_terminal, console, line, show_json, table
 from .session import Session, common, session_of
@@ -83,14 +83,16 @@ def _watch_live(client: Client, ending: Ending, interval: float) -> None:
 def _watch_lines(client: Client, session: Session, ending: Ending, interval: float) -> None:
     before: dict[str, object] = {}
     while True:
-        for each in client.view():
+        answers = client.view()
+        progress = progress_of(answers)
+        for each in answers:
             if before.get(each.node) == gist(each):
                 continue
             before[each.node] = gist(each)
             if session.json:
                 show_json({"time": round(time.time(), 3), **as_document(each)})
             else:
-                click.echo(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {sentence(each)}")
+                click.echo(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {sentence(each, progress)}")
         sys.stdout.flush()
         ending.sleep(interval)
 

@@ -21,8 +21,6 @@ from ..settings import TIMEOUT
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_NODES = ("http://127.0.0.1:8081", "http://127.0.0.1:8082", "http://127.0.0.1:8083")
-PATIENCE = 1.0
-"""Seconds after which a person wonders."""
 MAX_TOKEN_BYTES = 65_536
 
 
@@ -37,18 +35,17 @@ class Session:
     cacert: Path | None = None
     timeout: float = TIMEOUT
     json: bool = False
+    quiet: bool = False
+    no_follow_view: bool = False
     transport: httpx.BaseTransport | None = None
     sleep: Callable[[float], None] = time.sleep
-    began: float = 0.0
-    wondered: bool = False
-    """Whether somebody was told what takes so long."""
     token_from: str = ""
     at: str = ""
     """The option that named the nodes; empty where the environment did, or nobody."""
     repeat: str = ""
     """How the write that is under way is gone on with, should somebody interrupt it."""
 
-    def client(self) -> Client:
+    def client(self, kind: type[Client] = Client) -> Client:
         """A client by these settings. Raises ``click.UsageError``."""
         verify: ssl.SSLContext | bool = True
         if self.cacert is not None:
@@ -56,26 +53,23 @@ class Session:
                 verify = ssl.create_default_context(cafile=self.cacert)
             except (OSError, ssl.SSLError) as error:
                 raise click.UsageError(f"--cacert {self.cacert}: no certificates in PEM: {error}") from None
-        self.began = time.monotonic()
         try:
-            return Client(
+            return kind(
                 self.nodes,
                 token=self.token,
                 timeout=self.timeout,
                 verify=verify,
+                follow_view=not self.no_follow_view,
                 transport=self.transport,
-                sleep=self._pause,
+                sleep=self.sleep,
             )
         except ValueError as error:
             raise click.UsageError(str(error)) from None
 
-    def _pause(self, seconds: float) -> None:
-        """A call pauses when no node could answer. Whoever sits at a terminal is told what takes so long."""
-        if not self.wondered and time.monotonic() + seconds - self.began > PATIENCE and watched():
-            self.wondered = True
-            words = f"pbkv: no node answers; trying for {self.timeout:g} s, Ctrl-C ends it"
-            click.echo(f"{words} ({', '.join(self.nodes)})", err=True)
-        self.sleep(seconds)
+    @property
+    def talks(self) -> bool:
+        """Whether somebody sees, and wants to see, what is told beside the output."""
+        return watched() and not self.json and not self.quiet
 
 
 def watched() -> bool:
@@ -149,8 +143,13 @@ def common(*, top: bool = False) -> Callable[[F], F]:
                     multiple=True,
                     metavar="URL",
                     envvar=variable("PBKV_NODES"),
-                    help="A node; may be repeated, or several with commas between them. [env: PBKV_NODES; "
-                    "default: http://127.0.0.1:8081 to 8083]",
+                    help="A node; may be repeated, or several with commas between them; HOST:PORT is taken "
+                    "for http. [env: PBKV_NODES; default: http://127.0.0.1:8081 to 8083]",
+                ),
+                _option(
+                    "--no-follow-view",
+                    is_flag=True,
+                    help="Ask the named nodes only, not other members of the view if none of them answers.",
                 ),
                 _option(
                     "--token",
@@ -174,6 +173,7 @@ def common(*, top: bool = False) -> Callable[[F], F]:
                     help=f"How long to go on trying. [default: {TIMEOUT:g}]",
                 ),
                 _option("--json", is_flag=True, help="For programs: one JSON document."),
+                _option("--quiet", "-q", is_flag=True, help="No words at a terminal but results and errors."),
             )
         ):
             function = option(function)

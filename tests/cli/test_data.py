@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,16 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from pbkv.cli import cli, data, session
+from pbkv.cli import cli, data, session, waiting
 from tests.client.desk import (
     NOT_APPLIED,
     A,
+    B,
     OneNode,
     Reaction,
     Script,
     answers,
+    done,
     listening,
     no_connection,
     problem,
@@ -162,17 +165,85 @@ def test_what_went_wrong_and_what_to_do(
     assert all(set(each) == {"node", "status", "detail", "may_take_effect"} for each in error["attempts"])
 
 
-@pytest.mark.parametrize(("somebody", "patience", "told"), [(True, 0.0, 1), (True, 60.0, 0), (False, 0.0, 0)])
+class Patience:
+    """Stands in for the timer: it ends when a test says so."""
+
+    def __init__(self, seconds: float, tell: Callable[[], None]) -> None:
+        self.end = tell
+        self.daemon = self.cancelled = False
+        assert seconds == waiting.PATIENCE
+        TIMERS.append(self)
+
+    def start(self) -> None:
+        """It has to run beside the call, and must not keep the process."""
+        assert self.daemon
+
+    def cancel(self) -> None:
+        """It may have ended in this very moment."""
+        self.cancelled = True
+
+
+TIMERS: list[Patience] = []
+
+
+@pytest.mark.parametrize(
+    ("somebody", "more", "told"),
+    [(True, (), 1), (False, (), 0), (True, ("--json",), 0), (True, ("--quiet",), 0)],
+)
 def test_whoever_waits_at_a_terminal_is_told_why(
-    somebody: bool, patience: float, told: int, monkeypatch: pytest.MonkeyPatch
+    somebody: bool,
+    more: tuple[str, ...],
+    told: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Goal: no silence of half a minute before a word, and no word in a script. Method: a node that is not
-    there, with and without somebody who sees it, before and after his patience has ended."""
+    """Goal: no silence of half a minute, but a word on whom it asks and what they say; none in a script.
+
+    Method: of two nodes one is not there, and the other lets the patience of a person end before it answers.
+    Afterwards, and where it ends once more, nothing is said.
+    """
     monkeypatch.setattr(session, "watched", lambda: somebody)
-    monkeypatch.setattr(session, "PATIENCE", patience)
-    result = run(Script({A: [no_connection]}), *ONE, "--timeout", "0.1", "get", "k")
-    assert result.stderr.count("no node answers; trying for 0.1 s, Ctrl-C ends it (http://a:80)") == told
-    assert len(result.stderr.splitlines()) == 2 + told
+    monkeypatch.setattr(waiting, "Timer", Patience)
+    del TIMERS[:]
+
+    def slow(request: httpx.Request) -> httpx.Response:
+        for timer in TIMERS:
+            timer.end()
+        return done(200, text='{"value": "v"}')(request)
+
+    script = Script({A: [no_connection], B: [slow]})
+    for _ in range(8):  # with which node a call begins is chance
+        del TIMERS[:], script.asked[:]
+        result = run(script, "--node", f"{A},{B}", *more, "get", "k")
+        for timer in TIMERS:
+            assert timer.cancelled
+            timer.end()
+        assert capsys.readouterr().err == ""
+        assert result.exit_code == 0
+        lines = result.stderr.splitlines()
+        assert len(lines) == told
+        for words in lines:
+            assert words.startswith("pbkv: no answer yet; trying until 30 s are over, Ctrl-C ends it (")
+            assert f"{B}: the answer is not there yet)" in words
+            assert (f"{A}: no connection: refused; " in words) == (A in script.nodes)
+
+
+def test_a_command_goes_where_the_view_went(node: OneNode) -> None:
+    """Goal: a command finds the store through a node that has left it, unless it was told to ask no other.
+
+    Method: a real node that is outside, and one that has the view for itself.
+    """
+    outside = OneNode(told=False, id=2)
+
+    def network(request: httpx.Request) -> httpx.Response:
+        return (node if request.url.host == "a" else outside)(request)
+
+    assert run(outside, "--node", B, "view", "set", "1=a:80").exit_code == 0
+    assert run(network, "--node", B, "put", "k", "v").stdout == "created (write 0)\n"
+    assert run(network, "--node", B, "get", "k").stdout == "v\n"
+    result = run(network, "--node", B, "--no-follow-view", *QUICK, "get", "k")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "outside_view" in result.stderr
 
 
 def test_a_write_is_gone_on_with(node: OneNode) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from pbkv.cli import cli
+from pbkv.cli.session import Session
+from pbkv.testing import Cluster
 from tests.client.desk import (
     A,
     B,
@@ -194,3 +199,44 @@ def test_changes_are_told_line_by_line() -> None:
     documents = [json.loads(each) for each in result.stdout.splitlines()]
     assert [each["answered"] for each in documents] == [True, True, False, True]
     assert all(set(each) == {"time", "node", "answered", "problem", "status"} for each in documents)
+
+
+def test_a_newcomer_says_itself_how_far_it_is() -> None:
+    """Goal: a copy that takes long is seen to go on. Method: real nodes in virtual time, one of which fetches
+    slowly; the primary, which is shown before it, has it at position 0. Where the newcomer is not asked, the
+    primary's words stand."""
+    cluster = Cluster(3, view=False, fill_rate=10_000, chunk_bytes=1000)
+    cluster.set_view(1, 2)
+    cluster.wait_until_active()
+    client = cluster.client()
+    for number in range(50):
+        client.put(f"{number}", "x" * 1000)
+    cluster.set_view(1, 2, 3)
+
+    def fetches() -> bool:
+        waits = cluster.status(3).waiting_for
+        return any(re.search(r"item [1-9]\d* of", wait.reason) for wait in waits)
+
+    cluster.run_until(fetches)
+    assert [wait.reason for wait in cluster.status(1).waiting_for] == ["it is being filled: position 0 of 50"]
+
+    def status(*ids: int) -> str:
+        session = Session(transport=cluster.transport())
+        nodes = ",".join(cluster.url(id_) for id_ in ids)
+        result = CliRunner().invoke(cli, ("--node", nodes, "status"), obj=session)
+        assert result.exit_code == 0
+        return result.output
+
+    shown = re.findall(r"waits for node 3: it is fetching a copy from node 1: item (\d+) of", status(1, 2, 3))
+    assert [int(item) > 0 for item in shown] == [True]
+    assert "waits for node 3: it is being filled: position 0 of 50" in status(1, 2)
+
+
+def test_words_on_anything_else_stay() -> None:
+    """Goal: that a newcomer is silent is not hidden by what it said of its copy. Method: both at once."""
+    waits = [{"id": 2, "address": "b:80", "reason": "it does not answer, for 700 ms"}]
+    copies = [{"id": 1, "address": "a:80", "reason": "fetching a copy from it: item 5 of 9"}]
+    script = Script({A: [told(waiting_for=waits)], B: [told(id=2, waiting_for=copies)]})
+    shown = run(script, "--node", f"{A},{B}", "status").stdout
+    assert "waits for node 2: it does not answer, for 700 ms" in shown
+    assert "waits for node 1: fetching a copy from it: item 5 of 9" in shown

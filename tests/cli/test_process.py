@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -173,3 +174,24 @@ def test_a_terminal_is_left_as_it_was(cluster: Cluster, number: signal.Signals, 
     assert process.returncode == status
     assert text.rindex(b"\x1b[?25h") > text.rindex(b"\x1b[?25l")
     assert b"Traceback" not in text
+
+
+def test_a_terminal_hears_of_a_node_that_is_silent() -> None:
+    """Goal: it happens while an attempt hangs, by the clock of the machine, in a real process. Method: a
+    listener that answers nobody, standard error at a pseudo-terminal; read until the word is there."""
+    ours, theirs = pty.openpty()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        node = f"127.0.0.1:{listener.getsockname()[1]}"
+        process = subprocess.Popen(
+            [*PBKV, "--node", node, "list"], cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs
+        )
+        os.close(theirs)
+        try:
+            words = b""
+            while b"Ctrl-C" not in words:
+                words += os.read(ours, 1024)
+        finally:
+            process.kill()
+            process.communicate()
+            os.close(ours)
+    assert f"(http://{node}: the answer is not there yet" in words.decode().replace("\r\n", "")

@@ -111,14 +111,13 @@ class Desk:
     def __init__(self, kind: Kind, handler: Reaction, time: Time | None = None, **arguments: Any) -> None:
         time = time or getattr(handler, "time", None) or Time()
         nodes = arguments.pop("nodes", (A, B, C))
-        common: dict[str, Any] = {"spread": False, "clock": time.clock, "draw": lambda: 0.5} | arguments
+        # What a test has written down is asked in that order, without looks at a view in between.
+        common: dict[str, Any] = {"spread": False, "clock": time.clock, "draw": lambda: 0.5}
+        common |= {"follow_view": False} | arguments
+        own: dict[str, Any] = {"sleep": time.sleep if kind == "sync" else time.asleep}
+        common = own | common | {"transport": httpx.MockTransport(handler)}
         self.client: Client | AsyncClient
-        if kind == "sync":
-            self.client = Client(nodes, transport=httpx.MockTransport(handler), sleep=time.sleep, **common)
-        else:
-            self.client = AsyncClient(
-                nodes, transport=httpx.MockTransport(handler), sleep=time.asleep, **common
-            )
+        self.client = Client(nodes, **common) if kind == "sync" else AsyncClient(nodes, **common)
 
     def __call__(self, name: str, *arguments: Any, **named: Any) -> Any:
         result = getattr(self.client, name)(*arguments, **named)
@@ -135,7 +134,7 @@ class OneNode:
     """A real node in this process, of a view of its own, behind the real mapping of HTTP."""
 
     def __init__(self, told: bool = True, **settings: Any) -> None:
-        self._settings = Settings(id=1, insecure=True, **settings)
+        self._settings = Settings(**{"id": 1, "insecure": True} | settings)
         self._node = Node(self._settings, lambda _: None, lambda _: None)
         self._api = Api(self._node)
         self.targets: list[bytes] = []

@@ -10,7 +10,18 @@ from typing import Any
 import httpx
 import pytest
 
-from pbkv import AsyncClient, Client, Denied, NotApplied, Refused, StoreError, Unavailable, Unknown, Written
+from pbkv import (
+    AsyncClient,
+    Client,
+    ClientClosed,
+    Denied,
+    NotApplied,
+    Refused,
+    StoreError,
+    Unavailable,
+    Unknown,
+    Written,
+)
 
 from .desk import (
     KINDS,
@@ -327,3 +338,45 @@ def test_virtual_time_is_the_only_time(kind: Kind) -> None:
         desk("put", "k", "v")
     assert 590.0 < script.time.now <= 600.0
     assert time.monotonic() - begin < 30.0
+
+
+def test_a_closed_client_says_so(kind: Kind) -> None:
+    """Goal: a mistake of the program is called one, whatever was asked, and is no word on the store. Method:
+    close twice, and make every kind of call."""
+    script = Script({A: [done()]})
+    desk = Desk(kind, script, nodes=[A, B])
+    with desk:
+        desk("put", "k", "v")
+    del script.asked[:]
+    desk("close" if kind == "sync" else "aclose")
+    for call in (("put", "k", "v"), ("get", "k"), ("delete", "k"), ("items",), ("view",), ("learn_nodes",)):
+        with pytest.raises(ClientClosed, match="closed") as caught:
+            desk(*call)
+        assert not isinstance(caught.value, StoreError)
+    if isinstance(desk.client, Client):
+        with pytest.raises(ClientClosed):
+            desk.client.mapping()["k"] = "v"
+    assert script.asked == []
+
+
+@pytest.mark.parametrize(("reaction", "outcome"), [(no_connection, NotApplied), (reset, Unknown)])
+def test_a_client_that_is_closed_under_a_call(
+    kind: Kind, reaction: Reaction, outcome: type[StoreError]
+) -> None:
+    """Goal: even then a write ends with what is certain, and at once. Method: somebody closes the client
+    while a call pauses between two attempts."""
+    script = Script({A: [reaction]})
+
+    async def asleep(seconds: float) -> None:
+        script.time.sleep(seconds)
+        await desk.client.aclose()  # type: ignore[union-attr]
+
+    def sleep(seconds: float) -> None:
+        script.time.sleep(seconds)
+        desk.client.close()  # type: ignore[union-attr]
+
+    desk = Desk(kind, script, nodes=[A], sleep=sleep if kind == "sync" else asleep)
+    with pytest.raises(StoreError, match="this client was closed") as caught:
+        desk("put", "k", "v")
+    assert type(caught.value) is outcome
+    assert script.nodes == [A]

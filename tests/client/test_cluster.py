@@ -200,7 +200,7 @@ def test_a_stuck_primary_gives_certain_answers(tmp_path: Path) -> None:
     with Cluster(tmp_path, "mixed", 2, env=environment) as cluster:
         cluster.start_all()
         cluster.install([1, 2])
-        with Client([cluster.node(1).url], timeout=1.0) as client:
+        with Client([cluster.node(1).url], timeout=1.0, follow_view=False) as client:
             client.put("k", "0")
             cluster.node(2).pause()
             with pytest.raises(Unknown) as caught:
@@ -212,3 +212,34 @@ def test_a_stuck_primary_gives_certain_answers(tmp_path: Path) -> None:
             cluster.node(2).resume()
             assert client.resolve(caught.value, timeout=30.0) == Written(1, False)
             assert client.get("k", timeout=30.0) == Read("1", 2)
+
+
+def test_the_view_moves_away_from_the_only_node_that_was_given(tmp_path: Path) -> None:
+    """Goal: a client that knows one node is served as long as the store lives, wherever it is.
+
+    Method: clients of both kinds are given node 1, and served by it. It leaves the view, and is killed; then
+    the next member leaves it, too. Those that do not follow fail from the first step on.
+    """
+    with Cluster(tmp_path, "mixed", 3) as cluster, asyncio.Runner() as runner:
+        cluster.start_all()
+        cluster.install([1, 2])
+        given = [cluster.node(1).url]
+        with Client(given) as client, Client(given, follow_view=False) as stays:
+            other = AsyncClient(given)
+            for number in range(3):  # who makes one call asks for no view
+                client.put("k", f"{number}")
+                runner.run(other.put("k", f"{number}"))
+            assert client.learned == other.learned == (cluster.node(2).url,)
+            cluster.install([2], to=[1, 2])
+            assert client.get("k").value == "2"
+            with pytest.raises(Unavailable, match="outside_view"):
+                stays.get("k", timeout=1.0)
+            cluster.node(1).kill()
+            assert runner.run(other.get("k")).value == "2"
+            cluster.install([2, 3])
+            cluster.install([3], to=[2, 3])
+            assert client.delete("k").existed
+            assert runner.run(other.put("k", "w")).created
+            assert client.nodes == tuple(given)
+            runner.run(other.aclose())
+        cluster.assert_none_died()
