@@ -45,7 +45,7 @@ _LOOK = frozenset((Role.READ, Role.WRITE, Role.ADMIN))
 _SCRAPE = _LOOK | {Role.METRICS}
 _ADMIN = frozenset((Role.ADMIN,))
 
-FREE = (Route.PING, Route.READY, Route.OPENAPI, Route.DOCS, Route.PAGE, Route.NOTHING)
+FREE = (Route.PING, Route.READY, Route.OPENAPI, Route.DOCS, Route.PAGE, Route.ROOT, Route.NOTHING)
 """Routes for everybody: probes, and what is the same in every node of this release."""
 _READING: Mapping[Route, frozenset[Role]] = {
     Route.VIEW: _LOOK,

@@ -25,7 +25,7 @@ from pbproto import (
 from pbproto.codec import MEDIA_TYPE, VERSIONS
 from pbproto.events import Request as CoreRequest
 
-from . import door, proof, trace_context, wire
+from . import door, entrance, proof, trace_context, wire
 from .bodies import idempotency_key, parse_value, parse_view
 from .budget import SHORT, Budget
 from .door import NOBODY, Caller
@@ -52,7 +52,7 @@ from .responses import (
     too_many_clients,
     two_lengths,
 )
-from .routes import Plan, Route, path_of, plan, refused_plan
+from .routes import BARE, Plan, Route, path_of, plan, refused_plan
 from .status_page import of_status, of_view, of_why, since
 from .wire import Range
 
@@ -60,8 +60,10 @@ from .wire import Range
 class Api:
     """The REST interface of one node."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, name: str = "") -> None:
+        """``name``: the last part of the prefix below which it is, if there is one (``Place.name``)."""
         self._node = node
+        self._name = name
         self._settings = node.settings
         self.meters = node.meters
         self._exposition = Exposition(node)
@@ -223,6 +225,9 @@ class Api:
             return self._ready()
         if request.route is Route.PEER:
             return self._mail(request, headers, body)
+        if request.route is Route.ROOT:
+            below = f"{self._name}/" if request.path == BARE and self._name else ""
+            return entrance.answer(self._node.id, below, headers.get("accept", ""))
         if request.route in (Route.OPENAPI, Route.DOCS):
             found = self._documents.document if request.route is Route.OPENAPI else self._documents.page
             return unless_known(found, headers.get("if-none-match"))
@@ -244,9 +249,11 @@ class Api:
         if status.ready:
             return success(200, {"ready": True})
         whom = "; ".join(f"node {wait.id}: {wait.reason}" for wait in status.waiting_for)
-        detail = _NOT_SERVING.get(status.status) or f"status {status.status}"
+        detail = f"status {status.status}"
         if status.blocked or whom:
             detail += f" ({status.blocked or whom})"
+        elif status.status != "active" and (advice := self._node.advise()) is not None:
+            detail = f"{advice.what}; {advice.remedy}"
         return problem(503, "not_ready", detail)
 
     def _metrics(self, accept: str) -> Response:
@@ -286,10 +293,6 @@ class Api:
         return lambda token: Put(token, key, value, name, trace)
 
 
-_NOT_SERVING = {
-    "none": "this node has not been told a view since it started",
-    "outside": "this node is not a member of the view it was told",
-}
 _SHARED = (Route.STATUS, Route.WHY, Route.VIEW)
 _STATUS = {Kind.CREATED: 201, Kind.UPDATED: 200, Kind.DELETED: 200, Kind.MISSING: 404}
 

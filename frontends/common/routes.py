@@ -35,6 +35,7 @@ class Route(Enum):
     STATUS = "status"
     WHY = "why"
     PAGE = "page"
+    ROOT = "root"
     METRICS = "metrics"
     NOTHING = "nothing"
     """There is nothing at its path."""
@@ -53,7 +54,12 @@ def _resource(route: Route, *methods: str) -> _Resource:
     return _Resource(route, ", ".join(methods), frozenset(methods))
 
 
+BARE = b""
+"""The target of a request for a prefix without the slash behind it (``place.py``)."""
+
 _RESOURCES = {
+    b"/": _resource(Route.ROOT, "GET", "HEAD", "OPTIONS"),
+    BARE: _resource(Route.ROOT, "GET", "HEAD", "OPTIONS"),
     b"/ping": _resource(Route.PING, "GET", "HEAD", "OPTIONS"),
     b"/ready": _resource(Route.READY, "GET", "HEAD", "OPTIONS"),
     VIEW: _resource(Route.VIEW, "GET", "HEAD", "OPTIONS", "PUT"),
@@ -76,6 +82,7 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 def resources() -> dict[str, tuple[Route, tuple[str, ...]]]:
     """The path of every resource, with what it is and its methods, for whoever describes them."""
     found = {_KEY_PREFIX + b"{key}": _A_KEY, **_RESOURCES}
+    del found[BARE]
     for file in pages.PATHS[1:]:
         del found[file]  # parts of the page, and nobody else's business
     return {path.decode(): (each.route, tuple(each.allow.split(", "))) for path, each in found.items()}
@@ -93,7 +100,7 @@ class Plan(NamedTuple):
     body_limit: int = 0
     """How many bytes of body to read; more is 413. 0: the body is of no interest."""
     path: bytes = b""
-    """Of a page."""
+    """Of a page, or of the root, which may come without its slash."""
     query: bytes = b""
     """What stands behind the question mark, still encoded; of ``/status`` only."""
     secret: bytes = b""
@@ -161,7 +168,7 @@ def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
         limit = settings.client_body_limit
     else:
         limit = MAX_VIEW_BYTES if route is Route.VIEW else MAX_MAIL_BYTES
-    if route is Route.PAGE:
+    if route is Route.PAGE or route is Route.ROOT:
         return Plan(route, method, path=path)
     return Plan(route, method, key, limit, query=_query(target) if route is Route.STATUS else b"")
 

@@ -111,7 +111,7 @@ class PbProto(Store):
         self._guard = Guard(settings.id, self._scope or stock_scope())
         try:
             self._driver = Driver(settings)
-            self._mapping = Api(self._driver.node)
+            self._mapping = Api(self._driver.node, self._place.name)
         except BaseException:
             self._guard.release()
             raise

@@ -98,7 +98,7 @@ class PbProto(Store):
         try:
             self._driver = Driver(settings)
             node = self._driver.node
-            mapping = Api(node)
+            mapping = Api(node, self._place.name)
         except BaseException:
             self._guard.release()
             raise
