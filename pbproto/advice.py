@@ -61,7 +61,7 @@ def _sent_home(state: State, now: int) -> str:
     epoch = f" of epoch {told.epoch}" if told is not None and told.epoch is not None else ""
     since = f"{lasting(max(0, now - state.told_since))} ago"
     if not members:
-        return f"it was told the empty view{epoch} {since}"
+        return f"it was told the empty view{epoch}, {since}"
     return f"it was told a view{epoch} without it, of {named(members)}, {since}"
 
 

@@ -127,8 +127,8 @@ def test_a_node_without_a_view_says_how_it_gets_in() -> None:
     cluster.put(0, b"k", b"v")
     cluster.run()
     for told, words in (
-        (((), None), "the empty view 1.2 s ago"),
-        (((), 7), "the empty view of epoch 7 1.2 s ago"),
+        (((), None), "the empty view, 1.2 s ago"),
+        (((), 7), "the empty view of epoch 7, 1.2 s ago"),
         (((0,), 8), f"a view of epoch 8 without it, of {node(0)}, 1.2 s ago"),
     ):
         cluster.tell(told[0], to=(1,), epoch=told[1])

@@ -1,6 +1,6 @@
 // Read, write and delete keys at the node that served this page.
 
-import { attribute, byId, bytes, h, shortened, text } from "./dom.js";
+import { attribute, byId, bytes, h, inSight, shortened, text } from "./dom.js";
 import * as find from "./find.js";
 import { parse, problemOf, send } from "./net.js";
 
@@ -44,6 +44,7 @@ function usable() {
 function say(kind, words, more = "") {
   attribute(outcome, "class", `outcome banner ${kind}`);
   outcome.replaceChildren(h("p", {}, words), ...(more ? [h("p", { class: "small" }, more)] : []));
+  if (kind !== "wait") inSight(outcome);
 }
 
 // The same name for the same request, however often it is sent: then it takes effect once.
@@ -53,6 +54,9 @@ function freshName() {
 }
 
 let again = null;
+
+// Whether a request was not carried out, and can be sent again.
+export const isToRepeat = () => again !== null;
 
 function offer(request) {
   again = request;
@@ -75,6 +79,7 @@ async function change(request) {
       body: request.body,
       headers: { "idempotency-key": request.name },
       patience: PATIENCE,
+      wanted: true,
     });
   } catch (error) {
     say(
@@ -87,6 +92,7 @@ async function change(request) {
   }
   const done = DONE[response.status]?.[request.method];
   if (done) {
+    if (request.method === "DELETE" && wordsOf(key) === request.key) show(value, "");
     say(
       response.ok ? "ok" : "warn",
       `${done}. Msg-Num ${response.headers.get("msg-num")}.`,
@@ -109,6 +115,9 @@ async function change(request) {
       "It did not take effect and will not, unless it is sent again.",
     );
     offer(request);
+  } else if (problem.asks) {
+    say("warn", `${request.method === "PUT" ? "Not written" : "Not deleted"}: ${problem.detail}.`);
+    offer(request);
   } else {
     say("bad", `Refused (${response.status}): ${problem.detail}.`);
   }
@@ -119,7 +128,7 @@ async function readKey() {
   say("wait", "Reading …");
   let response;
   try {
-    response = await send(pathOf(wordsOf(key)), { patience: PATIENCE });
+    response = await send(pathOf(wordsOf(key)), { patience: PATIENCE, wanted: true });
   } catch (error) {
     say("warn", `No answer: ${error.message}.`);
     return;
@@ -131,10 +140,13 @@ async function readKey() {
     const size = bytes(new TextEncoder().encode(words).length);
     say("ok", `Read. Msg-Num ${position}: the value as of that many writes.`, `${size}. ${changedBy(value)}`);
   } else if (response.status === 404) {
+    // What was read of another key is not the value of this one; what somebody has typed is kept.
+    if (exact.get(value)?.shown === value.value) show(value, "");
     say("warn", `There is no such key. Msg-Num ${position}.`);
   } else {
     const problem = await problemOf(response);
-    say("bad", `Not read (${response.status}): ${problem.detail}.`);
+    const code = problem.asks ? "" : ` (${response.status})`;
+    say(problem.asks ? "warn" : "bad", `Not read${code}: ${problem.detail}.`);
   }
 }
 
