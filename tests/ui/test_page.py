@@ -59,9 +59,9 @@ def test_members_show_their_roles_in_their_own_words(cluster: Cluster, open_page
 def test_a_failover_appears_without_reload_and_is_done_by_the_command_of_the_page(
     cluster: Cluster, open_page: Open, tmp_path: Path
 ) -> None:
-    """Goal: whoever is on call reads what is wrong, what it costs, and runs what ends it; the change is seen as it
-    happens, and said to who cannot see. Method: stop node 1, while a write at node 2 waits; run the command of the
-    page in a shell, and the write goes through; a mark in the page shows that it is still the same one."""
+    """Goal: whoever is on call reads what is wrong, what it costs, and runs what ends it; the change is seen
+    as it happens, and said to who cannot see. Method: stop node 1, while a write at node 2 waits; run the
+    command of the page in a shell, and the write goes through; a mark shows that the page is the same one."""
     page, _ = open_page(2)
     banner(page, "The view of epoch 1 is active: node 1 leads 3 members.")
     page.evaluate("window.mark = 'same'")
