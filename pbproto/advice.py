@@ -8,11 +8,30 @@ nothing without the others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from .messages import Refusal
+from .proposing import REFUSALS
 from .state import SILENT, Backup, Follow, Lead, State
 from .status import lasting, silence, standing
 from .values import Member, View
+
+_TOLD_ANEW = tuple(
+    REFUSALS[reason]
+    for reason in (
+        Refusal.WRONG_INCARNATION,
+        Refusal.NOT_TOLD,
+        Refusal.TOLD_OTHER_VIEW,
+        Refusal.NOT_IN_BALLOT,
+    )
+)
+"""Who refuses in these words takes part again when it is told the view again."""
+
+
+_CAUTION = (
+    "ask the others first: another view may have been told meanwhile, and two at a time lose writes; what "
+    "the present view has acknowledged is kept, unless this node is restarted before"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +43,8 @@ class Advice:
     remedy: str
     view: View | None
     """The view to tell; ``None`` where this node cannot say which."""
+    caution: str = ""
+    """What to look at before it is told; empty where nothing can go wrong."""
 
 
 def advise(state: State, now: int) -> Advice | None:
@@ -36,6 +57,8 @@ def advise(state: State, now: int) -> Advice | None:
     if not state.told_is_promised:
         return None
     if state.lead is not None:
+        if state.lead.superseded >= state.lead.ballot:
+            return _replaced(state, state.lead)
         suspected = [backup for backup in state.lead.backups.values() if backup.suspected]
         return _without_backups(state, state.lead, suspected, now) if suspected else None
     if state.follow is not None and state.active:
@@ -68,30 +91,43 @@ def _sent_home(state: State, now: int) -> str:
 def _without_primary(state: State, follow: Follow, silent: int) -> Advice:
     gone = follow.primary
     what = (
-        f"{named((gone,))}, the primary, has not been heard by this node for {lasting(silent)}: it is down, "
-        "paused, or cut off from this node"
+        f"{named((gone,))}, the primary, has not been heard by this node for {lasting(silent)}: it may be "
+        "down, paused, cut off from this node, or have been told another view"
     )
     costs = f"writes and reads at this node wait for it, and {_end(state)}"
-    return _going_on_without(state, what, costs, (gone,), f"it goes on when node {gone.id} is heard again")
+    back = f"node {gone.id} is heard again, which after a restart takes a PUT of the present view to it"
+    return _going_on_without(state, what, costs, (gone,), back)
+
+
+def _replaced(state: State, lead: Lead) -> Advice:
+    what = (
+        f"this node leads no more: a view that node {lead.superseded.primary} leads (ballot "
+        f"{lead.superseded}) has replaced its own, and nobody told it to this node"
+    )
+    costs = f"writes and reads at this node wait in vain, and {_end(state)}"
+    return Advice(what, costs, "PUT the view that was told last to this node as well", None)
 
 
 def _without_backups(state: State, lead: Lead, suspected: list[Backup], now: int) -> Advice:
-    members = tuple(backup.member for backup in suspected)
-    why = [
+    what = "; ".join(
         f"{named((backup.member,))} keeps the view waiting: {backup.suspected}, for "
         f"{lasting(max(0, now - backup.suspected_since))}"
         for backup in suspected
-    ]
-    what = "; ".join(why)
-    refusing = [backup.member for backup in suspected if backup.suspected != SILENT]
-    if not refusing and len(suspected) == len(lead.backups):
+    )
+    if len(suspected) == len(lead.backups) and all(backup.suspected == SILENT for backup in suspected):
         what += "; this node, the primary, hears no other member, so it may be the one that is cut off"
     reads = "reads, once the leases have run out," if state.config.lease else "reads"
     costs = f"writes and {reads} wait at every member, and {_end(state)}"
-    back = f"it goes on when {_numbered(members)} {'answers' if len(members) == 1 else 'answer'} again"
-    if refusing:
-        back = f"to keep {_numbered(refusing)}, PUT the present view to it again"
-    return _going_on_without(state, what, costs, members, back)
+    lost = [backup.member for backup in suspected if backup.suspected in _TOLD_ANEW]
+    others = [backup.member for backup in suspected if backup.suspected not in _TOLD_ANEW]
+    back = []
+    if others:
+        back.append(f"{_numbered(others)} {'answers' if len(others) == 1 else 'answer'} again")
+    if lost:
+        back.append(f"the present view is PUT to {_numbered(lost)} again")
+    gone = [backup.member for backup in suspected]
+    advice = _going_on_without(state, what, costs, gone, " and ".join(back))
+    return advice if others else replace(advice, view=state.told)
 
 
 def _going_on_without(state: State, what: str, costs: str, gone: Sequence[Member], back: str) -> Advice:
@@ -103,11 +139,10 @@ def _going_on_without(state: State, what: str, costs: str, gone: Sequence[Member
     )
     epoch = "" if view.epoch is None else f", with epoch {view.epoch} or higher,"
     remedy = (
-        f"{back}; if that does not come, PUT /view without {_numbered(gone)}{epoch} to each of those who are "
-        f"left, {named(view.members)}; a view service does it by itself. All that was acknowledged is kept, "
-        "unless this node is restarted before. Tell one such view only: ask the others what they see"
+        f"it goes on when {back}; if that does not come, PUT /view without {_numbered(gone)}{epoch} to each "
+        f"of those who are left, {named(view.members)}; a view service does it by itself"
     )
-    return Advice(what, costs, remedy, view)
+    return Advice(what, costs, remedy, view, _CAUTION)
 
 
 def _end(state: State) -> str:

@@ -213,6 +213,7 @@ def _advice(advice: Advice | None) -> dict[str, Any] | None:
         "what": advice.what,
         "costs": advice.costs,
         "remedy": advice.remedy,
+        "caution": advice.caution or None,
         "put": None if view is None else {"view": _members(view), **epoch},
     }
 

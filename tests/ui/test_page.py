@@ -75,7 +75,8 @@ def test_a_failover_appears_without_reload_and_is_done_by_the_command_of_the_pag
             [
                 re.compile(r"Node \d says: node 1 \(.*\), the primary, has not been heard by this node for "),
                 re.compile(r"Writes and reads at this node wait for it, and end after 20 s"),
-                re.compile(r"It goes on when node 1 is heard again; .* node 2 \(.*\) and node 3 \("),
+                re.compile(r"It goes on when node 1 is heard again, .* node 2 \(.*\) and node 3 \("),
+                re.compile(r"Ask the others first: "),
             ]
         )
         assert (faults(page), pale(page), too_wide(page)) == ([], [], 0)

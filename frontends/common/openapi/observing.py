@@ -177,6 +177,7 @@ def _advice() -> Json:
             "what": text("What is wrong, as far as this node can know it."),
             "costs": text("What that costs."),
             "remedy": text("What ends it."),
+            "caution": or_null(text("What to look at before.")),
             "put": or_null(ref("NewView")),
         },
     )

@@ -15,7 +15,8 @@ function commandOf({ view, epoch }) {
 }
 
 const list = new Keyed(byId("advice"), () => {
-  const [what, costs, remedy] = ["What is wrong", "What it costs", "What ends it"].map((title) => {
+  const titles = ["What is wrong", "What it costs", "What ends it", "Before that"];
+  const [what, costs, remedy, caution] = titles.map((title) => {
     const value = h("dd");
     return { value, element: h("div", {}, h("dt", {}, title), value) };
   });
@@ -33,17 +34,17 @@ const list = new Keyed(byId("advice"), () => {
     setTimeout(() => text(copy, "Copy"), 2000);
   });
   const box = h("div", { class: "command" }, command, copy);
-  const facts = h("dl", {}, what.element, costs.element, remedy.element);
+  const facts = h("dl", {}, what.element, costs.element, remedy.element, caution.element);
   return {
     element: h("div", { class: "advice" }, facts, box),
     update({ advice, from, same, other }) {
       const others = same.map((id) => ` Node ${id} says the same.`).join("");
-      const twice = other
-        ? " The nodes name different views, since they miss different nodes: find out which of them live, and tell one view only."
-        : "";
+      const twice = other ? " The nodes name different views here: tell one of them only." : "";
       text(what.value, `${from}${advice.what}.${others}`);
       text(costs.value, sentence(advice.costs));
-      text(remedy.value, `${sentence(advice.remedy)}${twice}`);
+      text(remedy.value, sentence(advice.remedy));
+      attribute(caution.element, "hidden", advice.caution === null ? "" : null);
+      text(caution.value, advice.caution === null ? "" : `${sentence(advice.caution)}${twice}`);
       attribute(box, "hidden", advice.put === null ? "" : null);
       text(command, advice.put === null ? "" : commandOf(advice.put));
     },

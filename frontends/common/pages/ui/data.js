@@ -47,6 +47,12 @@ function say(kind, words, more = "") {
   if (kind !== "wait") inSight(outcome);
 }
 
+// The same where the token is asked for: whoever gives it sees what for.
+function sayAsked(words) {
+  say("warn", words);
+  text(byId("token-why"), words);
+}
+
 // The same name for the same request, however often it is sent: then it takes effect once.
 function freshName() {
   const random = crypto.getRandomValues(new Uint8Array(16));
@@ -116,7 +122,7 @@ async function change(request) {
     );
     offer(request);
   } else if (problem.asks) {
-    say("warn", `${request.method === "PUT" ? "Not written" : "Not deleted"}: ${problem.detail}.`);
+    sayAsked(`${request.method === "PUT" ? "Not written" : "Not deleted"}: ${problem.detail}.`);
     offer(request);
   } else {
     say("bad", `Refused (${response.status}): ${problem.detail}.`);
@@ -145,8 +151,8 @@ async function readKey() {
     say("warn", `There is no such key. Msg-Num ${position}.`);
   } else {
     const problem = await problemOf(response);
-    const code = problem.asks ? "" : ` (${response.status})`;
-    say(problem.asks ? "warn" : "bad", `Not read${code}: ${problem.detail}.`);
+    if (problem.asks) sayAsked(`Not read: ${problem.detail}.`);
+    else say("bad", `Not read (${response.status}): ${problem.detail}.`);
   }
 }
 

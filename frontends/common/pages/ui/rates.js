@@ -228,7 +228,11 @@ export function render(cluster) {
   const rejected = rejections(cluster);
   rejectionRows.update(rejected);
   byId("rejections").hidden = rejected.length === 0;
-  text(byId("rejections-none"), counting.length ? "None since the nodes started." : "These nodes do not count them.");
+  const heard = cluster.speaking.length > 0;
+  let none = "Nothing is known yet.";
+  if (heard) none = counting.length ? "None since the nodes started." : "These nodes do not count them.";
+  text(byId("rejections-none"), none);
+  text(byId("mail-none"), heard ? "Less than 64 KiB for each peer." : "Nothing is known yet.");
   byId("rejections-none").hidden = rejected.length > 0;
   const mail = cluster.speaking.flatMap((watched) =>
     watched.status.mail
