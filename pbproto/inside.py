@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .advice import Advice, advise
 from .state import FOREVER, Backup, Lead, Learner, Learning, Staging, State
 from .values import Member
 
@@ -73,6 +74,10 @@ class Inside:
     """Writes that wait in no log."""
     ignored: tuple[tuple[str, int], ...]
     """How many messages of peers changed nothing, by reason."""
+    told: int | None
+    """For how long the told view has been that."""
+    advice: Advice | None
+    """What is wrong and what ends it, where the node does not go on by itself."""
 
 
 def look(state: State, now: int) -> Inside:
@@ -90,6 +95,8 @@ def look(state: State, now: int) -> Inside:
         uncommitted=state.log.end - state.commit,
         parked=len(lead.parked) if lead is not None else 0,
         ignored=tuple(sorted(state.ignored.items())),
+        told=max(0, now - state.told_since) if state.told is not None else None,
+        advice=advise(state, now),
     )
 
 

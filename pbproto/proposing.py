@@ -164,6 +164,7 @@ def _obey(state: State, view: View, epoch: int, out: Out) -> Refusal | None:
     abandon(state)
     state.told = view
     state.told_rank = view.epoch
+    state.told_since = state.now
     out.note(Code.VIEW_LEARNED, epoch=view.epoch, members=",".join(str(member.id) for member in view.members))
     return None
 

@@ -22,6 +22,7 @@ from . import (
     views,
     waiting,
 )
+from .advice import Advice, advise
 from .buckets import BucketMap, Place
 from .config import Config
 from .effects import Code, Effect, Reason
@@ -103,6 +104,10 @@ class Replica:
     def why(self, now: int) -> Why:
         """What the clients of this node wait for at ``now`` (nanoseconds)."""
         return why(self._state, now)
+
+    def advise(self, now: int) -> Advice | None:
+        """What is wrong at ``now`` (nanoseconds) and what ends it; ``None`` where nothing has to be done."""
+        return advise(self._state, now)
 
     def gauges(self, now: int) -> Gauges:
         """Its figures at ``now``, for whoever draws curves."""

@@ -6,7 +6,7 @@ from . import commit, leases, reads
 from .effects import Code
 from .messages import Replicate
 from .out import Out
-from .state import FOREVER, Backup, Lead, State
+from .state import FOREVER, SILENT, Backup, Lead, State
 
 MAX_DOUBLINGS = 2
 """A resend waits at most ``resend_after * 2**MAX_DOUBLINGS``: a backup that returns is noticed soon."""
@@ -53,7 +53,7 @@ def on_time(state: State, lead: Lead, out: Out) -> None:
         if backup.owed_since != FOREVER:
             owed = state.now - backup.owed_since
             if owed >= state.config.suspect_after and not backup.suspected:
-                suspect(state, backup, "it does not answer", out)
+                suspect(state, backup, SILENT, out)
             if backup.resend_at <= state.now:
                 backup.resends += 1
                 send(state, lead, backup, out)

@@ -21,6 +21,9 @@ from .values import NO_BALLOT, Ballot, Dropped, Member, Operation, RequestId, Vi
 FOREVER = 2**63
 """Later than every clock reading in nanoseconds."""
 
+SILENT = "it does not answer"
+"""Why a backup is suspected that says nothing; other reasons are those by which it refused."""
+
 MAX_DROPPED = 32
 """Joins that lost operations are remembered up to this number; each was a log line and a note as well."""
 
@@ -327,6 +330,8 @@ class State:
     """The last view told to this life, or learned from a numbered proposal."""
     told_rank: int = 0
     """The epoch that the told view has or, not being numbered, would take."""
+    told_since: int = 0
+    """When it became the told view; that it was told again changes nothing. For those who look in."""
     nudge_at: int = FOREVER
     nudges: int = 0
     nudge_refusal: str = ""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .config import MILLISECOND
-from .state import Learning, State
+from .config import MILLISECOND, SECOND
+from .state import Follow, Learning, State
 from .values import Ballot, Dropped, View
 
 
@@ -52,6 +52,22 @@ class Status:
     """This node's bound, which counts while it is the primary; 0 if there is none."""
     waiting: int
     """Clients that wait at this node."""
+
+
+def lasting(nanoseconds: int) -> str:
+    """A length of time as people say it, never longer than it was. The page at ``/ui`` says it alike."""
+    milliseconds, seconds = nanoseconds // MILLISECOND, nanoseconds // SECOND
+    if seconds < 1:
+        return f"{milliseconds} ms"
+    if seconds < 10:
+        return f"{seconds}.{milliseconds // 100 % 10} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 1:
+        return f"{seconds} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 1:
+        return f"{minutes} min {seconds} s"
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
 
 
 def standing(state: State) -> str:
@@ -123,18 +139,24 @@ def _waits_while_active(state: State, now: int) -> tuple[WaitingFor, ...]:
             WaitingFor(
                 backup.member.id,
                 backup.member.address,
-                f"{backup.suspected}, for {(now - backup.suspected_since) // MILLISECOND} ms",
+                f"{backup.suspected}, for {lasting(now - backup.suspected_since)}",
             )
             for backup in lead.backups.values()
             if backup.suspected
         )
     follow = state.follow
     if follow is not None:
-        silent = now - follow.heard_at
-        if silent > 2 * (state.config.suspect_after + state.config.heartbeat):
-            reason = f"the primary has been silent for {silent // MILLISECOND} ms"
+        silent = silence(state, follow, now)
+        if silent is not None:
+            reason = f"the primary has been silent for {lasting(silent)}"
             return (WaitingFor(follow.primary.id, follow.primary.address, reason),)
     return ()
+
+
+def silence(state: State, follow: Follow, now: int) -> int | None:
+    """For how long this backup has not heard its primary (ns), if that is longer than is usual."""
+    silent = now - follow.heard_at
+    return silent if silent > 2 * (state.config.suspect_after + state.config.heartbeat) else None
 
 
 def _waits_while_installing(state: State, now: int) -> tuple[WaitingFor, ...]:
@@ -145,8 +167,8 @@ def _waits_while_installing(state: State, now: int) -> tuple[WaitingFor, ...]:
     if proposal is None:
         holder = state.promised_view.member(state.promised.primary)
         if state.postponed and holder is not None:
-            rest = max(0, state.lease_until - now) // MILLISECOND
-            return (WaitingFor(holder.id, holder.address, f"its lease runs for another {rest} ms"),)
+            rest = lasting(max(0, state.lease_until - now))
+            return (WaitingFor(holder.id, holder.address, f"its lease runs for another {rest}"),)
         if told.primary.id == state.id:
             # What is left of a view that this node followed is nothing that it waits for now.
             backups = _waits_while_active(state, now) if state.lead is not None else ()

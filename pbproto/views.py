@@ -36,6 +36,8 @@ def on_tell(state: State, view: View, life: int, out: Out) -> None:
         state.told_rank = view.epoch
     else:
         state.told_rank = _rank(state, view)
+    if state.told != view:
+        state.told_since = state.now
     state.told = view
     state.seen_epoch = max(state.seen_epoch, view.epoch or 0)
     state.nudge_refusal = ""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice, takewhile
 
-from .config import MILLISECOND, SECOND
+from .advice import Advice, advise
 from .state import FOREVER, Backup, Follow, Lead, State, Waiter
-from .status import explain, standing, waiting_for
+from .status import explain, lasting, silence, standing, waiting_for
 from .values import RequestId, View
 
 MOST = 200
@@ -79,12 +79,15 @@ class Why:
     left_out: int
     """How many more there are."""
     at_primary: Others | None
+    advice: Advice | None
+    """What is wrong and what ends it, where the node does not go on by itself."""
 
 
 def why(state: State, now: int) -> Why:
     """What waits at this node at ``now``, and for what."""
     clients = state.waiting.clients
     shown = tuple(_explain(state, found, now) for found in _oldest(state))
+    advice = advise(state, now)
     told, lead = state.told, state.lead
     epoch = told.epoch if told is not None else None
     if epoch is None and state.told_is_promised:
@@ -95,7 +98,7 @@ def why(state: State, now: int) -> Why:
         epoch=epoch,
         primary=told.primary.id if told is not None and told.members else None,
         status=standing(state),
-        summary=_summary(state, shown, now),
+        summary=_summary(state, shown, advice, now),
         waits=shown,
         left_out=len(clients) - len(shown),
         at_primary=None
@@ -103,6 +106,7 @@ def why(state: State, now: int) -> Why:
         else Others(
             len(lead.parked), len(lead.uncommitted), len(lead.echoing), len(lead.reads), len(lead.asks)
         ),
+        advice=advice,
     )
 
 
@@ -168,7 +172,7 @@ def _reason(state: State, found: _Found, now: int) -> Reason:
     if lead is not None and found.place is not None:
         return _read_at_primary(state, lead, *found.place, now)
     if follow is not None and waiter.operation is not None:
-        return _write_at_backup(follow, now)
+        return _write_at_backup(state, follow, now)
     if follow is not None and found.place is not None:
         return _read_at_backup(state, follow, found.place[0], now)
     return _ENTERING
@@ -246,13 +250,15 @@ def _lagging(backup: Backup, reason: str, now: int) -> Awaited:
     return Awaited(backup.member.id, backup.member.address, reason, silent)
 
 
-def _write_at_backup(follow: Follow, now: int) -> Reason:
+def _write_at_backup(state: State, follow: Follow, now: int) -> Reason:
     primary, silent = follow.primary, max(0, now - follow.heard_at)
     reason = "it has not said what became of the write"
     words = (
         f"it was forwarded to the primary, node {primary.id}, which has not said what became of it and was "
-        f"last heard of {lasting(silent)} ago; GET /why there says more"
+        f"last heard of {lasting(silent)} ago"
     )
+    if silence(state, follow, now) is None:
+        words += f"; GET /why at node {primary.id} says more"
     return "forwarded", (Awaited(primary.id, primary.address, reason, silent),), words
 
 
@@ -272,7 +278,7 @@ def _read_at_backup(state: State, follow: Follow, ask: int, now: int) -> Reason:
     return "confirming", (Awaited(primary.id, primary.address, reason, silent),), words
 
 
-def _summary(state: State, shown: tuple[Wait, ...], now: int) -> str:
+def _summary(state: State, shown: tuple[Wait, ...], advice: Advice | None, now: int) -> str:
     """One sentence that says how many wait, for how long, and what the oldest waits for."""
     number = len(state.waiting.clients)
     if shown:
@@ -285,16 +291,11 @@ def _summary(state: State, shown: tuple[Wait, ...], now: int) -> str:
         words = _parked(state, lead, now)[1] if first is None else _unacknowledged(lead, first, now)[1]
         noun = "1 write that a backup brought waits" if number == 1 else f"{number} writes of backups wait"
         return f"no client waits here, but {noun}: {words}"
+    if advice is not None:
+        return f"nothing waits; {advice.what}"
     if standing(state) == "active" and not waiting_for(state, now):
         return "nothing waits"
     return f"nothing waits; {explain(state, now)}"
-
-
-def lasting(nanoseconds: int) -> str:
-    """A length of time as people say it."""
-    if nanoseconds < SECOND:
-        return f"{nanoseconds // MILLISECOND} ms"
-    return f"{nanoseconds / SECOND:.1f} s"
 
 
 def _sentence(awaited: tuple[Awaited, ...], lack: str) -> str:

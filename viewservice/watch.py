@@ -10,7 +10,7 @@ from pbproto import Member
 from .config import Config
 from .report import Report, Trouble
 
-_DURATION = re.compile(r"\d+ ms")
+_DURATION = re.compile(r"\d+(?:\.\d+)? (?:ms|s|min|h|days)(?: \d+ (?:s|min))?\b")
 NEVER = -(2**62)
 FOREVER = 2**63
 
@@ -69,7 +69,7 @@ class Watched:
         if not same:
             self.got_on_at = NEVER
         for wait in found.waiting_for:
-            now = _DURATION.sub("… ms", wait.reason)  # for how long says nothing new
+            now = _DURATION.sub("…", wait.reason)  # for how long says nothing new
             words, since = known.get(wait.id, (now, sent_at))
             # While a view is installed, other words are progress. Once it is active, every word complains.
             if found.status != "active" and words != now:

@@ -47,7 +47,7 @@ SCRAPE = LOOK | {Role.METRICS}
 ADMIN = frozenset((Role.ADMIN,))
 """Who may tell views."""
 
-FREE = (Route.PING, Route.READY, Route.OPENAPI, Route.DOCS, Route.PAGE, Route.NOTHING)
+FREE = (Route.PING, Route.READY, Route.OPENAPI, Route.DOCS, Route.PAGE, Route.ROOT, Route.NOTHING)
 """Routes for everybody: probes, and what is the same in every node of this release."""
 _READING: Mapping[Route, frozenset[Role]] = {
     Route.VIEW: LOOK,

@@ -25,7 +25,7 @@ from pbproto import (
 from pbproto.codec import MEDIA_TYPE, VERSIONS
 from pbproto.events import Request as CoreRequest
 
-from . import door, proof, trace_context, wire
+from . import door, entrance, proof, trace_context, wire
 from .bodies import idempotency_key, parse_value, parse_view
 from .budget import SHORT, Budget
 from .door import NOBODY, Caller
@@ -53,7 +53,7 @@ from .responses import (
     too_many_clients,
     two_lengths,
 )
-from .routes import Plan, Route, path_of, plan, refused_plan
+from .routes import BARE, Plan, Route, path_of, plan, refused_plan
 from .status_page import not_serving, of_status, of_view, of_why, since
 from .wire import Range
 
@@ -61,8 +61,10 @@ from .wire import Range
 class Api:
     """The REST interface of one node."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, name: str = "") -> None:
+        """``name``: the last part of the prefix below which it is, if there is one (``Place.name``)."""
         self._node = node
+        self._name = name
         self._settings = node.settings
         self.meters = node.meters
         self._exposition = Exposition(node)
@@ -225,6 +227,9 @@ class Api:
             return self._ready()
         if request.route is Route.PEER:
             return self._mail(request, headers, body)
+        if request.route is Route.ROOT:
+            below = f"{self._name}/" if request.path == BARE and self._name else ""
+            return entrance.answer(self._node.id, below, headers.get("accept", ""))
         if request.route in (Route.OPENAPI, Route.DOCS):
             found = self._documents.document if request.route is Route.OPENAPI else self._documents.page
             return unless_known(found, headers.get("if-none-match"))
@@ -245,7 +250,10 @@ class Api:
         status = self._node.status()
         if status.ready:
             return success(200, {"ready": True})
-        return problem(503, "not_ready", not_serving(status))
+        detail, said = not_serving(status), status.blocked or status.waiting_for
+        if not said and status.status != "active" and (advice := self._node.advise()) is not None:
+            detail = f"{advice.what}; {advice.remedy}"
+        return problem(503, "not_ready", detail)
 
     def _metrics(self, accept: str) -> Response:
         body, media_type = self._exposition.render(accept)

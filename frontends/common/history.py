@@ -81,7 +81,10 @@ class History:
             if self._refusals.get(member) == note.fields:
                 return
             self._refusals[member] = note.fields
-        self._append(code.value, _LEVELS.get(code, "info"), note.fields)
+        level = _LEVELS.get(code, "info")
+        if code is Code.VIEW_TOLD and ("members", "nobody") in note.fields:
+            level = "warning"  # a node that was sent home looks well but for this
+        self._append(code.value, level, note.fields)
 
     def _append(self, name: str, level: str, fields: Fields) -> None:
         self._last += 1

@@ -97,7 +97,7 @@ class Life(Generic[D]):
         try:
             self.driver = make(settings, self.contexts)
             node = self.driver.node
-            self.rest = Api(node)
+            self.rest = Api(node, place.name if place is not None else "")
         except BaseException:
             self._guard.release()
             raise

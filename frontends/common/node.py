@@ -42,6 +42,7 @@ from pbproto import (
     decode,
     encode,
 )
+from pbproto.advice import Advice
 from pbproto.codec import VERSIONS, version_of
 from pbproto.config import SECOND
 from pbproto.events import Request
@@ -305,6 +306,11 @@ class Node:
         """What the clients of this node wait for."""
         with self._lock:
             return self._replica.why(self.clock())
+
+    def advise(self) -> Advice | None:
+        """What is wrong here and what ends it; ``None`` where nothing has to be done."""
+        with self._lock:
+            return self._replica.advise(self.clock())
 
     def told(self) -> View | None:
         """The told view. Takes no lock: a view never changes."""

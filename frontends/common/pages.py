@@ -19,6 +19,7 @@ _FILES = {
         for name, media_type in (
             ("style.css", _CSS),
             ("icon.svg", _SVG),
+            ("advice.js", _JS),
             ("cluster.js", _JS),
             ("data.js", _JS),
             ("dom.js", _JS),

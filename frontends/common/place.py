@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .routes import PEER, VIEW, path_of
+from .routes import BARE, PEER, VIEW, path_of
 from .settings import SettingError
 
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
@@ -31,6 +31,8 @@ class Place:
         self._at_root = (PEER, VIEW) if view else (PEER,)
         self._prefix = None if prefix is None else prefix.encode()
         self._below = b"" if prefix is None else prefix.encode() + b"/"
+        self.name = "" if prefix is None else prefix.rpartition("/")[2]
+        """The last part of the prefix: from the prefix without a slash, all references begin with it."""
 
     def target(self, raw: bytes, root: str = "") -> bytes | None:
         """What a request for ``raw`` asks the node for; ``None`` if it is the application's.
@@ -52,7 +54,7 @@ class Place:
             return None
         if path.startswith(self._below):
             return path[len(self._prefix) :]
-        return b"/" if path == self._prefix else None
+        return BARE if path == self._prefix else None
 
     def shadowed(self, rules: Iterable[str]) -> list[str]:
         """The rules of the application's own routing that no request can reach."""

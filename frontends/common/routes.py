@@ -35,6 +35,7 @@ class Route(Enum):
     STATUS = "status"
     WHY = "why"
     PAGE = "page"
+    ROOT = "root"
     METRICS = "metrics"
     NOTHING = "nothing"
     """There is nothing at its path."""
@@ -60,7 +61,7 @@ class Plan(NamedTuple):
     waits: bool = False
     """Whether the answer may take as long as the request timeout."""
     path: bytes = b""
-    """Of a page."""
+    """Of a page, or of the root, which may come without its slash."""
     query: bytes = b""
     """What stands behind the question mark, still encoded; of ``/status`` only."""
     secret: bytes = b""
@@ -99,7 +100,12 @@ def _resource(route: Route, *methods: str) -> _Resource:
     return _Resource(route, ", ".join(methods), {method: _outline(route, method) for method in methods})
 
 
+BARE = b""
+"""The target of a request for a prefix without the slash behind it (``place.py``)."""
+
 _RESOURCES = {
+    b"/": _resource(Route.ROOT, "GET", "HEAD", "OPTIONS"),
+    BARE: _resource(Route.ROOT, "GET", "HEAD", "OPTIONS"),
     b"/ping": _resource(Route.PING, "GET", "HEAD", "OPTIONS"),
     b"/ready": _resource(Route.READY, "GET", "HEAD", "OPTIONS"),
     VIEW: _resource(Route.VIEW, "GET", "HEAD", "OPTIONS", "PUT"),
@@ -122,6 +128,7 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 def resources() -> dict[str, tuple[Route, tuple[str, ...]]]:
     """The path of every resource, with what it is and its methods, for whoever describes them."""
     found = {_KEY_PREFIX + b"{key}": _A_KEY, **_RESOURCES}
+    del found[BARE]
     for file in pages.PATHS[1:]:
         del found[file]  # parts of the page, and nobody else's business
     return {path.decode(): (each.route, tuple(each.allow.split(", "))) for path, each in found.items()}
@@ -171,7 +178,7 @@ def _plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
         return success(200, {}, (("allow", resource.allow),))
     if is_key:
         return _on_key(method, key, settings)
-    if outline.route is Route.PAGE:
+    if outline.route in (Route.PAGE, Route.ROOT):
         return outline._replace(path=path)
     return outline._replace(query=_query(target)) if outline.route is Route.STATUS else outline
 

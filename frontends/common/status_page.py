@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from pbproto import Status, __version__
+from pbproto.advice import Advice
 from pbproto.config import MILLISECOND
 from pbproto.inside import Inside
 from pbproto.values import Ballot, View
@@ -143,6 +144,8 @@ def of_status(
             }
             for each in inside.transfers
         ],
+        "told_ms": _ms(inside.told),
+        "advice": _advice(inside.advice),
         "mail": [{"address": address, "bytes": size} for address, size in sight.mail.items()],
         "ignored": dict(inside.ignored),
         "totals": totals,
@@ -208,6 +211,21 @@ def of_why(why: Why) -> dict[str, Any]:
             "reads": others.reads,
             "asks": others.asks,
         },
+        "advice": _advice(why.advice),
+    }
+
+
+def _advice(advice: Advice | None) -> dict[str, Any] | None:
+    if advice is None:
+        return None
+    view = advice.view
+    epoch = {} if view is None or view.epoch is None else {"epoch": view.epoch}
+    return {
+        "what": advice.what,
+        "costs": advice.costs,
+        "remedy": advice.remedy,
+        "caution": advice.caution or None,
+        "put": None if view is None else {"view": _members(view), **epoch},
     }
 
 

@@ -8,12 +8,9 @@ from pbproto import Code
 
 from .history import STARTED, Event
 
-UNNUMBERED = "unnumbered"
-"""What stands in place of the epoch of a view that whoever told it gave no number."""
-_TOLD = "told the view {members}"
 _WORDS: Mapping[str, str] = {
     STARTED: "the node started, empty, as incarnation {incarnation}",
-    Code.VIEW_TOLD.value: f"{_TOLD} (epoch {{epoch}})",
+    Code.VIEW_TOLD.value: "told {which}",
     Code.VIEW_LEARNED.value: "learned the view of epoch {epoch} with members {members} from its primary",
     Code.FILLING.value: "newcomers are being filled while the present view goes on: node {learners}",
     Code.FILLED.value: "the filling of newcomers ended: {reason}",
@@ -24,7 +21,7 @@ _WORDS: Mapping[str, str] = {
     Code.STARTED_EMPTY.value: "no member held any state: ballot {ballot} starts with an empty store",
     Code.BLOCKED.value: "the view cannot be installed without a new word from outside: {reason}",
     Code.INSTALLED.value: "the view is active: serves in ballot {ballot} as a {role}",
-    Code.BECAME_PRIMARY.value: "became the primary in ballot {ballot}, with {backups} backups",
+    Code.BECAME_PRIMARY.value: "became the primary in ballot {ballot}, with {number}",
     Code.STOPPED_SERVING.value: "stopped serving: {reason}",
     Code.SUSPECTED.value: "node {backup} is suspected: {reason}. New writes wait for it",
     Code.RECOVERED.value: "node {backup} answers again",
@@ -47,9 +44,20 @@ _WORDS: Mapping[str, str] = {
 def words(event: Event) -> str:
     """What happened, in one sentence."""
     fields = {name: _spaced(value) for name, value in event.fields}
-    if event.name == Code.VIEW_TOLD.value and fields["epoch"] == UNNUMBERED:
-        return _TOLD.format_map(fields)
+    if event.name == Code.VIEW_TOLD.value:
+        fields["which"] = _view(fields)
+    if event.name == Code.BECAME_PRIMARY.value:
+        number = fields["backups"]
+        fields["number"] = "1 backup" if number == 1 else f"{number or 'no'} backups"
     return _WORDS[event.name].format_map(fields)
+
+
+def _view(fields: Mapping[str, str | int]) -> str:
+    members, epoch = fields["members"], fields["epoch"]
+    numbered = isinstance(epoch, int)
+    if members == "nobody":
+        return f"the empty view{f' of epoch {epoch}' if numbered else ''}: it belongs to no view"
+    return f"the view of epoch {epoch}: {members}" if numbered else f"a view without a number: {members}"
 
 
 def _spaced(value: str | int) -> str | int:

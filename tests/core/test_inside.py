@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pbproto import Config
+from pbproto.advice import advise
 from pbproto.config import MILLISECOND
 from pbproto.inside import Inside, Transfer, look
 from pbproto.messages import Fetch, LogChunk, Refusal, Refuse, Replicate, SnapshotChunk
@@ -40,6 +41,8 @@ def test_a_fresh_node_has_nothing_to_show() -> None:
         uncommitted=0,
         parked=0,
         ignored=(),
+        told=None,
+        advice=advise(Cluster((4,)).state(4), 0),
     )
 
 
@@ -76,6 +79,31 @@ def test_a_backup_knows_when_it_heard_its_primary() -> None:
     follow = cluster.state(1).follow
     assert follow is not None
     assert inside(cluster, 1).heard == cluster.now - follow.heard_at
+
+
+def test_the_age_of_the_told_view_is_that_of_its_first_telling() -> None:
+    """Goal: since when a node has been in, or outside of, its view. Method: tell one, tell it again, then
+    another one; a member learns one with a number from its primary's proposal alone."""
+    cluster = active(0, 1)
+    cluster.advance(700)
+    before = inside(cluster, 1).told
+    assert before is not None
+    assert before >= 700 * MILLISECOND
+    cluster.tell((0, 1), to=(1,))
+    assert inside(cluster, 1).told == before
+    cluster.tell((), to=(1,))
+    assert inside(cluster, 1).told == 0
+    cluster.advance(50)
+    assert inside(cluster, 1).told == 50 * MILLISECOND
+    cluster.tell((0, 1), to=(1,))
+    cluster.run()
+    cluster.advance(90)
+    cluster.tell((0, 1), to=(0,), epoch=9)
+    cluster.run()
+    assert (cluster.status(1).epoch, cluster.status(1).status) == (9, "active")
+    learned = inside(cluster, 1).told
+    assert learned is not None
+    assert learned < 90 * MILLISECOND
 
 
 def test_leases_are_shown_as_far_as_they_run() -> None:

@@ -293,7 +293,7 @@ def test_a_member_promises_when_its_lease_has_run_out() -> None:
     cluster.run()
     (wait,) = cluster.status(0).waiting_for
     assert wait.reason == "it stands by its former primary until that one's lease has run out"
-    assert cluster.status(2).waiting_for[0].reason == "its lease runs for another 1000 ms"
+    assert cluster.status(2).waiting_for[0].reason == "its lease runs for another 1.0 s"
     assert cluster.ignored(2, "leased") == 1
     cluster.advance(COUNTED - 1)
     assert cluster.value(cluster.get(1, b"k")) == (None, 0)

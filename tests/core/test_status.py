@@ -7,7 +7,14 @@ import pytest
 from pbproto import Config
 from pbproto.config import MILLISECOND
 from pbproto.messages import Adopt, Confirm, Fetch, Promise, Refusal, Refuse, Replicate, SnapshotChunk
-from pbproto.status import _progress, _waits_while_active, _waits_while_installing, explain, waiting_for
+from pbproto.status import (
+    _progress,
+    _waits_while_active,
+    _waits_while_installing,
+    explain,
+    lasting,
+    waiting_for,
+)
 from pbproto.values import NO_BALLOT
 
 from .cluster import Cluster, active, address, of, view
@@ -209,8 +216,8 @@ def test_the_silence_of_a_primary_is_counted_from_its_last_word() -> None:
     cluster.cut(0, 1)
     cluster.advance(3_500)
     cluster.now += 7
-    silent = (cluster.now - heard_at) // MILLISECOND
-    assert reasons(cluster, 1) == [(0, f"the primary has been silent for {silent} ms")]
+    silent = lasting(cluster.now - heard_at)
+    assert reasons(cluster, 1) == [(0, f"the primary has been silent for {silent}")]
     cluster = active(0, 1)
     cluster.advance(60_000)
     assert reasons(cluster, 1) == []
@@ -268,8 +275,8 @@ def test_a_backup_that_is_missed_is_named_while_the_view_is_proven() -> None:
     assert cluster.status(0).status == "installing"
     suspected = cluster.lead(0).backups[1].suspected_since
     cluster.now += 123 * MILLISECOND
-    silent = (cluster.now - suspected) // MILLISECOND
-    assert reasons(cluster, 0) == [(1, f"it does not answer, for {silent} ms")]
+    silent = lasting(cluster.now - suspected)
+    assert reasons(cluster, 0) == [(1, f"it does not answer, for {silent}")]
 
 
 def test_who_was_followed_before_is_not_waited_for() -> None:

@@ -173,7 +173,7 @@ def test_a_node_that_turns_everybody_away_says_why() -> None:
     cluster.advance(10_000)
     answer = cluster.asked[token].answer
     assert isinstance(answer, Reject)
-    assert answer.detail == "waiting for node 1: it does not answer, for 9000 ms"
+    assert answer.detail == "waiting for node 1: it does not answer, for 9.0 s"
     assert cluster.noted(0, "rejected") == [
         {"reason": "timeout", "certain": 1, "waited_for": answer.detail},
     ]

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from pbproto.config import MILLISECOND
 from pbproto.messages import Adopt, Confirm, Confirmed, Forward, Forwarded, Refusal, Refuse, Replicate
+from pbproto.status import lasting
 from pbproto.values import NO_BALLOT
-from pbproto.why import MOST, Wait, Why, lasting, why
+from pbproto.why import MOST, Wait, Why, why
 
 from .cluster import Cluster, active, address, of
+
+LENGTHS = (
+    (0, "0 ms"),
+    (999, "999 ms"),
+    (1_000, "1.0 s"),
+    (2_449, "2.4 s"),
+    (9_999, "9.9 s"),
+    (10_000, "10 s"),
+    (59_999, "59 s"),
+    (60_000, "1 min 0 s"),
+    (3_599_999, "59 min 59 s"),
+    (3_600_000, "1 h 0 min"),
+    (172_799_999, "47 h 59 min"),
+    (172_800_000, "2 days"),
+)
+"""Milliseconds, and how people say them."""
 
 
 def seen(cluster: Cluster, id_: int) -> Why:
@@ -35,14 +52,21 @@ def test_a_node_where_nothing_waits_says_so_and_how_it_stands() -> None:
     cluster = Cluster((0, 1))
     fresh = seen(cluster, 0)
     assert (fresh.id, fresh.view, fresh.epoch, fresh.primary, fresh.status) == (0, None, None, None, "none")
-    assert fresh.summary == "nothing waits; this node has not been told a view since it started"
+    assert (
+        fresh.summary == "nothing waits; this node belongs to no view: it has been told none since it started"
+    )
     assert (fresh.waits, fresh.left_out, fresh.at_primary) == ((), 0, None)
     cluster.install((0, 1))
     served = seen(cluster, 1)
     assert (served.epoch, served.primary, served.status, served.summary) == (1, 0, "active", "nothing waits")
     cluster.cut(0, 1)
     cluster.advance(1_500)
-    assert seen(cluster, 0).summary.startswith("nothing waits; waiting for node 1: it does not answer")
+    (backup,) = cluster.lead(0).backups.values()
+    assert seen(cluster, 0).summary == (
+        f"nothing waits; node 1 ({address(1)}) keeps the view waiting: it does not answer, for "
+        f"{lasting(cluster.now - backup.suspected_since)}; this node, the primary, hears no other member, so "
+        "it may be the one that is cut off"
+    )
 
 
 def test_an_empty_and_a_numbered_view_are_named() -> None:
@@ -213,7 +237,7 @@ def test_requests_at_a_backup_wait_for_the_primary() -> None:
     assert (write.stage, whom(write)) == ("forwarded", [(0, "it has not said what became of the write")])
     assert write.words == (
         "it was forwarded to the primary, node 0, which has not said what became of it and was last heard of "
-        f"{heard} ago; GET /why there says more"
+        f"{heard} ago; GET /why at node 0 says more"
     )
     assert (read.stage, whom(read)) == (
         "confirming",
@@ -304,11 +328,6 @@ def test_nothing_changes_by_being_asked() -> None:
 
 
 def test_lengths_of_time_are_said_as_people_do() -> None:
-    """Goal: milliseconds below a second, tenths above. Method: some of both."""
-    assert [lasting(ms * MILLISECOND) for ms in (0, 999, 1_000, 2_449, 60_000)] == [
-        "0 ms",
-        "999 ms",
-        "1.0 s",
-        "2.4 s",
-        "60.0 s",
-    ]
+    """Goal: two figures or so, and never longer than it was. Method: both sides of each bound."""
+    for milliseconds, words in LENGTHS:
+        assert lasting(milliseconds * MILLISECOND) == words

@@ -37,8 +37,11 @@ async def test_the_rest_interface_is_below_the_prefix(framework: str) -> None:
         assert (await host.ask("GET", "/kv/data")).body == b'{"k":"v"}'
         assert (await host.ask("HEAD", "/kv/data/k")).body == b""
         assert (await host.ask("DELETE", "/kv/data/k")).status == 200
-        for path in ("/kv", "/kv/", "/kv/nothing"):
-            assert json.loads((await host.ask("GET", path)).body)["reason"] == "no_such_resource"
+        for path, page in (("/kv", "kv/ui"), ("/kv/", "ui")):
+            assert json.loads((await host.ask("GET", path)).body)["links"]["ui"] == page
+            sent = await host.ask("GET", path, headers={"Accept": "text/html"})
+            assert (sent.status, sent.headers["location"]) == (307, page)
+        assert json.loads((await host.ask("GET", "/kv/nothing")).body)["reason"] == "no_such_resource"
         assert (await host.ask("POST", "/kv/data", VALUE)).status == 405
 
 

@@ -97,11 +97,27 @@ def test_what_matters_has_a_level(code: Code, level: str) -> None:
     assert history.since(1).events[0].level == level
 
 
+def test_a_node_that_is_sent_home_is_no_everyday_event() -> None:
+    """Goal: the one trace of it can be seen. Method: a view, and the empty one."""
+    history = made()
+    history.add(told(1))
+    history.add(Note(Code.VIEW_TOLD, (("members", "nobody"), ("epoch", 2))))
+    assert [event.level for event in history.since(1).events] == ["info", "warning"]
+
+
 def test_events_are_told_in_words() -> None:
-    """Goal: the words have the fields in them, lists with spaces. Method: three events by hand."""
-    event = Event(1, 0.0, "view_told", "info", (("members", "1=a:1,2=b:1"), ("epoch", 3)))
-    assert words(event) == "told the view 1=a:1, 2=b:1 (epoch 3)"
-    event = Event(1, 0.0, "view_told", "info", (("members", "1=a:1"), ("epoch", "unnumbered")))
-    assert words(event) == "told the view 1=a:1", "it has no number, and nobody asked for one"
+    """Goal: the words have the fields in them, lists with spaces, and are those of the page. Method: events
+    by hand."""
+    for members, epoch, which in (
+        ("1=a:1,2=b:1", 3, "the view of epoch 3: 1=a:1, 2=b:1"),
+        ("1=a:1", "unnumbered", "a view without a number: 1=a:1"),
+        ("nobody", 3, "the empty view of epoch 3: it belongs to no view"),
+        ("nobody", "unnumbered", "the empty view: it belongs to no view"),
+    ):
+        event = Event(1, 0.0, "view_told", "info", (("members", members), ("epoch", epoch)))
+        assert words(event) == f"told {which}"
+    for number, backups in ((0, "no backups"), (1, "1 backup"), (2, "2 backups")):
+        event = Event(1, 0.0, "became_primary", "info", (("ballot", "1.0@1"), ("backups", number)))
+        assert words(event) == f"became the primary in ballot 1.0@1, with {backups}"
     event = Event(1, 0.0, "dropped", "error", (("member", 2), ("first", 5), ("end", 9)))
     assert words(event).startswith("lost in a join: positions 5 to 9 (not included) of the log of node 2 ")

@@ -175,7 +175,7 @@ def test_events_are_asked_for_by_number(ask: Ask) -> None:
     ask("PUT", "/view", json.dumps({"view": [{"address": MEMBER, "id": 1}]}).encode())
     new = ask("GET", f"/status?x=1&since={events['last']}").json()["events"]
     assert [event["event"] for event in new["list"]] == ["view_told"]
-    assert new["list"][0]["words"] == f"told the view 1={MEMBER}"
+    assert new["list"][0]["words"] == f"told a view without a number: 1={MEMBER}"
     assert ask("GET", f"/status?since={new['last']}").json()["events"]["list"] == []
 
 

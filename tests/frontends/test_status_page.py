@@ -24,7 +24,7 @@ def waiting(key: bytes, exposed: bool = True) -> Wait:
 
 
 def asked(*waits: Wait) -> Why:
-    return Why(1, VIEW, 4, 1, "active", "two wait", waits, 3, None)
+    return Why(1, VIEW, 4, 1, "active", "two wait", waits, 3, None, None)
 
 
 def test_what_waits_is_told_in_milliseconds() -> None:

@@ -74,6 +74,7 @@ def _left_out(_value: Any, _now: int) -> None:
 SPECIAL: dict[tuple[str, str], Treat] = {
     ("State", "now"): _left_out,
     ("State", "config"): _left_out,  # the same for all nodes of a scope
+    ("State", "told_since"): _left_out,
     ("State", "nudge_at"): relative,
     ("State", "nudges"): _few,
     ("State", "lease_until"): _left,

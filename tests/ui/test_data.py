@@ -48,6 +48,8 @@ def test_keys_are_written_read_and_deleted_by_the_keyboard_alone(cluster: Cluste
     tab_to(page, "confirm-yes")
     page.keyboard.press("Enter")
     expect(outcome).to_contain_text(re.compile(r"Deleted\. Msg-Num \d+\."))
+    expect(outcome).to_be_in_viewport(ratio=1)
+    expect(page.locator("#value")).to_have_value("")
     assert cluster.node(1).get("../a b/€?#%2F").status_code == 404
     page.locator("#key").fill("..")
     page.locator("#write").click()
@@ -119,6 +121,42 @@ def test_an_unknown_write_is_repeated_under_the_same_name(cluster: Cluster, open
     expect(page.locator("#outcome")).to_contain_text("Updated.")
     assert names[0] == names[1] == names[2] != names[3]
     assert cluster.node(1).get("once").json() == {"value": "v"}
+
+
+def test_what_takes_a_token_asks_for_it_where_one_is(cluster: Cluster, open_page: Open) -> None:
+    """Goal: who writes or finds without a token is asked for it, in the words of the page, and goes on by the
+    keyboard. Method: data is answered by 401 in the node's place until the token comes."""
+    page, _ = open_page(1, width=360)
+    detail = "this takes a token, in a header Authorization: Bearer"
+
+    def guarded(route: Route) -> None:
+        if route.request.headers.get("authorization") == "Bearer right":
+            route.continue_()
+        else:
+            body = json.dumps({"detail": detail, "reason": "unauthenticated"})
+            route.fulfill(status=401, body=body, content_type="application/problem+json")
+
+    page.route(re.compile("/data"), guarded)
+    expect(page.locator("#banner-words")).to_contain_text("leads")
+    page.locator("#key").fill("guarded")
+    page.locator("#value").fill("v")
+    page.locator("#write").click()
+    field = page.get_by_label("Bearer token")
+    for token, words in (("wrong", "wants a token first."), ("right", "does not take this token.")):
+        expect(page.locator("#outcome")).to_have_text(f"Not written: the node {words}")
+        expect(field).to_be_focused()
+        expect(field).to_be_in_viewport()
+        page.keyboard.type(token)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Repeat safely")).to_be_focused()
+        page.keyboard.press("Enter")
+    expect(page.locator("#outcome")).to_contain_text("Created.")
+    assert cluster.node(2).get("guarded").json() == {"value": "v"}
+    page.get_by_role("button", name="Forget token").click()
+    page.locator("#find-go").click()
+    expect(page.locator("#find-status")).to_have_text("Not loaded: the node wants a token first.")
+    expect(field).to_be_focused()
+    assert "Authorization" not in page.locator("main").inner_text()
 
 
 def test_a_huge_store_is_not_loaded_unasked(cluster: Cluster, open_page: Open) -> None:

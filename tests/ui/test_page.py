@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.core.test_why import LENGTHS
 from tests.live.harness import Cluster, wait_until
 
 from .browser import HOSTILE, Open, program
@@ -53,19 +56,44 @@ def test_members_show_their_roles_in_their_own_words(cluster: Cluster, open_page
     assert faults(page) == []
 
 
-def test_a_failover_appears_without_reload(cluster: Cluster, open_page: Open) -> None:
-    """Goal: a change of views is seen as it happens, and said to who cannot see. Method: PUT another view,
-    then the first one again; a mark in the page shows that it is still the same one."""
+def test_a_failover_appears_without_reload_and_is_done_by_the_command_of_the_page(
+    cluster: Cluster, open_page: Open, tmp_path: Path
+) -> None:
+    """Goal: whoever is on call reads what is wrong, what it costs, and runs what ends it; the change is seen
+    as it happens, and said to who cannot see. Method: stop node 1, while a write at node 2 waits; run the
+    command of the page in a shell, and the write goes through; a mark shows that the page is the same one."""
     page, _ = open_page(2)
     banner(page, "The view of epoch 1 is active: node 1 leads 3 members.")
     page.evaluate("window.mark = 'same'")
-    cluster.install([2, 3])
-    expect(page.locator("#banner-words")).to_contain_text("node 2 leads 2 members.")
-    expect(row(page, 2)).to_contain_text("primary")
-    expect(row(page, 1)).to_contain_text("–")
-    expect(page.locator("#view-list .current")).to_contain_text("node 2 leads")
-    expect(page.locator("#announce")).to_contain_text("node 2 leads 2 members.")
-    cluster.install([1, 2, 3])
+    advice = page.locator("#advice")
+    cluster.node(1).pause()
+    writer = threading.Thread(target=cluster.node(2).put, args=("k", "v"))
+    try:
+        writer.start()
+        expect(page.locator("#banner-words")).to_contain_text("its primary, node 1, is silent: ")
+        expect(advice.get_by_role("definition")).to_have_text(
+            [
+                re.compile(r"Node \d says: node 1 \(.*\), the primary, has not been heard by this node for "),
+                re.compile(r"Writes and reads at this node wait for it, and end after 20 s"),
+                re.compile(r"It goes on when node 1 is heard again, .* node 2 \(.*\) and node 3 \("),
+                re.compile(r"Ask the others first: "),
+            ]
+        )
+        assert (faults(page), pale(page), too_wide(page)) == ([], [], 0)
+        command = advice.locator("code").inner_text()
+        assert cluster.node(1).address not in command
+        subprocess.run(["sh", "-ec", command], check=True, stdout=subprocess.DEVNULL, cwd=tmp_path)
+        expect(page.locator("#banner-words")).to_contain_text("node 2 leads 2 members.")
+        expect(advice).to_be_hidden()
+        expect(row(page, 2)).to_contain_text("primary")
+        expect(row(page, 1)).to_contain_text("–")
+        expect(page.locator("#view-list .current")).to_contain_text("node 2 leads")
+        expect(page.locator("#announce")).to_contain_text("node 2 leads 2 members.")
+    finally:
+        cluster.node(1).resume()
+        writer.join()
+        cluster.install([1, 2, 3])
+    assert cluster.node(3).get("k").json() == {"value": "v"}
     expect(page.locator("#banner-words")).to_contain_text("node 1 leads 3 members.")
     assert page.evaluate("window.mark") == "same"
 
@@ -80,7 +108,7 @@ def test_a_page_at_no_members_address_says_where_to_open_it(cluster: Cluster, op
     expect(hint).to_contain_text(f"localhost:{port} is no member's address")
     expect(hint.get_by_role("link")).to_have_text([node.address for node in cluster.nodes.values()])
     expect(row(page, 1)).to_contain_text("active")
-    expect(row(page, 2)).to_contain_text("Node 1 hears from it.")
+    expect(row(page, 2)).to_contain_text("Node 1 hears from it: ")
     seen.hosts.remove(f"localhost:{port}")
     seen.errors[:] = [error for error in seen.errors if "blocked by CORS policy" not in error]
     hint.get_by_role("link").first.click()
@@ -129,6 +157,43 @@ def test_a_silent_backup_shows_in_what_waits_for_it(cluster: Cluster, open_page:
     expect(deaf.locator("#heard")).to_contain_text("Live")
     assert "secret" not in page.content()
     assert page.evaluate("window.hacked") is None
+
+
+def test_a_node_that_was_sent_home_says_so_on_its_page(cluster: Cluster, open_page: Open) -> None:
+    """Goal: the empty view is no secret. Method: tell it to node 3 alone; its page, /why, /ready and /status
+    say so, with the time; the page of a member misses it. Then the view again."""
+    page, _ = open_page(3)
+    expect(page.locator("#banner-words")).to_contain_text("leads 3 members.")
+    try:
+        assert cluster.node(3).request("PUT", "/view", json={"view": []}).status_code == 200
+        banner(page, "Node 3, which serves this page, belongs to no view.")
+        expect(page.locator("#banner-more")).to_contain_text("is active: node 1 leads 3 members.")
+        expect(page.locator("#advice")).to_contain_text(
+            re.compile(
+                r"told the empty view, .* ago\..*It serves no reads.*It gets in when a view with it", re.S
+            )
+        )
+        expect(row(page, 3)).to_contain_text("no view")
+        expect(page.locator("#event-list .warn").first).to_contain_text("told the empty view")
+        status = cluster.node(3).request("GET", "/status").json()
+        assert 0 <= status["told_ms"] < 60_000
+        words = "this node belongs to no view: it was told the empty view, "
+        assert status["advice"]["what"].startswith(words)
+        assert cluster.node(3).request("GET", "/why").json()["summary"].startswith(f"nothing waits; {words}")
+        ready = cluster.node(3).request("GET", "/ready").json()
+        assert ready["detail"].startswith(words)
+        assert "it gets in when" in ready["detail"]
+    finally:
+        cluster.install([1, 2, 3])
+    expect(page.locator("#banner-words")).to_contain_text("node 1 leads 3 members.")
+    expect(page.locator("#advice")).to_be_hidden()
+
+
+def test_lengths_of_time_are_said_as_the_nodes_say_them(open_page: Open) -> None:
+    """Goal: one way to write them, wherever the words come from. Method: the lengths of the core's test."""
+    page, _ = open_page(1)
+    module = "(all) => import('./ui/dom.js').then(({ duration }) => all.map(duration))"
+    assert page.evaluate(module, [each for each, _ in LENGTHS]) == [words for _, words in LENGTHS]
 
 
 def test_a_token_is_asked_for_and_kept_in_the_tab_only(open_page: Open) -> None:
@@ -198,8 +263,15 @@ def test_rejections_are_shown_by_reason(cluster: Cluster, open_page: Open) -> No
         assert cluster.node(2).request("PUT", "/data/k", content=body).status_code == 400
     cluster.node(2).put("k", "v")
     expect(bad.get_by_role("cell")).to_have_text(["node 2", "2", "2"])
-    tile = page.locator(".tile").filter(has_text="Requests/s, node 2")
-    expect(tile).to_contain_text(re.compile(r"\d+ answered.*; \d+ turned away"))
+    counted = page.locator("#request-rows").get_by_role("row").filter(has_text="Node 2")
+    totals = cluster.node(2).request("GET", "/status").json()["totals"]
+    answered = sum(
+        each["count"]
+        for operation in ("put", "get", "delete", "list")
+        for each in totals["requests"].get(operation, {}).values()
+    )
+    expect(counted.get_by_role("cell").nth(2)).to_have_text(f"{answered:,}")
+    expect(counted.get_by_role("cell").nth(3)).to_have_text(f"{sum(totals['rejected'].values()):,}")
     assert cluster.node(2).request("GET", "/status").json()["totals"]["rejected"]["bad_body"] == 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pbproto.config import MILLISECOND, SECOND
+from pbproto.status import lasting
 from viewservice import EMPTY, Lead, Record, Stored, Trouble
 from viewservice.config import PRESETS
 from viewservice.judging import suspected_members
@@ -213,7 +214,7 @@ def test_a_view_told_again_does_not_hide_who_is_cut_off() -> None:
     desk = begun(1, 2, 3)
     desk.nodes[1].status = "installing"
     for passed in range(12):
-        desk.nodes[1].waits = ((3, f"it does not answer, for {passed * 200} ms"),)
+        desk.nodes[1].waits = ((3, f"it does not answer, for {lasting(passed * 200 * MILLISECOND)}"),)
         desk.run(200)
     assert desk.view() == (1, 2)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pbproto.values import MAX_ID
 
-from .schemas import LIFE, integer, listed, or_null, record, text, words
+from .schemas import LIFE, integer, listed, or_null, record, ref, text, words
 
 Json = dict[str, Any]
 
@@ -74,6 +74,8 @@ def _status(view: Json) -> Json:
             "lease_ms": _lasting("At a primary with leases: for how long it may read alone."),
             "stands_by_ms": _lasting("With leases: for how long the node promises no other primary."),
             "transfers": listed("State on its way to or from the node.", _transfer()),
+            "told_ms": _lasting("For how long the view that it was told has been that one."),
+            "advice": or_null(_advice()),
             "mail": listed(
                 "Bytes that wait to be carried to a peer.",
                 record("A queue.", {"address": text("The peer's."), "bytes": integer("How many.")}),
@@ -163,6 +165,20 @@ def _why(view: Json) -> Json:
             "waiting": listed("The oldest first, 200 at most.", _request()),
             "left_out": integer("How many more wait."),
             "at_primary": or_null(at_primary),
+            "advice": or_null(_advice()),
+        },
+    )
+
+
+def _advice() -> Json:
+    return record(
+        "What whoever is on call has to know, where the node does not go on by itself.",
+        {
+            "what": text("What is wrong, as far as this node can know it."),
+            "costs": text("What that costs."),
+            "remedy": text("What ends it."),
+            "caution": or_null(text("What to look at before.")),
+            "put": or_null(ref("NewView")),
         },
     )
 

@@ -174,6 +174,17 @@ OPERATIONS: dict[tuple[Route, str], Operation] = {
         (Success(200, "the page", "", ("ETag",), "text/html"), NOT_MODIFIED),
         cached=True,
     ),
+    (Route.ROOT, "GET"): Operation(
+        "getRoot",
+        "documents",
+        "Where everything is",
+        "Links, relative to this very path. Who names `text/html` in `Accept`, as browsers do, and "
+        "`application/json` not before it, is sent to the page.",
+        (
+            Success(200, "the links", "Root"),
+            Success(307, "a browser finds the page in `Location`", headers=("Location",)),
+        ),
+    ),
     (Route.METRICS, "GET"): Operation(
         "getMetrics",
         "health",

@@ -81,6 +81,7 @@ def schemas(settings: Settings) -> Json:
         "Ready": record("Data requests are answered.", {"ready": {"type": "boolean", "const": True}}),
         "Member": _member(),
         "NewView": _new_view(),
+        "Root": _root(),
         "View": _view(),
         "Problem": _problem(),
     }
@@ -97,6 +98,19 @@ def _value(settings: Settings) -> Json:
                 maxLength=limit,
                 examples=["hello"],
             )
+        },
+    )
+
+
+def _root() -> Json:
+    links = {"type": "object", "additionalProperties": {"type": "string", "format": "uri-reference"}}
+    return record(
+        "A node, and where its resources are.",
+        {
+            "name": text("Of the program."),
+            "version": text("Of the package."),
+            "id": integer("The node's.", 0, MAX_ID),
+            "links": links | {"description": "By name, relative to the path that was asked for."},
         },
     )
 
@@ -289,5 +303,6 @@ def headers() -> Json:
         "Retry-After": header("Seconds after which to try again.", {"type": "integer", "minimum": 0}),
         "Allow": header("The methods of the resource.", {"type": "string"}),
         "WWW-Authenticate": header("How to authenticate: `Bearer`.", {"type": "string"}),
+        "Location": header("Where it is.", {"type": "string", "format": "uri-reference"}),
         "ETag": header("Names this very document, for `If-None-Match`.", {"type": "string"}),
     }

@@ -3,6 +3,9 @@
 const membersOf = (status) => status.view.map((member) => `${member.id} ${member.address}`).join();
 const sameView = (one, other) => one.epoch === other.epoch && membersOf(one) === membersOf(other);
 
+// Whether a node belongs to no view.
+export const homeless = (status) => status.status === "none" || status.status === "outside";
+
 export class Cluster {
   // `own`: the node that served the page; `others`: the members that are asked as well, by address.
   constructor(own, others) {
@@ -36,11 +39,18 @@ export class Cluster {
     return members.sort((one, other) => other.inView - one.inView || Number(one.id) - Number(other.id));
   }
 
-  // Whoever knows the newest view; of several the one that serves it.
+  // Whoever knows the newest view; of several the one that serves it. A node that was sent home knows how it
+  // is with itself alone: the view that it was told may be its own affair.
   _best() {
     const statuses = this.speaking.map((watched) => watched.status);
+    const belongs = (status) => Number(!homeless(status));
     const serves = (status) => Number(status.status === "active");
-    statuses.sort((one, other) => (other.epoch ?? 0) - (one.epoch ?? 0) || serves(other) - serves(one));
+    statuses.sort(
+      (one, other) =>
+        belongs(other) - belongs(one) ||
+        (other.epoch ?? 0) - (one.epoch ?? 0) ||
+        serves(other) - serves(one),
+    );
     return statuses[0] ?? this.own.status;
   }
 

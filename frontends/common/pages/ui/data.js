@@ -1,6 +1,6 @@
 // Read, write and delete keys at the node that served this page.
 
-import { attribute, byId, bytes, h, shortened, text } from "./dom.js";
+import { attribute, byId, bytes, h, inSight, shortened, text } from "./dom.js";
 import * as find from "./find.js";
 import { parse, problemOf, send } from "./net.js";
 
@@ -44,6 +44,13 @@ function usable() {
 function say(kind, words, more = "") {
   attribute(outcome, "class", `outcome banner ${kind}`);
   outcome.replaceChildren(h("p", {}, words), ...(more ? [h("p", { class: "small" }, more)] : []));
+  if (kind !== "wait") inSight(outcome);
+}
+
+// The same where the token is asked for: whoever gives it sees what for.
+function sayAsked(words) {
+  say("warn", words);
+  text(byId("token-why"), words);
 }
 
 // The same name for the same request, however often it is sent: then it takes effect once.
@@ -53,6 +60,9 @@ function freshName() {
 }
 
 let again = null;
+
+// Whether a request was not carried out, and can be sent again.
+export const isToRepeat = () => again !== null;
 
 function offer(request) {
   again = request;
@@ -75,6 +85,7 @@ async function change(request) {
       body: request.body,
       headers: { "idempotency-key": request.name },
       patience: PATIENCE,
+      wanted: true,
     });
   } catch (error) {
     say(
@@ -87,6 +98,7 @@ async function change(request) {
   }
   const done = DONE[response.status]?.[request.method];
   if (done) {
+    if (request.method === "DELETE" && wordsOf(key) === request.key) show(value, "");
     say(
       response.ok ? "ok" : "warn",
       `${done}. Msg-Num ${response.headers.get("msg-num")}.`,
@@ -109,6 +121,9 @@ async function change(request) {
       "It did not take effect and will not, unless it is sent again.",
     );
     offer(request);
+  } else if (problem.asks) {
+    sayAsked(`${request.method === "PUT" ? "Not written" : "Not deleted"}: ${problem.detail}.`);
+    offer(request);
   } else {
     say("bad", `Refused (${response.status}): ${problem.detail}.`);
   }
@@ -119,7 +134,7 @@ async function readKey() {
   say("wait", "Reading …");
   let response;
   try {
-    response = await send(pathOf(wordsOf(key)), { patience: PATIENCE });
+    response = await send(pathOf(wordsOf(key)), { patience: PATIENCE, wanted: true });
   } catch (error) {
     say("warn", `No answer: ${error.message}.`);
     return;
@@ -131,10 +146,13 @@ async function readKey() {
     const size = bytes(new TextEncoder().encode(words).length);
     say("ok", `Read. Msg-Num ${position}: the value as of that many writes.`, `${size}. ${changedBy(value)}`);
   } else if (response.status === 404) {
+    // What was read of another key is not the value of this one; what somebody has typed is kept.
+    if (exact.get(value)?.shown === value.value) show(value, "");
     say("warn", `There is no such key. Msg-Num ${position}.`);
   } else {
     const problem = await problemOf(response);
-    say("bad", `Not read (${response.status}): ${problem.detail}.`);
+    if (problem.asks) sayAsked(`Not read: ${problem.detail}.`);
+    else say("bad", `Not read (${response.status}): ${problem.detail}.`);
   }
 }
 

@@ -88,19 +88,22 @@ export function badge() {
 
 export const markOf = (kind) => MARKS[kind];
 
+// Never longer than it was. Nodes say it alike (`lasting` in pbproto/status.py).
 export function duration(milliseconds) {
-  if (milliseconds < 1000) return `${Math.max(0, Math.round(milliseconds))} ms`;
-  const seconds = milliseconds / 1000;
-  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  const whole = Math.max(0, Math.floor(milliseconds));
+  const seconds = Math.floor(whole / 1000);
+  if (seconds < 1) return `${whole} ms`;
+  if (seconds < 10) return `${seconds}.${Math.floor(whole / 100) % 10} s`;
+  if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
   const hours = Math.floor(minutes / 60);
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
 }
 
 // Whole seconds, for what is told each second.
 export const ago = (milliseconds) =>
-  duration(Math.max(1, Math.round(milliseconds / 1000)) * 1000).replace(".0", "");
+  milliseconds < 10_000 ? `${Math.max(1, Math.round(milliseconds / 1000))} s` : duration(milliseconds);
 
 const NUMBER = new Intl.NumberFormat("en");
 export const number = (value) => (typeof value === "number" ? NUMBER.format(value) : String(value));
@@ -130,6 +133,11 @@ export const shortened = (words, most) => {
   const points = Array.from(words.slice(0, 2 * most));
   return points.length > most ? `${points.slice(0, most).join("")}…` : words;
 };
+
+// Whoever clicks sees what comes of it; whoever is asked for a token meanwhile stays there.
+export function inSight(element) {
+  if (document.activeElement !== byId("token")) element.scrollIntoView({ block: "nearest" });
+}
 
 let said = "";
 let saidAt = -Infinity;

@@ -96,6 +96,8 @@ export function render(cluster) {
   const list = viewsOf(events);
   views.update(list);
   byId("views-none").hidden = list.length > 0;
+  const told = events.length > 0;
+  text(byId("views-none"), told ? "No view has become active while these nodes remember." : "Nothing is known yet.");
   const wanted = byId("serious").checked ? events.filter((event) => event.level !== "info") : events;
   rows.update(
     wanted

@@ -1,6 +1,6 @@
 // Find keys in the listing of the store, as far as it is worth loading.
 
-import { Keyed, byId, bytes, count, h, number, shortened, text } from "./dom.js";
+import { Keyed, byId, bytes, count, h, inSight, number, shortened, text } from "./dom.js";
 import { beginning, pairsOf } from "./listing.js";
 import { Failure, problemOf, send } from "./net.js";
 
@@ -59,12 +59,13 @@ async function load() {
   const abort = (searching = new AbortController());
   text(byId("find-status"), "Loading …");
   try {
-    const response = await send("data", { patience: PATIENCE, signal: abort.signal });
+    const response = await send("data", { patience: PATIENCE, signal: abort.signal, wanted: true });
     if (!response.ok) throw new Failure((await problemOf(response)).detail);
     const { words, size, whole } = await beginning(response, search.limit);
     Object.assign(search, { pairs: pairsOf(words), size, whole });
     search.pairs.sort((one, other) => (one[0] < other[0] ? -1 : 1));
     showFound();
+    inSight(byId("find-box").hidden ? byId("find-status") : byId("find-box"));
   } catch (error) {
     if (!abort.signal.aborted) text(byId("find-status"), `Not loaded: ${error.message}.`);
   }

@@ -129,7 +129,8 @@ function setUpTools() {
 
 function setUpToken() {
   const form = byId("token-form");
-  onUnauthorized((code) => {
+  let cameFrom = null;
+  onUnauthorized((code, wanted) => {
     const words =
       code === 403
         ? "This token is not enough for what was asked."
@@ -137,10 +138,13 @@ function setUpToken() {
           ? "The node does not take this token."
           : "The node asks who you are.";
     text(byId("token-why"), words);
-    if (!form.hidden) return;
+    const asked = !form.hidden;
     form.hidden = false;
-    // Nobody is drawn away from what is being done elsewhere.
-    if (document.activeElement === document.body) byId("token").focus();
+    if (wanted) {
+      cameFrom = document.activeElement;
+      byId("token").focus();
+      // Nobody is drawn away from what is being done elsewhere.
+    } else if (!asked && document.activeElement === document.body) byId("token").focus();
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -148,6 +152,9 @@ function setUpToken() {
     byId("token").value = "";
     form.hidden = true;
     watch(!paused);
+    const back = data.isToRepeat() ? byId("repeat") : cameFrom;
+    cameFrom = null;
+    back?.focus();
   });
   byId("forget").addEventListener("click", () => {
     setToken("");

@@ -1,7 +1,9 @@
 // The members of the view: what each says itself, and what the others know of those that cannot be heard.
 
 import { Keyed, ago, attribute, badge, byId, duration, h, number, row, text } from "./dom.js";
+import { homeless } from "./cluster.js";
 import { spark } from "./rates.js";
+import { sentHome } from "./state.js";
 
 const COLUMNS = [
   ["Node"],
@@ -64,7 +66,7 @@ function knownOf(id, cluster) {
       return `Node ${from} suspects it: ${backup.suspected}, for ${duration(backup.suspected_ms)}.`;
     return backup.owes_ms !== null && backup.owes_ms > 500
       ? `It owes node ${from} an answer since ${duration(backup.owes_ms)}.`
-      : `Node ${from} hears from it.`;
+      : `Node ${from} hears from it: if it was told another view, or none, its own page says so.`;
   }
   for (const watched of cluster.current) {
     const wait = watched.status.waiting_for.find((each) => each.id === id);
@@ -82,8 +84,6 @@ function otherView(status) {
   return `It was told another view${whom ? `, and waits for ${whom}` : ""}.`;
 }
 
-const LABELS = { active: "active", installing: "installing", none: "no view", outside: "outside" };
-
 function stateOf(member, watched, cluster) {
   if (watched === undefined || (watched.status === null && watched.problem === ""))
     return ["wait", "asking", ""];
@@ -94,10 +94,13 @@ function stateOf(member, watched, cluster) {
     return ["bad", "not heard", `From this browser: ${watched.problem}. ${known}`];
   }
   const status = watched.status;
-  if (status.status === "none") return ["warn", LABELS.none, "It was told no view since it started."];
+  if (homeless(status)) {
+    const words = sentHome(status);
+    return ["warn", "no view", `${words[0].toUpperCase()}${words.slice(1)}`];
+  }
   const stale = cluster.current.includes(watched) ? "" : otherView(status);
   if (!member.inView) return ["wait", "not in the view", stale];
-  if (stale) return ["warn", status.status === "active" ? "not told" : LABELS[status.status], stale];
+  if (stale) return ["warn", status.status === "active" ? "not told" : status.status, stale];
   const whom = status.waiting_for.map((wait) => `node ${wait.id}: ${wait.reason}`).join("; ");
   if (status.blocked) return ["bad", "blocked", status.blocked];
   const found = hearsay(member.id, cluster);
@@ -108,7 +111,7 @@ function stateOf(member, watched, cluster) {
       `Node ${found.from} says: ${found.backup.suspected}, for ${duration(found.backup.suspected_ms)}.`,
     ];
   }
-  if (status.status !== "active") return ["warn", LABELS[status.status], whom];
+  if (status.status !== "active") return ["warn", status.status, whom];
   return whom ? ["warn", "waits", whom] : ["ok", "active", leaseWords(status)];
 }
 

@@ -52,10 +52,11 @@ const deaf = (url) =>
     ? "it cannot be reached, or takes no questions from pages of this node"
     : "it cannot be reached";
 
-// The response, whatever its status. Throws a Failure where there is none in time.
+// The response, whatever its status. Throws a Failure where there is none in time. `wanted`: somebody has asked
+// for it, and waits.
 export async function send(
   url,
-  { method = "GET", body, headers = {}, patience = PATIENCE, signal, quiet = false } = {},
+  { method = "GET", body, headers = {}, patience = PATIENCE, signal, quiet = false, wanted = false } = {},
 ) {
   const ends = [AbortSignal.timeout(patience)];
   if (signal) ends.push(signal);
@@ -79,7 +80,7 @@ export async function send(
     const slow = error.name === "TimeoutError" || error.name === "AbortError";
     throw new Failure(slow ? `no answer within ${Math.round(patience / 1000)} s` : deaf(url));
   }
-  if (response.status === 401 || (response.status === 403 && !quiet)) whenAsked(response.status);
+  if (response.status === 401 || (response.status === 403 && !quiet)) whenAsked(response.status, wanted);
   return response;
 }
 
@@ -97,12 +98,17 @@ export async function read(url, options) {
   return document_;
 }
 
-// What a node says of a request that it did not carry out.
+// What a node says of a request that it did not carry out. `asks`: it takes a token, or another one.
 export async function problemOf(response) {
+  let problem;
   try {
-    const problem = parse(await response.text());
-    return { ...problem, detail: problem.detail ?? response.statusText };
+    problem = parse(await response.text());
   } catch {
-    return { detail: "the answer cannot be read" };
+    return { detail: "the answer cannot be read", asks: false };
   }
+  const detail = problem.detail ?? response.statusText;
+  // In the words of the page: the node speaks of headers, which nobody sees here.
+  if (response.status === 401)
+    return { ...problem, detail: token ? "the node does not take this token" : "the node wants a token first", asks: true };
+  return { ...problem, detail, asks: problem.reason === "forbidden" };
 }

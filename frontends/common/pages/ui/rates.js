@@ -1,6 +1,6 @@
 // How much goes on: differences of what the nodes count, a second apart, as numbers and small lines.
 
-import { Keyed, attribute, byId, bytes, h, number, row, svg, text } from "./dom.js";
+import { Keyed, attribute, byId, bytes, duration, h, number, row, svg, text } from "./dom.js";
 
 const WIDTH = 120;
 const HEIGHT = 28;
@@ -26,7 +26,7 @@ export function ratesOf(samples, value = (sample) => sample.applied) {
 const rounded = (rate) => (rate > 0 && rate < 10 ? rate.toFixed(1) : number(Math.round(rate)));
 
 // A line of the last minute. Its words say what it shows to who cannot see it.
-export function spark(title, value) {
+export function spark(title) {
   const line = svg("polyline", { class: "spark-line" });
   const area = svg("polygon", { class: "spark-area" });
   const picture = svg(
@@ -46,7 +46,7 @@ export function spark(title, value) {
   const element = h("span", { class: "spark-box" }, words, picture);
   return {
     element,
-    update(samples, stale = false) {
+    update(samples, stale = false, value = undefined) {
       const rates = ratesOf(samples, value);
       const now = performance.now();
       const most = Math.max(1, ...rates.map((each) => each.rate));
@@ -75,23 +75,47 @@ export function spark(title, value) {
   };
 }
 
-function makeTile(title, value) {
-  const line = spark(title, value);
-  const note = h("p", { class: "muted small" });
-  const element = h("div", { class: "tile" }, h("h3", {}, title), line.element, note);
+// A tile says one thing, and of which time.
+function makeTile() {
+  const title = h("h3");
+  const figure = h("p", { class: "figure" });
+  const period = h("p", { class: "muted small" });
   return {
-    element,
-    update({ samples, words }) {
-      line.update(samples);
-      text(note, words);
+    element: h("div", { class: "tile" }, title, figure, period),
+    update(item) {
+      text(title, item.title);
+      text(figure, item.figure);
+      text(period, item.period);
     },
   };
 }
 
-const tiles = new Keyed(byId("tiles"), (item) => makeTile(item.title, item.value));
+const tiles = new Keyed(byId("tiles"), makeTile);
+
+const nodeRows = new Keyed(byId("request-rows"), () => {
+  const { element, cells } = row([
+    ["Node"],
+    ["Requests/s, now", "spark-cell"],
+    ["Time on average", "number"],
+    ["Answered since start", "number"],
+    ["Turned away since start", "number"],
+  ]);
+  const line = spark("Requests per second");
+  cells[1].append(line.element);
+  return {
+    element,
+    update({ id, samples, totals }) {
+      text(cells[0], `Node ${id}`);
+      line.update(samples, false, (sample) => answeredIn(sample.totals)?.count ?? null);
+      text(cells[2], averageOf(meanOf([samples])));
+      text(cells[3], number(answeredIn(totals).count));
+      text(cells[4], number(rejectedIn(totals)));
+    },
+  };
+});
 
 const rejectionRows = new Keyed(byId("rejection-rows"), () => {
-  const { element, cells } = row([["Reason"], ["At"], ["In all", "number"], ["Last minute", "number"]]);
+  const { element, cells } = row([["Reason"], ["At"], ["Since start", "number"], ["Lately", "number"]]);
   return {
     element,
     update({ reason, node, total, recent }) {
@@ -120,14 +144,20 @@ function answeredIn(totals) {
   return sum;
 }
 
-// How long requests took on average in the last minute.
-function meanOf(samples) {
-  const before = answeredIn(samples[0]?.totals);
-  const after = answeredIn(samples.at(-1)?.totals);
-  if (!before || !after || after.count <= before.count) return "";
-  const milliseconds = (1000 * (after.seconds - before.seconds)) / (after.count - before.count);
-  return `, ${milliseconds < 10 ? milliseconds.toFixed(1) : number(Math.round(milliseconds))} ms on average`;
+// How long requests took on average while these samples were taken, in milliseconds; null if there were none.
+function meanOf(all) {
+  const sum = { count: 0, seconds: 0 };
+  for (const samples of all) {
+    const before = answeredIn(samples[0]?.totals);
+    const after = answeredIn(samples.at(-1)?.totals);
+    if (!before || !after || after.count <= before.count) continue;
+    sum.count += after.count - before.count;
+    sum.seconds += after.seconds - before.seconds;
+  }
+  return sum.count === 0 ? null : (1000 * sum.seconds) / sum.count;
 }
+
+const averageOf = (mean) => (mean === null ? "–" : mean < 10 ? `${mean.toFixed(1)} ms` : duration(mean));
 
 const rejectedIn = (totals) => Object.values(totals.rejected).reduce((sum, times) => sum + times, 0);
 
@@ -150,29 +180,59 @@ function rejections(cluster) {
   return items;
 }
 
-export function render(cluster) {
+// What is counted at several nodes, per second, now; null where nobody counts it yet.
+function nowOf(all, value) {
+  const rates = all.map((samples) => ratesOf(samples, value).at(-1)?.rate).filter((rate) => rate !== undefined);
+  return rates.length ? rates.reduce((sum, rate) => sum + rate, 0) : null;
+}
+
+// The samples go back a minute at most, and less where the page, or the node, has not been there for so long.
+function periodOf(all) {
+  const seconds = all.map((samples) => (performance.now() - (samples[0]?.at ?? performance.now())) / 1000);
+  const longest = Math.round(Math.max(0, ...seconds));
+  return longest >= SECONDS - 2 ? "last minute" : `last ${longest} s`;
+}
+
+function tilesOf(cluster, counting) {
   const primary = cluster.speaking.find((watched) => watched.status.id === cluster.primary);
   const counted = primary ?? cluster.speaking[0];
   const items = [];
+  const shown = (rate) => (rate === null ? "–" : rounded(rate));
   if (counted) {
     const { id, commit, keys } = counted.status;
-    const words = `Applied at node ${id}: ${number(commit)}; keys: ${number(keys)}`;
-    items.push(["writes", { title: "Writes/s", samples: counted.samples, words }]);
+    items.push(["keys", { title: "Keys", figure: number(keys), period: `now, at node ${id}` }]);
+    items.push(["all", { title: "Writes in all", figure: number(commit), period: "since the store began" }]);
+    const writes = nowOf([counted.samples]);
+    items.push(["writes", { title: "Writes/s", figure: shown(writes), period: "now, all nodes together" }]);
   }
-  for (const watched of cluster.speaking) {
-    if (!watched.status.totals) continue;
-    const { id, totals } = watched.status;
-    const value = (sample) => answeredIn(sample.totals)?.count ?? null;
-    const answered = `${number(answeredIn(totals).count)} answered${meanOf(watched.samples)}`;
-    const words = `${answered}; ${number(rejectedIn(totals))} turned away`;
-    items.push([`node ${id}`, { title: `Requests/s, node ${id}`, samples: watched.samples, value, words }]);
+  if (counting.length) {
+    const samples = counting.map((watched) => watched.samples);
+    const requests = nowOf(samples, (sample) => answeredIn(sample.totals)?.count ?? null);
+    const period = "now, at the nodes that are heard";
+    items.push(["requests", { title: "Requests/s", figure: shown(requests), period }]);
+    const mean = averageOf(meanOf(samples));
+    items.push(["mean", { title: "Time of a request", figure: mean, period: `average of the ${periodOf(samples)}` }]);
   }
-  tiles.update(items);
+  return items;
+}
+
+export function render(cluster) {
+  const counting = cluster.speaking.filter((watched) => watched.status.totals);
+  tiles.update(tilesOf(cluster, counting));
+  nodeRows.update(
+    counting.map(({ status, samples }) => [status.id, { id: status.id, totals: status.totals, samples }]),
+  );
+  const period = periodOf(cluster.speaking.map((watched) => watched.samples));
+  for (const words of document.querySelectorAll(".period")) text(words, period);
+  byId("requests-box").hidden = counting.length === 0;
   const rejected = rejections(cluster);
   rejectionRows.update(rejected);
   byId("rejections").hidden = rejected.length === 0;
-  const counts = cluster.speaking.some((watched) => watched.status.totals);
-  text(byId("rejections-none"), counts ? "None since the nodes started." : "These nodes do not count them.");
+  const heard = cluster.speaking.length > 0;
+  let none = "Nothing is known yet.";
+  if (heard) none = counting.length ? "None since the nodes started." : "These nodes do not count them.";
+  text(byId("rejections-none"), none);
+  text(byId("mail-none"), heard ? "Less than 64 KiB for each peer." : "Nothing is known yet.");
   byId("rejections-none").hidden = rejected.length > 0;
   const mail = cluster.speaking.flatMap((watched) =>
     watched.status.mail

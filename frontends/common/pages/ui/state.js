@@ -1,6 +1,8 @@
 // How the cluster is, in one sentence, and what was lost.
 
-import { Keyed, announce, attribute, byId, count, h, markOf, number, text } from "./dom.js";
+import * as advice from "./advice.js";
+import { homeless } from "./cluster.js";
+import { Keyed, announce, attribute, byId, count, duration, h, markOf, number, text } from "./dom.js";
 
 // How bad it is, one sentence, and more of them.
 function judge(cluster) {
@@ -12,14 +14,20 @@ function judge(cluster) {
     return ["bad", words, ["What stands below is as it was heard last."]];
   }
   const more = reasonsOf(cluster);
-  if (status.status === "none")
-    return ["warn", "This node has not been told a view: it serves nobody.", more];
+  if (own.speaks && homeless(own.status)) {
+    const rest = status === own.status ? [] : [ofView(cluster, [])[1]];
+    return ["warn", `Node ${own.status.id}, which serves this page, belongs to no view.`, [...rest, ...more]];
+  }
+  return ofView(cluster, more);
+}
+
+// The same of the newest view that is known.
+function ofView(cluster, more) {
+  const { status } = cluster;
+  if (homeless(status)) return ["warn", `Node ${status.id} belongs to no view.`, more];
   const size = count(status.view.length, "member", "members");
   const view = status.epoch === null ? "The told view" : `The view of epoch ${status.epoch}`;
   if (status.blocked) return ["bad", `${view} cannot be installed: ${status.blocked}.`, more];
-  if (status.view.length === 0) return ["warn", `${view} is empty: nobody serves.`, more];
-  if (status.status === "outside")
-    return ["warn", `This node is not in ${view.toLowerCase()}, of ${size}.`, more];
   if (status.status !== "active") {
     const meanwhile = cluster.current.some((each) => each.status.ready)
       ? "; requests are answered meanwhile"
@@ -32,23 +40,36 @@ function judge(cluster) {
 }
 
 function holdsUp({ current, status }) {
+  const waiting = status.reads === "lease" ? "writes" : "writes and reads";
   const suspected = current.flatMap((each) => each.status.backups.filter((backup) => backup.suspected));
-  if (suspected.length) {
-    const what = status.reads === "lease" ? "writes" : "writes and reads";
-    return `${what} wait for ${suspected.map((backup) => `node ${backup.id}`).join(", ")}`;
-  }
+  if (suspected.length)
+    return `${waiting} wait for ${suspected.map((backup) => `node ${backup.id}`).join(", ")}`;
   const deserted = current.some((each) => each.status.waiting_for.some((wait) => wait.id === status.primary));
-  return deserted && status.status === "active" ? `its primary, node ${status.primary}, is silent` : "";
+  return deserted && status.status === "active" ? `its primary, node ${status.primary}, is silent: ${waiting} wait for it` : "";
+}
+
+// Why a node belongs to no view.
+export function sentHome(status) {
+  if (status.status === "none") return "it was told no view since it started.";
+  const epoch = status.epoch === null ? "" : ` of epoch ${status.epoch}`;
+  const since = `${duration(status.told_ms)} ago`;
+  if (status.view.length === 0) return `it was told the empty view${epoch}, ${since}.`;
+  const whom = status.view.map((member) => `node ${member.id}`).join(", ");
+  return `it was told a view${epoch} without it, of ${whom}, ${since}.`;
 }
 
 function reasonsOf(cluster) {
   const { own } = cluster;
   const more = own.speaks ? [] : [`The node that serves this page cannot be heard: ${own.problem}.`];
   for (const { status } of cluster.current) {
+    if (status.advice) continue; // it says the same there, and more
     for (const wait of status.waiting_for)
       more.push(`Node ${status.id} waits for node ${wait.id}: ${wait.reason}.`);
   }
   for (const { status } of cluster.speaking.filter((each) => !cluster.current.includes(each))) {
+    const member = cluster.members.find((each) => each.id === status.id);
+    if (homeless(status) && member?.inView && status !== own.status)
+      more.push(`Node ${status.id} is a member of this view, but serves nobody: ${sentHome(status)}`);
     if (status.status !== "installing") continue;
     const whom = status.waiting_for.map((wait) => `node ${wait.id}: ${wait.reason}`).join("; ");
     more.push(
@@ -72,6 +93,7 @@ const reasons = new Keyed(byId("banner-more"), () => {
 
 export function render(cluster) {
   drawBanner(cluster);
+  advice.render(cluster);
   drawHint(cluster);
   drawLosses(cluster);
 }

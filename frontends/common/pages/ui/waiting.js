@@ -67,7 +67,9 @@ export function render(cluster) {
   const heard = cluster.speaking.length > 0;
   const silent = heard
     ? `Nothing has waited for longer than ${LONG} ms at the nodes that can be heard.`
-    : "No node can be heard.";
+    : cluster.own.status === null
+      ? "Nothing is known yet."
+      : "No node can be heard.";
   summaries.update(lines.length ? lines : [["", silent]]);
   waits.sort((one, other) => other.wait.since_ms - one.wait.since_ms);
   more += Math.max(0, waits.length - SHOWN);
