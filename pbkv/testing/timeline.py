@@ -14,7 +14,7 @@ from pbproto.config import SECOND
 def ticks(seconds: float) -> int:
     """Seconds as nanoseconds; what is more than nothing is one at least.
 
-    Who sleeps until a time that is a float sleeps for what is left of it: as none, that would be left for ever.
+    Who sleeps until a time that is a float sleeps for what is left of it: as none, it would be left for ever.
     """
     return round(seconds * SECOND) or int(seconds > 0)
 
