@@ -88,7 +88,7 @@ def _show(answer: Answer) -> None:
 
 
 def _show_advice(session: Session, answers: Iterable[Answer]) -> None:
-    """What the nodes advise, once for each view that they name: several see the same, in words of their own."""
+    """What the nodes advise, once for each view that they name: several may see the same."""
     found: dict[str, tuple[Mapping[str, Any], list[str]]] = {}
     for each in answers:
         advice = each.answer.get("advice") if each.answer is not None else None
