@@ -242,7 +242,7 @@ def hangs_up(request: httpx.Request) -> httpx.Response:
     ],
 )
 def test_the_last_line_says_what_to_do_next(reaction: Reaction, remedy: str) -> None:
-    """Goal: the next command can be taken as it stands. Method: a node that is away, and one that hangs up."""
+    """Goal: the next command can be taken as it stands. Method: a node that is away, one that hangs up."""
     result = run(Script({A: [reaction]}), *ONE, *QUICK, "get", "k")
     assert (result.exit_code, result.stderr.splitlines()[-1].strip()) == (3, remedy)
 

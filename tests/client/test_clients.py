@@ -297,8 +297,8 @@ def test_views_are_told_to_members_or_to_whom_is_named(kind: Kind) -> None:
 
 
 def test_views_are_told_below_the_paths_of_the_given_nodes(kind: Kind) -> None:
-    """Goal: nodes in applications are told views as they are asked for keys. Method: one was given with a path
-    and one without, the third is only named by the view.
+    """Goal: nodes in applications are told views as they are asked for keys. Method: one was given with a
+    path and one without, the third is only named by the view.
     """
     paths: set[str] = set()
 

@@ -23,8 +23,8 @@ def test_members_are_heard_below_the_prefix_of_the_page_and_at_the_root(
 ) -> None:
     """Goal: the page of an embedded node shows the whole cluster, and what it offers leads to the others.
 
-    Method: two applications, whose nodes are below ``/kv``, and a plain node. Open the page at the first: whom
-    does it hear and link to? Kill the first, and read the command on the page of the second.
+    Method: two applications, whose nodes are below ``/kv``, and a plain node. Open the page at the first:
+    whom does it hear and link to? Kill the first, and read the command on the page of the second.
     """
     with Cluster(tmp_path, "quart", n=0) as cluster:
         first, second = (
