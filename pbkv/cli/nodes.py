@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -101,7 +102,7 @@ def _watch_lines(client: Client, session: Session, ending: Ending, interval: flo
 @common()
 @click.pass_context
 def why(context: click.Context) -> None:
-    """What the requests that wait at each node wait for.
+    """What the requests that wait at each node wait for; what is wrong, what it costs, and what ends it.
 
     Exit status 3 if no node answers. With --json: {"nodes": [{"node", "answered", "problem", "why"}]}, where
     the last is what GET /why answers.
@@ -142,15 +143,34 @@ def _show_why(answer: NodeAnswer[dict[str, Any]]) -> None:
         return
     waiting = answer.answer.get("waiting")
     items = [each for each in waiting if isinstance(each, dict)] if isinstance(waiting, list) else []
-    if not items:
+    if items:
+        click.echo(f"{answer.node}: {len(items)} wait{'s' * (len(items) == 1)}")
+        names = list(dict.fromkeys(name for item in items for name in item))
+        made = table(*map(line, names))
+        for item in items:
+            made.add_row(*(_cell(item.get(name)) for name in names))
+        console().print(made)
+    else:
         click.echo(f"{answer.node}: nothing waits")
-        return
-    click.echo(f"{answer.node}: {len(items)} wait{'s' * (len(items) == 1)}")
-    names = list(dict.fromkeys(name for item in items for name in item))
-    made = table(*map(line, names))
-    for item in items:
-        made.add_row(*(_cell(item.get(name)) for name in names))
-    console().print(made)
+    advice = answer.answer.get("advice")
+    if isinstance(advice, dict):
+        _show_advice(advice)
+
+
+_PARTS = {"what": "wrong", "costs": "costs", "remedy": "ends it", "caution": "before"}
+
+
+def _show_advice(advice: dict[str, Any]) -> None:
+    for name, title in _PARTS.items():
+        if isinstance(advice.get(name), str):
+            click.echo(f"  {title + ':':9}{line(advice[name])}")
+    put = advice.get("put")
+    if isinstance(put, dict) and isinstance(put.get("view"), list):
+        members = [
+            f"{each.get('id')}={each.get('address')}" for each in put["view"] if isinstance(each, dict)
+        ]
+        epoch = f" --epoch {put['epoch']}" if "epoch" in put else ""
+        click.echo(f"  {'with:':9}{line(f'pbkv view set {shlex.join(members)}{epoch}')}")
 
 
 def _cell(value: object) -> str:

@@ -167,6 +167,34 @@ def test_why() -> None:
     assert (second["answered"], second["why"]) == (False, None)
 
 
+def test_why_says_what_ends_it() -> None:
+    """Goal: whoever is on call reads what is wrong and has the command. Method: what a backup without its
+    primary advises, what a node outside does, and what no node of ours would say.
+    """
+    put = {"view": [{"id": 2, "address": "b:80"}, {"id": 3, "address": "c:80"}], "epoch": 7}
+    parts = {
+        "what": "node 1 is silent",
+        "costs": "writes wait",
+        "remedy": "a view without it",
+        "caution": "ask",
+    }
+    strange = {"what": 1, "put": {"view": [{"id": "1;rm", "address": "\x1b"}, 5]}}
+    script = Script(
+        {
+            A: [answers(200, json.dumps({"waiting": [], "advice": {**parts, "put": put}}))],
+            B: [answers(200, json.dumps({"waiting": [], "advice": {**parts, "caution": None, "put": None}}))],
+            C: [answers(200, json.dumps({"advice": strange}))],
+        }
+    )
+    shown = run(script, "--node", ",".join((A, B, C)), "why").stdout
+    for words in parts.values():
+        assert words in shown
+    assert shown.count("ask") == 1
+    assert "pbkv view set 2=b:80 3=c:80 --epoch 7" in shown
+    assert "'1;rm=" in shown
+    assert "\x1b" not in shown
+
+
 def test_changes_are_told_line_by_line() -> None:
     """Goal: a line when something happens, and only then. Method: six looks; interrupt after the last.
 
