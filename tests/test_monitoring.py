@@ -233,6 +233,46 @@ def test_prometheus_takes_the_rules_and_queries(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
+def test_alerts_fire_where_they_should(tmp_path: Path) -> None:
+    """Goal: no false alarm, and none that stays silent. Method: promtool evaluates the rules on series."""
+
+    def firing(name: str, *series: tuple[str, str], minutes: int = 20) -> dict[str, Any]:
+        return {
+            "interval": "15s",
+            "input_series": [{"series": text, "values": values} for text, values in series],
+            "promql_expr_test": [
+                {
+                    "expr": f'count by (instance) (ALERTS{{alertname="{name}", alertstate="firing"}})',
+                    "eval_time": f"{minutes}m",
+                    "exp_samples": [{"labels": '{instance="loud"}', "value": 1}],
+                }
+            ],
+        }
+
+    def of(metric: str, instance: str, more: str = "") -> str:
+        return f'{metric}{{job="pbproto", instance="{instance}"{more}}}'
+
+    tests = [
+        firing(
+            "PbprotoStoreNearlyFull",
+            (of("pbproto_data_bytes", "loud"), "900x100"),
+            (of("pbproto_max_data_bytes", "loud"), "1000x100"),
+            (of("pbproto_data_bytes", "with room"), "700x100"),
+            (of("pbproto_max_data_bytes", "with room"), "1000x100"),
+            (of("pbproto_data_bytes", "unbounded"), "900x100"),
+            (of("pbproto_max_data_bytes", "unbounded"), "0x100"),
+        ),
+    ]
+    file = tmp_path / "alerts-test.yaml"
+    document = {"rule_files": [str(ALERTS)], "evaluation_interval": "15s", "tests": tests}
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    done = subprocess.run(
+        ["promtool", "test", "rules", str(file)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def families() -> dict[str, tuple[str, frozenset[str], str]]:
     """Per family what a scrape says, as the table has it: a histogram is one row."""
     found = {}

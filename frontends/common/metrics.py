@@ -31,14 +31,14 @@ from .node import Node
 STATES = ("none", "installing", "active", "outside")
 ROLES = ("none", "primary", "backup")
 EXPECTED = (
-    *(("put", outcome) for outcome in ("not_applied", "unknown", "error")),
+    *(("put", outcome) for outcome in ("not_applied", "unknown", "store_full", "error")),
     *(("delete", outcome) for outcome in ("not_applied", "unknown", "error")),
     *(("get", outcome) for outcome in ("not_applied", "error")),
     *(("list", outcome) for outcome in ("not_applied", "error")),
 )
 """Outcomes that are there from the start: to a series that begins with its first event, nothing has happened
 since, and an alert on its increase stays silent."""
-REASONS = ("closing", "no_view", "outside_view", "overloaded", "timeout")
+REASONS = ("closing", "no_view", "outside_view", "overloaded", "store_full", "timeout")
 """The same, of rejections."""
 _NEVER = Histogram((0,) * (len(BOUNDS) + 1), 0.0)
 _BUCKETS = (*map(floatToGoString, BOUNDS), "+Inf")
