@@ -189,7 +189,11 @@ def _of_the_store(reading: Reading, gauges: Gauges) -> Iterator[Metric]:
     bound = status.max_data_bytes
     yield _gauge("max_data_bytes", "The bound to the data while this node leads; 0: none.", bound)
     yield _gauge("idempotency_keys", "Idempotency keys that are remembered.", gauges.remembered)
-    yield _counter("dropped_operations", "Operations that a join of two histories left out.", reading.dropped)
+    yield _counter(
+        "dropped_operations",
+        "Operations that a join of two histories left out, once for each member that had them.",
+        reading.dropped,
+    )
     yield _gauge(
         "state_transfer_items", "Items that have come of the snapshot under way to here.", gauges.received
     )
