@@ -105,8 +105,8 @@ def _line_of(record: logging.LogRecord, node: int) -> Line:
 class Calm(logging.Filter):
     """Lets one line a second pass of those that a stranger can cause: what servers say of bad requests.
 
-    What is left out is counted in the next line. Errors pass all the same, but for the traces of what a server
-    cut off when the node stopped, such as a client that had sent half of its body: that is no fault.
+    What is left out is counted in the next line. Errors pass all the same, but for the traces of what a
+    server cut off when the node stopped, such as a client that had sent half of its body: that is no fault.
     """
 
     EVERY = 1.0

@@ -186,7 +186,8 @@ def test_strangers_cannot_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_is_cut_off_at_the_end_is_no_error(logger: str, error: BaseException, passes: bool) -> None:
-    """Goal: to stop a node in the middle of a body leaves no traceback. Method: errors as servers log them."""
+    """Goal: to stop a node in the middle of a body leaves no traceback. Method: errors as servers log
+    them."""
     traced = (type(error), error, None)
     record = logging.LogRecord(logger, logging.ERROR, "", 0, "Exception in ASGI application\n", (), traced)
     assert logs.Calm().filter(record) is passes

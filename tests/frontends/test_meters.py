@@ -86,7 +86,7 @@ def test_outcomes_have_names(operation: str, status: int, reason: str, outcome: 
 
 @pytest.mark.parametrize("problem", ALL, ids=lambda problem: f"{problem.status}-{problem.reason}")
 def test_only_a_fault_of_the_node_is_an_error(problem: Problem) -> None:
-    """Goal: nobody is told to report a bug that is none. Method: what every problem that is answered counts as."""
+    """Goal: nobody is told to report a bug that is none. Method: what each problem counts as."""
     outcome = outcome_of("put", problem.status, problem.reason)
     assert (outcome == "error") == (problem.status == 500)
     assert (outcome == "unknown") == (problem.outcome == "unknown")
