@@ -204,8 +204,9 @@ def test_rejections_are_shown_by_reason(cluster: Cluster, open_page: Open) -> No
 
 
 def test_another_life_is_counted_from_its_beginning(open_page: Open) -> None:
-    """Goal: a restart makes no number of rejections negative. Method: in the node's place say that it was never
-    told a view, and so has no events, and turned three away; then that it was restarted, and one, and another."""
+    """Goal: a restart makes no number of rejections negative. Method: in the node's place say that it was
+    never told a view, and so has no events, and turned three away; then that it was restarted, and one; and
+    another."""
     life, times = "0000000000000001", 3
 
     def never_told(route: Route) -> None:
