@@ -215,6 +215,8 @@ def _give(state: State, lead: Lead, learner: Learner, message: Fetch, out: Out) 
         offset = message.position if message.snapshot else 0
         chunk = learner.frozen.chunk(lead.ballot, offset, limit)
         size = sum(len(key) + len(value) for key, value in chunk.pairs)
+        if offset + len(chunk.pairs) + len(chunk.origins) + len(chunk.keys) == chunk.total:
+            out.note(Code.STATE_SENT, to=learner.member.id, what="copy", end=chunk.applied)
     if state.config.fill_rate:
         # No pause as long as a silence that means something.
         pause = min(size * SECOND // state.config.fill_rate, state.config.resend_after)

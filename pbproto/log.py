@@ -66,9 +66,7 @@ class Log:
         """From which position on the operations before ``end`` that are kept have at most so many bytes."""
         index = self._first + end - self.start
         least = self._before(index) - max_bytes
-        if least <= self._trimmed:
-            return self.start
-        return self.start + bisect_left(self._sums, least, self._first, index) + 1 - self._first
+        return self.start + bisect_left(range(self._first, index), least, key=self._before)
 
     def truncate(self, end: int) -> None:
         """Forget the operations from ``end`` on."""
@@ -83,7 +81,7 @@ class Log:
         """Forget operations below ``limit``, the oldest first, while more than ``keep_bytes`` are kept."""
         excess = self._total - keep_bytes
         if self.start < limit and self._trimmed < excess:
-            stop = self._first + limit - self.start
+            stop = min(self._first + limit - self.start, len(self._operations))
             index = min(bisect_left(self._sums, excess, self._first, stop) + 1, stop)
             self.start += index - self._first
             self._first = index

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from frontends.common.meters import outcome_of
 from pbproto import Code, Gauges, Note
 from pbproto.gauges import NewcomerGauge
 from viewservice.choosing import TROUBLES
@@ -231,6 +232,66 @@ def test_prometheus_takes_the_rules_and_queries(tmp_path: Path) -> None:
     ):
         done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
+def test_alerts_fire_where_they_should(tmp_path: Path) -> None:
+    """Goal: no false alarm, and none that stays silent. Method: promtool evaluates the rules on series."""
+
+    def firing(name: str, instances: tuple[str, ...], *series: tuple[str, str]) -> dict[str, Any]:
+        return {
+            "interval": "15s",
+            "input_series": [{"series": text, "values": values} for text, values in series],
+            "promql_expr_test": [
+                {
+                    "expr": f'count by (instance) (ALERTS{{alertname="{name}", alertstate="firing"}})',
+                    "eval_time": "20m",
+                    "exp_samples": [{"labels": f'{{instance="{each}"}}', "value": 1} for each in instances],
+                }
+            ],
+        }
+
+    def of(metric: str, instance: str, more: str = "") -> str:
+        return f'{metric}{{job="pbproto", instance="{instance}"{more}}}'
+
+    def installing(instance: str, items: str) -> tuple[tuple[str, str], ...]:
+        return (
+            (of("pbproto_status", instance, ', pbproto_status="installing"'), "1x100"),
+            (of("pbproto_state_transfer_items", instance), items),
+        )
+
+    tests = [
+        firing(
+            "PbprotoStoreNearlyFull",
+            ("loud",),
+            (of("pbproto_data_bytes", "loud"), "900x100"),
+            (of("pbproto_max_data_bytes", "loud"), "1000x100"),
+            (of("pbproto_data_bytes", "with room"), "700x100"),
+            (of("pbproto_max_data_bytes", "with room"), "1000x100"),
+            (of("pbproto_data_bytes", "unbounded"), "900x100"),
+            (of("pbproto_max_data_bytes", "unbounded"), "0x100"),
+        ),
+        firing(
+            "PbprotoErrors",
+            ("faulty",),
+            *(
+                (of("pbproto_request_seconds_count", instance, more), "0x50 1x50")
+                for instance, more in (
+                    ("faulty", f', operation="put", outcome="{outcome_of("put", 500, "internal_error")}"'),
+                    ("full", f', operation="put", outcome="{outcome_of("put", 507, "store_full")}"'),
+                )
+            ),
+        ),
+        firing("PbprotoViewNotActive", ("1", "2"), *installing("1", "0x100"), *installing("2", "500x100")),
+        firing("PbprotoViewNotActive", (), *installing("1", "0x100"), *installing("2", "0+20x100")),
+    ]
+    file = tmp_path / "alerts-test.yaml"
+    document = {"rule_files": [str(ALERTS)], "evaluation_interval": "15s", "tests": tests}
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    done = subprocess.run(
+        ["promtool", "test", "rules", str(file)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def families() -> dict[str, tuple[str, frozenset[str], str]]:

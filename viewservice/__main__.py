@@ -275,7 +275,7 @@ def _order(options: argparse.Namespace, parser: argparse.ArgumentParser, trust: 
             f"{trust.scheme}://{options.at}/orders",
             json=document,
             headers=trust.headers(),
-            verify=trust.verify,
+            verify=trust.verify(),
             timeout=15,
             trust_env=False,
         )

@@ -31,6 +31,8 @@ _LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING, Level.ALARM
 STALE = SECOND
 """A record that this process did not get round to writing for so long is not written: it has been paused."""
 ORDER_TIMEOUT = 10.0
+DISTRUSTED_EVERY = 60.0
+"""Seconds between two lines on a node whose certificate is not trusted."""
 MAX_REPORT = 4 * 1024 * 1024
 
 
@@ -53,16 +55,35 @@ class Driver:
         self._heard = heard
         self.meters = Meters()
         self._timeout = service.config.ask_timeout / SECOND
-        # A connection for each question: whether a node still listens is part of the answer.
-        self._client = httpx.AsyncClient(
-            timeout=self._timeout,
-            trust_env=False,
-            verify=self.trust.verify,
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+        self._verify = self.trust.verify()
+        self._client = self._new_client()
+        self._distrusted: dict[int, float] = {}
+        """When it was last said of a node that its certificate is not trusted."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._tokens = count(1)
         self._orders: dict[int, asyncio.Future[Answer]] = {}
+
+    def _new_client(self) -> httpx.AsyncClient:
+        # A connection for each question: whether a node still listens is part of the answer.
+        return httpx.AsyncClient(
+            timeout=self._timeout,
+            trust_env=False,
+            verify=self._verify,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+
+    def _nodes(self) -> httpx.AsyncClient:
+        """The client that talks to nodes."""
+        verify = self.trust.verify()
+        if verify is not self._verify:
+            before, self._verify = self._client, verify
+            self._client = self._new_client()
+            self._start(self._retire(before))
+        return self._client
+
+    async def _retire(self, client: httpx.AsyncClient) -> None:
+        await asyncio.sleep(self._timeout)  # what is under way has an end by then
+        await client.aclose()
 
     @cached_property
     def exposition(self) -> Exposition:
@@ -153,10 +174,11 @@ class Driver:
     async def _look(self, ask: Ask) -> Report | Trouble:
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._client.get(
+                response = await self._nodes().get(
                     f"{self.trust.scheme}://{ask.address}/view", headers=self.trust.headers()
                 )
         except (httpx.HTTPError, TimeoutError, ValueError) as error:
+            self._say_if_distrusted(ask, error)
             return Trouble.REFUSED if _refused(error) else Trouble.SILENT
         if response.status_code != 200 or len(response.content) > MAX_REPORT:
             return Trouble.STRANGER
@@ -164,6 +186,13 @@ class Driver:
             return parse(response.json())
         except (ValueError, KeyError, TypeError):
             return Trouble.STRANGER
+
+    def _say_if_distrusted(self, ask: Ask, error: Exception) -> None:
+        """To the core such a node is silent: nobody knows who it is. To a person it is another matter."""
+        now = time.monotonic()
+        if "CERTIFICATE_VERIFY_FAILED" in str(error) and now >= self._distrusted.get(ask.id, 0.0):
+            self._distrusted[ask.id] = now + DISTRUSTED_EVERY
+            LOGGER.error("not_trusted: node %d at %s: %s", ask.id, ask.address, error)
 
     async def _write(self, write: Write, decided_at: int) -> None:
         if time.monotonic_ns() - decided_at > STALE:
@@ -189,7 +218,7 @@ class Driver:
         refusal = ""
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._client.put(
+                response = await self._nodes().put(
                     f"{self.trust.scheme}://{say.address}/view", json=document, headers=self.trust.headers()
                 )
             if response.status_code != 200:

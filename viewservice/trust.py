@@ -30,8 +30,8 @@ class Trust:
 
     People and programs that talk to the service show that token, too (who may tell nodes a view may tell the
     service), or one of ``tokens``: a file as nodes have it, of which the lines of the role peer mean nothing
-    here. ``named`` are roles and tokens from the environment. Files with tokens are read again when they
-    change, so that a token is rotated by replacing them. Raises ``TrustError`` if a file is of no use when
+    here. ``named`` are roles and tokens from the environment. All files are read again when they
+    change, so that a secret is rotated by replacing them. Raises ``TrustError`` if a file is of no use when
     the service begins. ``insecure``: whoever can reach the service may tell it anything, by whatever name.
     """
 
@@ -49,6 +49,8 @@ class Trust:
         self._tokens_file = tokens
         self._named = tuple((role, token) for role, token in named if role != Role.PEER.value)
         self._files = Files((tokens,))
+        self._tls_ca = tls_ca
+        self._authority = Files((tls_ca,))
         if self._file is not None:
             self._last = self._read()
         try:
@@ -62,13 +64,25 @@ class Trust:
         self._own_names_only = not (self.guarded or insecure)
         self.scheme = "https" if tls_ca else "http"
         """How nodes are talked to."""
-        self.verify: ssl.SSLContext | bool = True
-        """For an HTTP client that talks to them."""
-        if tls_ca:
+        self._verify: ssl.SSLContext | bool = self._by_authority() if tls_ca else True
+
+    def verify(self) -> ssl.SSLContext | bool:
+        """For an HTTP client that talks to nodes; another object when the authority has changed."""
+        if self._authority.changed():
+            self._authority.seen()
             try:
-                self.verify = ssl.create_default_context(cafile=tls_ca)
-            except (OSError, ssl.SSLError) as error:
-                raise TrustError(f"cannot use the authority in {tls_ca}: {error}") from None
+                self._verify = self._by_authority()
+            except TrustError as error:
+                LOGGER.error("authority_not_read: %s", error)
+            else:
+                LOGGER.info("authority_read: nodes are known by what is in %s now", self._tls_ca)
+        return self._verify
+
+    def _by_authority(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self._tls_ca)
+        except (OSError, ssl.SSLError) as error:
+            raise TrustError(f"cannot use the authority in {self._tls_ca}: {error}") from None
 
     def headers(self) -> dict[str, str]:
         """What goes with a request to a node."""

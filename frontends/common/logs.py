@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from asyncio import CancelledError
 
 from pbproto import Code, Note
 
@@ -104,7 +105,8 @@ def _line_of(record: logging.LogRecord, node: int) -> Line:
 class Calm(logging.Filter):
     """Lets one line a second pass of those that a stranger can cause: what servers say of bad requests.
 
-    What is left out is counted in the next line. Errors pass all the same.
+    What is left out is counted in the next line. Errors pass all the same, but for the traces of what a
+    server cut off when the node stopped, such as a client that had sent half of its body: that is no fault.
     """
 
     EVERY = 1.0
@@ -115,8 +117,10 @@ class Calm(logging.Filter):
         self._left_out: dict[str, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if _is_ours(record) or record.levelno >= logging.ERROR:
+        if _is_ours(record):
             return True
+        if record.levelno >= logging.ERROR:
+            return not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
         now = time.monotonic()
         if now < self._next.get(record.name, 0.0):
             self._left_out[record.name] = self._left_out.get(record.name, 0) + 1

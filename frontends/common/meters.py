@@ -28,7 +28,12 @@ _DONE = {
     ("get", 200): "found",
     ("list", 200): "listed",
 }
-_BY_REASON = {"no_such_key": "missing", "idempotency_key_reused": "key_reused", "not_ready": "not_ready"}
+_BY_REASON = {
+    "no_such_key": "missing",
+    "idempotency_key_reused": "key_reused",
+    "store_full": "store_full",
+    "not_ready": "not_ready",
+}
 _ANSWERS = ("missing", "not_ready")
 """Outcomes with a problem that is what was asked for: whether a key is there, whether a node is ready."""
 _BY_STATUS = {401: "denied", 403: "denied", 409: "refused", 503: "not_applied", 504: "unknown"}

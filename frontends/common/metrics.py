@@ -31,14 +31,14 @@ from .node import Node
 STATES = ("none", "installing", "active", "outside")
 ROLES = ("none", "primary", "backup")
 EXPECTED = (
-    *(("put", outcome) for outcome in ("not_applied", "unknown", "error")),
+    *(("put", outcome) for outcome in ("not_applied", "unknown", "store_full", "error")),
     *(("delete", outcome) for outcome in ("not_applied", "unknown", "error")),
     *(("get", outcome) for outcome in ("not_applied", "error")),
     *(("list", outcome) for outcome in ("not_applied", "error")),
 )
 """Outcomes that are there from the start: to a series that begins with its first event, nothing has happened
 since, and an alert on its increase stays silent."""
-REASONS = ("closing", "no_view", "outside_view", "overloaded", "timeout")
+REASONS = ("closing", "no_view", "outside_view", "overloaded", "store_full", "timeout")
 """The same, of rejections."""
 _NEVER = Histogram((0,) * (len(BOUNDS) + 1), 0.0)
 _BUCKETS = (*map(floatToGoString, BOUNDS), "+Inf")
@@ -189,7 +189,11 @@ def _of_the_store(reading: Reading, gauges: Gauges) -> Iterator[Metric]:
     bound = status.max_data_bytes
     yield _gauge("max_data_bytes", "The bound to the data while this node leads; 0: none.", bound)
     yield _gauge("idempotency_keys", "Idempotency keys that are remembered.", gauges.remembered)
-    yield _counter("dropped_operations", "Operations that a join of two histories left out.", reading.dropped)
+    yield _counter(
+        "dropped_operations",
+        "Operations that a join of two histories left out, once for each member that had them.",
+        reading.dropped,
+    )
     yield _gauge(
         "state_transfer_items", "Items that have come of the snapshot under way to here.", gauges.received
     )

@@ -285,6 +285,10 @@ class Node:
         """What this node can say about itself."""
         with self._lock:
             status = self._replica.status(self.clock())
+        return self._with_trouble(status)
+
+    def _with_trouble(self, status: Status) -> Status:
+        """With what this node cannot say to a peer at all, of which the replica knows nothing."""
         waits = [
             replace(each, reason=self.peers.trouble(each.address) or each.reason)
             for each in status.waiting_for
@@ -295,12 +299,13 @@ class Node:
         """What this node can say about itself and what goes on in it, with the events after ``since``."""
         with self._lock:
             now = self.clock()
-            return Sight(
+            sight = Sight(
                 self._replica.status(now),
                 self._replica.look(now),
                 self.history.since(since),
                 self._outboxes.sizes(),
             )
+        return sight._replace(status=self._with_trouble(sight.status))
 
     def why(self) -> Why:
         """What the clients of this node wait for."""

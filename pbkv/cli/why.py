@@ -15,19 +15,14 @@ from .output import NOT_DONE, console, line, show_json, table
 from .session import Session, common, session_of
 
 Answer = NodeAnswer[dict[str, Any]]
-_TITLES = {
-    "what": "What is wrong",
-    "costs": "What it costs",
-    "remedy": "What ends it",
-    "caution": "Before that",
-}
+_PARTS = {"what": "wrong", "costs": "costs", "remedy": "ends it", "caution": "before"}
 
 
 @click.command()
 @common()
 @click.pass_context
 def why(context: click.Context) -> None:
-    """What the requests that wait at each node wait for, and what ends it.
+    """What the requests that wait at each node wait for; what is wrong, what it costs, and what ends it.
 
     Exit status 3 if no node answers. With --json: {"nodes": [{"node", "answered", "problem", "why"}]}, where
     the last is what GET /why answers.
@@ -95,14 +90,12 @@ def _show_advice(session: Session, answers: Iterable[Answer]) -> None:
         if isinstance(advice, dict):
             found.setdefault(json.dumps(advice.get("put")), (advice, []))[1].append(name(each))
     for advice, said_by in found.values():
-        made = table("", f"as {' and '.join(map(line, said_by))} {'say' if said_by[1:] else 'says'}")
-        for key, title in _TITLES.items():
+        click.echo(f"as {' and '.join(said_by)} {'say' if said_by[1:] else 'says'}:")
+        for key, title in _PARTS.items():
             if words := _text(advice.get(key)):
-                made.add_row(title, words)
+                click.echo(f"  {title + ':':9}{words}")
         if command := _command(session, advice.get("put")):
-            made.add_row("The command", command)
-        click.echo()
-        console().print(made)
+            click.echo(f"  {'with:':9}{command}")
     if sum(advice.get("put") is not None for advice, _ in found.values()) > 1:
         click.echo("The nodes name different views here: tell one of them only.")
 
@@ -115,7 +108,7 @@ def _command(session: Session, put: object) -> str:
     epoch = put.get("epoch")
     number = f" --epoch {epoch}" if type(epoch) is int else ""
     told = [shlex.quote(f"{_text(each.get('id'))}={_text(each.get('address'))}") for each in members]
-    return f"pbkv view set{line(session.at)}{number} {' '.join(told)} --wait"
+    return f"pbkv view set {' '.join(told)}{number}{line(session.at)} --wait"
 
 
 def _time(milliseconds: object) -> str:

@@ -117,7 +117,7 @@ FORMS: Mapping[Code, Mapping[str, Form]] = {
         "reason": lambda value: value == "it does not answer" or refusal(value),
     },
     Code.RECOVERED: {"backup": number},
-    Code.STATE_SENT: {"to": number, "what": one_of("log", "snapshot"), "end": number},
+    Code.STATE_SENT: {"to": number, "what": one_of("log", "snapshot", "copy"), "end": number},
     Code.STATE_RECEIVED: {"source": number, "what": one_of("log", "snapshot", "copy"), "end": number},
     Code.DROPPED: {"member": number, "first": number, "end": number},
     Code.REFUSED_BY: {"member": number, "reason": refusal},

@@ -91,7 +91,8 @@ def test_newcomers_are_filled_and_join(settings: dict[str, int], members: tuple[
     for id_ in newcomers:
         assert cluster.noted(id_, "state_received") == [{"source": 0, "what": "copy", "end": 6}]
         assert cluster.state(id_).learning is None
-    assert cluster.noted(0, "state_sent") == []
+    sent = [{"to": id_, "what": "copy", "end": 6} for id_ in newcomers]
+    assert sorted(cluster.noted(0, "state_sent"), key=lambda note: note["to"]) == sent
     assert cluster.lead(0).filling is None
 
 

@@ -405,7 +405,10 @@ def test_only_the_rest_is_fetched_under_the_seal(settings: dict[str, int]) -> No
     cluster.run()
     assert cluster.status(1).status == "active"
     assert cluster.state(1).store.data == cluster.state(0).store.data
-    assert cluster.noted(0, "state_sent") == [{"to": 1, "what": "log", "end": 9}]
+    assert cluster.noted(0, "state_sent") == [
+        {"to": 1, "what": "copy", "end": 6},
+        {"to": 1, "what": "log", "end": 9},
+    ]
 
 
 def test_a_snapshot_that_is_newer_than_its_offer_is_used_whole() -> None:
@@ -419,7 +422,7 @@ def test_a_snapshot_that_is_newer_than_its_offer_is_used_whole() -> None:
     cluster.run()
     assert cluster.status(1).status == "active"
     assert cluster.noted(1, "state_received") == [{"source": 0, "what": "copy", "end": 7}]
-    assert cluster.noted(0, "state_sent") == []
+    assert cluster.noted(0, "state_sent") == [{"to": 1, "what": "copy", "end": 7}]
 
 
 def test_a_copy_that_is_used_is_not_touched() -> None:

@@ -65,7 +65,7 @@ def test_a_primary_that_comes_back_is_filled_and_leads(
     assert len(one.data) == 6
     assert cluster.noted(0, "state_received") == [{"source": members[0], "what": "copy", "end": 6}]
     assert [cluster.state(id_).learning for id_ in cluster.ids] == [None] * 3
-    assert cluster.noted(members[0], "state_sent") == []
+    assert cluster.noted(members[0], "state_sent") == [{"to": 0, "what": "copy", "end": 6}]
 
 
 def test_the_others_serve_meanwhile() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
@@ -173,3 +174,20 @@ def test_strangers_cannot_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     assert passed("uvicorn.error", logging.WARNING) == "bad request (and 2 more lines)"
     now += logs.Calm.EVERY
     assert passed("uvicorn.error", logging.WARNING) == "bad request"
+
+
+@pytest.mark.parametrize(
+    ("logger", "error", "passes"),
+    [
+        ("uvicorn.error", asyncio.CancelledError("timeout graceful shutdown exceeded"), False),
+        ("asyncio", asyncio.CancelledError(), False),
+        ("asyncio", RuntimeError(), True),
+        ("pbproto", asyncio.CancelledError(), True),
+    ],
+)
+def test_what_is_cut_off_at_the_end_is_no_error(logger: str, error: BaseException, passes: bool) -> None:
+    """Goal: to stop a node in the middle of a body leaves no traceback. Method: errors as servers log
+    them."""
+    traced = (type(error), error, None)
+    record = logging.LogRecord(logger, logging.ERROR, "", 0, "Exception in ASGI application\n", (), traced)
+    assert logs.Calm().filter(record) is passes

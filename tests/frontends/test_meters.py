@@ -13,6 +13,7 @@ import pytest
 from frontends.common import api, responses, routes
 from frontends.common.meters import BOUNDS, MAX_PEERS, OPERATIONS, OTHER_PEERS, Meters, outcome_of
 from frontends.common.node import Answer
+from frontends.common.openapi.problems import ALL, Problem
 from pbproto import Code, Kind, Note, Reason, Reject, Reply, Result, Value, Written
 
 from .pair import Pair
@@ -71,6 +72,7 @@ def test_no_count_is_lost_between_threads() -> None:
         ("put", 422, "idempotency_key_reused", "key_reused"),
         ("put", 401, "no_token", "denied"),
         ("get", 403, "not_allowed", "denied"),
+        ("put", 507, "store_full", "store_full"),
         ("put", 503, "timeout", "not_applied"),
         ("put", 504, "timeout", "unknown"),
         ("other", 503, "not_ready", "not_ready"),
@@ -80,6 +82,16 @@ def test_no_count_is_lost_between_threads() -> None:
 def test_outcomes_have_names(operation: str, status: int, reason: str, outcome: str) -> None:
     """Goal: an operator reads what became of a request. Method: name the outcome of each kind of answer."""
     assert outcome_of(operation, status, reason) == outcome
+
+
+@pytest.mark.parametrize("problem", ALL, ids=lambda problem: f"{problem.status}-{problem.reason}")
+def test_only_a_fault_of_the_node_is_an_error(problem: Problem) -> None:
+    """Goal: nobody is told to report a bug that is none. Method: what each problem counts as."""
+    outcome = outcome_of("put", problem.status, problem.reason)
+    assert (outcome == "error") == (problem.status == 500)
+    assert (outcome == "unknown") == (problem.outcome == "unknown")
+    if problem.outcome == "not_applied":
+        assert outcome in ("not_applied", "store_full", "key_reused")
 
 
 def test_peers_that_are_counted_by_name_are_bounded() -> None:

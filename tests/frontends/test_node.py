@@ -171,6 +171,7 @@ def test_a_node_says_that_it_has_no_version_in_common_with_whom_it_waits_for() -
     (wait,) = node.status().waiting_for
     assert (wait.id, wait.address) == (2, "two:2")
     assert wait.reason == "it speaks versions 3-4 of the peer protocol, this node 1-2"
+    assert node.look().status.waiting_for == (wait,), "GET /status says what GET /view does"
     assert node.status().status == "installing"
     node.posted("two:2", LOST)
     assert node.status().waiting_for == usual

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from tests.live.harness import ROOT
 
@@ -35,6 +36,25 @@ def test_units_name_what_they_are_given() -> None:
         assert any(f"{path.relative_to(ROOT)} /etc/systemd/system/" in line for line in typed())
     assert "sudo python3 -m venv /opt/pbproto" in typed()
     assert {program.command[0] for program in unit_programs().values()} == {"/opt/pbproto/bin/python"}
+
+
+def test_the_memory_can_be_watched(tmp_path: Path) -> None:
+    """Goal: the alarm at 70 % of the memory has its figure. Method: what the library reads is left in /proc
+    by the units; without that file it says nothing of the process."""
+    (tmp_path / "self" / "fd").mkdir(parents=True)
+    for name in ("stat", "limits"):
+        shutil.copy(f"/proc/self/{name}", tmp_path / "self" / name)
+
+    def found() -> set[str]:
+        registry = CollectorRegistry()
+        ProcessCollector(proc=str(tmp_path), registry=registry)
+        return {family.name for family in registry.collect()}
+
+    assert found() == set()
+    shutil.copy("/proc/stat", tmp_path / "stat")
+    assert "process_resident_memory_bytes" in found()
+    for path in UNITS:
+        assert ("ProcSubset", "pid") not in unit_lines(path), path
 
 
 def test_systemd_understands_the_units(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
+from frontends.common import life, tls
 from frontends.common.settings import Settings
 from frontends.wsgi_app import app as frontend
 from frontends.wsgi_app import extension
@@ -91,13 +92,13 @@ def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The threaded frontend as a WSGI callable, without what it does to the process it is alone in."""
     drivers: list[Driver] = []
 
-    def driver(settings: Settings) -> Driver:
-        drivers.append(Driver(settings))
+    def driver(settings: Settings, contexts: tls.Contexts | None) -> Driver:
+        drivers.append(Driver(settings, contexts))
         return drivers[-1]
 
     monkeypatch.setattr(extension, "Driver", driver)
-    monkeypatch.setattr(extension, "Guard", lambda *_: None)
-    monkeypatch.setattr(extension, "settle", lambda: None)
+    monkeypatch.setattr(life, "Guard", lambda *_: None)
+    monkeypatch.setattr(life, "settle", lambda: None)
     monkeypatch.setattr(extension, "answer_first", lambda _: lambda: None)
     settings = Settings(id=1, bind="node1:80", max_value_bytes=250_000, insecure=True)
     monkeypatch.setattr("frontends.common.node.secrets.randbits", lambda _: incarnation())

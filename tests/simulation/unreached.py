@@ -9,6 +9,7 @@ from __future__ import annotations
 
 _CORRECT = "nodes that follow the protocol never send this"
 _CALLER = "the caller would have to misuse the core"
+_SHORT = "a run is over sooner"
 _REDUNDANT = "what comes before it makes it impossible; it stays as a second lock"
 
 UNREACHED: tuple[tuple[str, str], ...] = (
@@ -42,6 +43,9 @@ UNREACHED: tuple[tuple[str, str], ...] = (
     ("ordering: if write is not None: → else", _REDUNDANT),
     ("store: if operation.counter < origin.settled: → return Known.SETTLED", _REDUNDANT),
     ("forwarding: if follow is None: → return", _REDUNDANT),
+    ("status: if minutes < 1: → else", _SHORT),
+    ('status: if hours < 1: → return f"{minutes} min', _SHORT),
+    ("status: if hours < 1: → else", _SHORT),
     ("status: if follow is not None: → else", _REDUNDANT),
     ("status: if told is None or not told.members: → return ()", _REDUNDANT),
     ('status: if staging is None: → return ""', _REDUNDANT),

@@ -73,6 +73,7 @@ at 32 node 1: receives Confirm 2>1 #1
     notes ignored reason=promised_higher message=Confirm sender=2
     sends Refuse 1>2 #1 to host2:80 life 2: ballot 1.0@1/1, reason promised_higher, addressee 1, promised 2.0@1/1
 at 33 node 1: receives Fetch 2>1 #1
+    notes state_sent to=2 what=copy end=2
     sends SnapshotChunk 1>2 #1 to host2:80 life 2: ballot 2.0@1/1, applied 2, evicted 1, offset 0, total 2, pairs [k = second], origins [1/1: 1 results, settled 0, from 1 to 1], keys []
 at 34 node 2: receives Refuse 1>2 #1
     notes ignored reason=other_ballot message=Refuse sender=1

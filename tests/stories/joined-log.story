@@ -77,6 +77,7 @@ at 10 node 1: receives Told 2>1 #2
 at 11 node 2: receives Offer 1>2 #1
     sends Fetch 2>1 #1 to host1:80 life 1: ballot 3.0@1/1, snapshot yes, position 0, end 0
 at 12 node 1: receives Fetch 2>1 #1
+    notes state_sent to=2 what=copy end=0
     sends SnapshotChunk 1>2 #1 to host2:80 life 2: ballot 3.0@1/1, applied 0, evicted 0, offset 0, total 0, pairs [], origins [], keys []
 at 13 node 2: receives SnapshotChunk 1>2 #1
     notes state_received source=1 what=copy end=0

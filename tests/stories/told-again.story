@@ -80,6 +80,7 @@ at 32 node 2: receives Seek 1>2 #2
 at 33 node 1: receives Offer 2>1 #1
     sends Fetch 1>2 #1 to host2:80 life 2: ballot 2.0@2/2, snapshot yes, position 0, end 1
 at 34 node 2: receives Fetch 1>2 #1
+    notes state_sent to=1 what=copy end=1
     sends SnapshotChunk 2>1 #1 to host1:80 life 1: ballot 2.0@2/2, applied 1, evicted 0, offset 0, total 2, pairs [k = only-at-2], origins [2/2: 1 results, settled 0, from 0 to 0], keys []
 at 35 node 1: receives SnapshotChunk 2>1 #1
     notes state_received source=2 what=copy end=1

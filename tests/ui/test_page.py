@@ -275,6 +275,29 @@ def test_rejections_are_shown_by_reason(cluster: Cluster, open_page: Open) -> No
     assert cluster.node(2).request("GET", "/status").json()["totals"]["rejected"]["bad_body"] == 2
 
 
+def test_another_life_is_counted_from_its_beginning(open_page: Open) -> None:
+    """Goal: a restart makes no number of rejections negative. Method: in the node's place say that it was
+    never told a view, and so has no events, and turned three away; then that it was restarted, and one; and
+    another."""
+    life, times = "0000000000000001", 3
+
+    def never_told(route: Route) -> None:
+        document = route.fetch().json()
+        document |= {"incarnation": life, "events": {"list": [], "last": 0, "missed": 0}}
+        document["totals"]["rejected"] = {"no_view": times}
+        route.fulfill(json=document)
+
+    page, _ = open_page(2)
+    page.route(re.compile(r"/status\?"), never_told)
+    cells = page.locator("#rejection-rows").get_by_role("row").filter(has_text="node 2").get_by_role("cell")
+    expect(cells.nth(1)).to_have_text("3")
+    life, times = "0000000000000002", 1
+    expect(cells.nth(1)).to_have_text("1")
+    expect(cells.nth(2)).to_have_text("0")  # what was before this page heard of it is in the first figure
+    times = 2
+    expect(cells.nth(2)).to_have_text("1")
+
+
 def test_colours_can_be_read_light_and_dark_wide_and_narrow(open_page: Open) -> None:
     """Goal: contrast of level AA in both schemes, by the system's wish and by the switch, and nothing to
     scroll sideways on a small telephone. Method: computed colours, and the width of the page."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 from pathlib import Path
@@ -15,6 +16,8 @@ from frontends.common.access import ADMIN, LOOK, SCRAPE, Role
 from viewservice.__main__ import main
 from viewservice.core import Service
 from viewservice.driver import Driver
+from viewservice.effects import Ask
+from viewservice.report import Trouble
 from viewservice.stores.sqlite import SqliteStore
 from viewservice.trust import Certificates, Trust, TrustError, is_local
 from viewservice.web import create_app
@@ -142,7 +145,39 @@ def test_an_authority_makes_it_https(tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(tmp_path / "ca")
     trust = Trust(tls_ca=str(tmp_path / "ca"))
     assert trust.scheme == "https"
-    assert isinstance(trust.verify, ssl.SSLContext)
+    assert isinstance(trust.verify(), ssl.SSLContext)
+
+
+async def test_another_authority_is_taken_without_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Goal: nodes that show certificates of another authority are known once its file is there, and until
+    then the log says what is the matter. Method: such a node, and a file that is replaced twice.
+    """
+    monkeypatch.setattr(watched, "LOOK_EVERY", -1.0)
+    path, authority = tmp_path / "ca", trustme.CA()
+    trustme.CA().cert_pem.write_to_path(path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    node = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    ask = Ask(7, f"127.0.0.1:{node.sockets[0].getsockname()[1]}", 0)
+    driver = Driver(Service(), SqliteStore(tmp_path / "db"), trust=Trust(tls_ca=str(path)))
+    try:
+        assert [await driver._look(ask) for _ in range(2)] == [Trouble.SILENT] * 2
+        assert caplog.text.count("not_trusted: node 7") == 1
+        path.write_text("nonsense")
+        assert await driver._look(ask) is Trouble.SILENT
+        assert "authority_not_read" in caplog.text
+        authority.cert_pem.write_to_path(path)
+        assert await driver._look(ask) is Trouble.STRANGER, "by its answer, not its certificate"
+    finally:
+        node.close()
 
 
 async def test_orders_need_the_token(tmp_path: Path) -> None:

@@ -85,10 +85,10 @@ export class Watched {
 
   async _ask() {
     let status = await read(`${this.base}status?since=${this._last}`);
-    if (this.status !== null && status.incarnation !== this.status.incarnation && this._last > 0) {
-      // Another life counts its events anew: ask for all of them.
+    if (this.status !== null && status.incarnation !== this.status.incarnation) {
+      // Another life counts anew: ask for all of its events.
       this.samples = [];
-      status = await read(`${this.base}status?since=0`);
+      if (this._last > 0) status = await read(`${this.base}status?since=0`);
     }
     this._take(status);
     const waiting = status.waiting;
