@@ -125,7 +125,11 @@ class BoundedProtocol(HttpToolsProtocol):
         # Behind the head the parser calls trailers headers. A proxy in front looks at headers only: in the
         # list of the request they would be some that it has never seen. And there may be any number.
         if self._in_head:
-            super().on_header(name, value)
+            # As the parent does it, whose call would cost each request as much again.
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._end_head()
