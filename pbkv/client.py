@@ -14,6 +14,7 @@ from typing import Any, Self
 import httpx
 
 from . import http, requests
+from .bounded import Transport, Until
 from .calls import LOOK, Call, Done, Look, Pause, Try
 from .errors import StoreError, Unknown
 from .judging import Failure
@@ -94,7 +95,10 @@ class Client:
             follow_view=follow_view,
         )
         self._sleep = sleep
-        self._http = httpx.Client(transport=transport, **http.options(verify, max_connections))
+        self._until = Until()
+        options = http.options(verify, max_connections)
+        own = transport or Transport(self._until, verify, options["limits"])
+        self._http = httpx.Client(transport=own, **options)
 
     def __enter__(self) -> Self:
         return self
@@ -263,10 +267,12 @@ class Client:
         if http.closed(self._http):
             return http.CLOSED
         made = http.arguments(request, attempt, settings.headers, settings.connect_timeout)
+        self._until.at = time.monotonic() + attempt.timeout
         try:
             with contextlib.closing(
                 self._http.send(self._http.build_request(**made), stream=True)
             ) as response:
+                self._until.at = time.monotonic() + attempt.deadline - settings.clock()
                 reading = http.Reading(response, attempt, request.limit)
                 with reading.guarded():
                     for piece in () if reading.over else response.iter_bytes():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Iterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -30,12 +31,19 @@ def options(verify: Any, max_connections: int) -> dict[str, Any]:
     """For both clients of httpx.
 
     No proxies from the environment: they are for the web, and repeat requests as they like. No redirects:
-    they would carry the token to strangers.
+    they would carry the token to strangers. No cookies: those know no ports, so what listens at one would be
+    in the head of each request to the nodes at others, until it is too long for them.
     """
     limits = httpx.Limits(
         max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=_IDLE
     )
-    return {"verify": verify, "limits": limits, "trust_env": False, "follow_redirects": False}
+    return {
+        "verify": verify,
+        "limits": limits,
+        "trust_env": False,
+        "follow_redirects": False,
+        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),
+    }
 
 
 def closed(client: httpx.Client | httpx.AsyncClient) -> bool:

@@ -10,6 +10,9 @@ from .errors import Attempt
 
 T_co = TypeVar("T_co", covariant=True)
 
+MAX_MEMBERS = 256
+"""Of a view."""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -109,7 +112,7 @@ class Status:
         return cls(
             id=_whole(document["id"]),
             incarnation=_text(document["incarnation"]),
-            view=tuple(Member(_whole(each["id"]), _text(each["address"])) for each in document["view"]),
+            view=_members(document["view"]),
             epoch=_whole_or_none(document["epoch"]),
             primary=_whole_or_none(document["primary"]),
             status=_text(document["status"]),
@@ -128,6 +131,13 @@ class Status:
             log_end=_whole(document["log_end"]),
             document=document,
         )
+
+
+def _members(listed: Any) -> tuple[Member, ...]:
+    # Each of them may be asked, and be sent the token.
+    if len(listed) > MAX_MEMBERS:
+        raise ValueError("no view has so many members")
+    return tuple(Member(_whole(each["id"]), _text(each["address"])) for each in listed)
 
 
 def _whole(value: Any) -> int:

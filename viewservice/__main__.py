@@ -26,7 +26,8 @@ from typing import Any
 
 import httpx
 
-from frontends.common.settings import PREFIX, SettingError, named_tokens, split_address
+from frontends.common.listen import make_room
+from frontends.common.settings import PREFIX, SettingError, Settings, named_tokens, split_address
 from frontends.common.tls import HANDSHAKE_TIMEOUT
 from pbproto import __version__
 
@@ -34,6 +35,7 @@ from .config import PRESETS
 from .core import Service
 from .driver import LOGGER, Driver
 from .orders import LOOKING, MAX_NAME
+from .report import one_line
 from .stores import Store, StoreError
 from .stores.etcd import EtcdStore
 from .stores.sqlite import SqliteStore
@@ -42,6 +44,8 @@ from .trust import Certificates, Trust, TrustError, is_local
 
 DEFAULT_BIND = "127.0.0.1:8070"
 DEFAULT_STORE = "viewservice.sqlite"
+MAX_CONNECTIONS = 256
+"""Of those who talk to it. They must not take the descriptors by which it talks to nodes and its store."""
 ORDERS = {
     "status": "how everybody is",
     "plan": "what a view of these nodes would mean; changes nothing",
@@ -183,10 +187,13 @@ def _check_open(options: argparse.Namespace, trust: Trust) -> None:
 
 
 async def _run(options: argparse.Namespace, trust: Trust) -> None:
-    from hypercorn.asyncio import serve
+    from hypercorn.asyncio import run, serve
     from hypercorn.config import Config as ServerConfig
 
-    from .web import create_app
+    from frontends.quart_app.http2 import WholeRequests
+    from frontends.quart_app.patience import connection
+
+    from .web import CLIENT_TIMEOUT, create_app
 
     _set_up_logs()
     driver = Driver(Service(PRESETS[options.preset]), _store(options.store), trust=trust)
@@ -206,9 +213,13 @@ async def _run(options: argparse.Namespace, trust: Trust) -> None:
     server.include_server_header = False
     server.graceful_timeout = 1.0
     server.loglevel = "WARNING"
+    bounds = Settings(id=0, max_connections=MAX_CONNECTIONS, client_timeout=CLIENT_TIMEOUT)
+    make_room(bounds)
+    vars(run)["TCPServer"] = connection(bounds)
+    whole: Any = WholeRequests(create_app(driver), CLIENT_TIMEOUT)
     acting = asyncio.create_task(driver.run())
     beginning = asyncio.create_task(_begin(driver, options))
-    serving = asyncio.create_task(serve(create_app(driver), server, shutdown_trigger=stopped.wait))
+    serving = asyncio.create_task(serve(whole, server, shutdown_trigger=stopped.wait))
     stop = asyncio.create_task(stopped.wait())
     try:
         await asyncio.wait([acting, serving, stop], return_when=asyncio.FIRST_COMPLETED)
@@ -280,11 +291,13 @@ def _order(options: argparse.Namespace, parser: argparse.ArgumentParser, trust: 
             trust_env=False,
         )
         answer = response.json()
-    except (httpx.HTTPError, ValueError) as error:
+        if not isinstance(answer, dict):
+            raise ValueError("that is no object")
+    except (httpx.HTTPError, ValueError, RecursionError) as error:
         print(f"viewservice: {options.at} does not answer as a view service does: {error}", file=sys.stderr)
         return 1
     if response.status_code != 200:
-        print(f"viewservice: {answer.get('detail', answer)}", file=sys.stderr)
+        print(f"viewservice: {one_line(str(answer.get('detail', answer)))}", file=sys.stderr)
         return 1
     print(json.dumps(answer, indent=2) if options.json else show(options.command, answer))
     return 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable, Coroutine
 from functools import cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,9 @@ ORDER_TIMEOUT = 10.0
 DISTRUSTED_EVERY = 60.0
 """Seconds between two lines on a node whose certificate is not trusted."""
 MAX_REPORT = 4 * 1024 * 1024
+"""Bytes of an answer of a node; of more none are kept."""
+_NO_SENSE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What is raised over an answer that is none."""
 
 
 class Driver:
@@ -70,6 +75,8 @@ class Driver:
             trust_env=False,
             verify=self._verify,
             limits=httpx.Limits(max_keepalive_connections=0),
+            # Cookies know no ports: what listens at one could fill the head of each question to the others.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
 
     def _nodes(self) -> httpx.AsyncClient:
@@ -167,24 +174,27 @@ class Driver:
             LOGGER.error("failed", exc_info=task.exception())
 
     async def _ask(self, ask: Ask) -> None:
-        found = await self._look(ask)
+        try:
+            found = await self._look(ask)
+        except Exception:
+            # A node whose question never ends would never be asked again.
+            LOGGER.exception("question: to node %d", ask.id)
+            found = Trouble.STRANGER
         self.meters.saw(found)
         self._step(Saw(ask.id, ask.address, ask.at, found))
 
     async def _look(self, ask: Ask) -> Report | Trouble:
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._nodes().get(
-                    f"{self.trust.scheme}://{ask.address}/view", headers=self.trust.headers()
-                )
+                status, body = await self._exchange("GET", ask.address)
         except (httpx.HTTPError, TimeoutError, ValueError) as error:
             self._say_if_distrusted(ask, error)
             return Trouble.REFUSED if _refused(error) else Trouble.SILENT
-        if response.status_code != 200 or len(response.content) > MAX_REPORT:
+        if status != 200:
             return Trouble.STRANGER
         try:
-            return parse(response.json())
-        except (ValueError, KeyError, TypeError):
+            return parse(json.loads(body))
+        except _NO_SENSE:
             return Trouble.STRANGER
 
     def _say_if_distrusted(self, ask: Ask, error: Exception) -> None:
@@ -193,6 +203,21 @@ class Driver:
         if "CERTIFICATE_VERIFY_FAILED" in str(error) and now >= self._distrusted.get(ask.id, 0.0):
             self._distrusted[ask.id] = now + DISTRUSTED_EVERY
             LOGGER.error("not_trusted: node %d at %s: %s", ask.id, ask.address, error)
+
+    async def _exchange(self, method: str, address: str, document: object = None) -> tuple[int, bytes]:
+        """The status and the body of an answer about ``/view``, as it came: nothing is unpacked.
+
+        Empty where it is too long. Raises ``httpx.HTTPError`` and ``ValueError``.
+        """
+        body = bytearray()
+        url = f"{self.trust.scheme}://{address}/view"
+        headers = {"accept-encoding": "identity", **self.trust.headers()}
+        async with self._nodes().stream(method, url, json=document, headers=headers) as response:
+            async for piece in response.aiter_raw():
+                body += piece
+                if len(body) > MAX_REPORT:
+                    return response.status_code, b""
+        return response.status_code, bytes(body)
 
     async def _write(self, write: Write, decided_at: int) -> None:
         if time.monotonic_ns() - decided_at > STALE:
@@ -218,22 +243,20 @@ class Driver:
         refusal = ""
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._nodes().put(
-                    f"{self.trust.scheme}://{say.address}/view", json=document, headers=self.trust.headers()
-                )
-            if response.status_code != 200:
-                refusal = _reason(response)
+                status, body = await self._exchange("PUT", say.address, document)
+            if status != 200:
+                refusal = _reason(status, body)
         except (httpx.HTTPError, TimeoutError, ValueError):
             refusal = "lost"
         self.meters.said(refusal)
         self._step(Said(say.id, say.epoch, refusal))
 
 
-def _reason(response: httpx.Response) -> str:
+def _reason(status: int, body: bytes) -> str:
     try:
-        return str(response.json()["reason"])
-    except (ValueError, KeyError, TypeError):
-        return f"status {response.status_code}"
+        return str(json.loads(body)["reason"])
+    except _NO_SENSE:
+        return f"status {status}"
 
 
 def _refused(error: BaseException | None) -> bool:

@@ -9,6 +9,9 @@ from typing import Any
 
 from pbproto import Member
 
+MAX_WORDS = 500
+"""Characters of what a node says of itself in words."""
+
 
 class Trouble(Enum):
     """Why there is no report."""
@@ -54,16 +57,38 @@ class Report:
 
 
 def parse(document: Mapping[str, Any]) -> Report:
-    """Read what ``GET /view`` says; ``ValueError``, ``KeyError`` or ``TypeError`` if it is not that."""
+    """Read what ``GET /view`` says; ``ValueError``, ``KeyError`` or ``TypeError`` if it is not that.
+
+    Whatever may listen at the address: what it says goes to the record, to logs and to terminals.
+    """
     return Report(
-        id=int(document["id"]),
-        incarnation=int(document["incarnation"], 16),
-        epoch=None if document["epoch"] is None else int(document["epoch"]),
-        members=tuple(Member(int(member["id"]), str(member["address"])) for member in document["view"]),
-        status=str(document["status"]),
-        waiting_for=tuple(Waits(int(wait["id"]), str(wait["reason"])) for wait in document["waiting_for"]),
-        blocked=str(document["blocked"] or ""),
+        id=_whole(document["id"]),
+        incarnation=_whole(int(document["incarnation"], 16)),
+        epoch=None if document["epoch"] is None else _whole(document["epoch"]),
+        members=tuple(Member(_whole(member["id"]), str(member["address"])) for member in document["view"]),
+        status=_words(document["status"]),
+        waiting_for=tuple(
+            Waits(_whole(wait["id"]), _words(wait["reason"])) for wait in document["waiting_for"]
+        ),
+        blocked=_words(document["blocked"] or ""),
         holds=document["synced"] is not None,
-        commit=int(document["commit"]),
-        log_end=int(document["log_end"]),
+        commit=_whole(document["commit"]),
+        log_end=_whole(document["log_end"]),
     )
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError("not an integer")
+    if not 0 <= value < 2**64:
+        raise ValueError("no number of a node")
+    return value
+
+
+def _words(value: object) -> str:
+    return one_line(str(value)[:MAX_WORDS])
+
+
+def one_line(text: str) -> str:
+    """Text as a part of a line, with nothing in it that a terminal obeys or that UTF-8 has not."""
+    return "".join([each if each.isprintable() else " " for each in text])

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .report import one_line
+
 
 def show(word: str, answer: dict[str, Any]) -> str:
     """The answer to an order in lines."""
     if word == "status":
         return _status(answer)
     if word == "plan":
-        return "\n".join(f"{name.replace('_', ' '):12} {_words(value)}" for name, value in answer.items())
+        items = answer.items()
+        return "\n".join(one_line(f"{name.replace('_', ' '):12} {_words(value)}") for name, value in items)
     members = ", ".join(f"{member['id']} at {member['address']}" for member in answer["members"])
     lines = [f"view {answer['epoch']}: {members or 'nobody yet'}", answer["why"], answer["notice"] or ""]
-    return "\n".join(line for line in lines if line)
+    return "\n".join(one_line(line) for line in lines if line)
 
 
 def _status(answer: dict[str, Any]) -> str:
@@ -40,7 +43,7 @@ def _status(answer: dict[str, Any]) -> str:
         ]
         for node in answer["nodes"]
     ]
-    return "\n".join([line for line in lines if line] + _table([head, *rows]))
+    return "\n".join([one_line(line) for line in lines if line] + _table([head, *rows]))
 
 
 def _remarks(node: dict[str, Any]) -> str:
@@ -61,6 +64,7 @@ def _words(value: object) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

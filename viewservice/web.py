@@ -24,6 +24,8 @@ from .orders import LOOKING, MAX_NAME, WORDS
 LOGGER = logging.getLogger("viewservice")
 STATUSES = {"not_leading": 503, "busy": 503, "overtaken": 409, "not_possible": 409}
 MAX_BODY = 65_536
+CLIENT_TIMEOUT = 10.0
+"""Seconds for a head, for a body, and for taking more of an answer."""
 FREE = ("/ping", "/ready")
 """For everybody: probes have no secret, and learn nothing that is one."""
 
@@ -32,6 +34,7 @@ def create_app(driver: Driver) -> Quart:
     """The application of one instance."""
     app = Quart("viewservice", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["BODY_TIMEOUT"] = CLIENT_TIMEOUT
     app.add_url_rule("/ping", view_func=_Ping(driver).__call__, endpoint="ping")
     app.add_url_rule("/ready", view_func=_Ready(driver).__call__, endpoint="ready")
     app.add_url_rule("/metrics", view_func=_Metrics(driver).__call__, endpoint="metrics")
@@ -148,7 +151,7 @@ def _fields(document: Any) -> tuple[str, dict[str, Any]]:
         raise ValueError(f'"word" is one of {", ".join(each for each in WORDS if each != "init")}')
     unknown = set(document) - {"word", "ids", "size", "address", "by"}
     if unknown:
-        raise ValueError(f"there is no {', '.join(sorted(unknown))}")
+        raise ValueError(f"there is no {', '.join(map(ascii, sorted(unknown)))}")
     ids = document.get("ids", [])
     if not isinstance(ids, list) or any(type(id_) is not int or not 0 <= id_ <= MAX_ID for id_ in ids):
         raise ValueError(f'"ids" is a list of integers from 0 to {MAX_ID}')

@@ -28,7 +28,7 @@ def listen(settings: Settings, program: str) -> socket.socket:
     except OSError as error:
         sys.stderr.write(f"{program}: cannot listen on {settings.bind}: {error.strerror or error}\n")
         sys.exit(2)
-    _make_room(settings)
+    make_room(settings)
     # Inherited by the accepted connections: granian sets it on none, and answers then wait 40 ms for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
@@ -38,7 +38,7 @@ OTHER_FILES = 256
 """Descriptors that are no connections: to peers, logs, a recording."""
 
 
-def _make_room(settings: Settings) -> None:
+def make_room(settings: Settings) -> None:
     """Let the process have as many descriptors as it may have connections, and no more.
 
     Many systems begin with 1,024, and a server that runs out of them can neither accept nor say so. Where

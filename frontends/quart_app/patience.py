@@ -12,6 +12,8 @@ from typing import Any
 
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Closed, RawData, Updated
+from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.h11 import H11Protocol
 
 from frontends.common.settings import Settings
 from frontends.common.tls import has_shown
@@ -20,19 +22,35 @@ from .lean import CERTIFIED
 
 
 class _Reader:
-    """Tells the connection when something came."""
+    """Tells the connection when something came, and when all of it was dealt with."""
 
-    def __init__(self, inner: asyncio.StreamReader, arrived: Any) -> None:
+    def __init__(self, inner: asyncio.StreamReader, arrived: Any, dealt_with: Any) -> None:
         self._inner = inner
         self._arrived = arrived
+        self._dealt_with = dealt_with
 
     def at_eof(self) -> bool:
         return self._inner.at_eof()
 
     async def read(self, size: int) -> bytes:
+        await self._dealt_with()
         data = await self._inner.read(size)
         self._arrived()
         return data
+
+
+def _unless_offered(check: Any) -> Any:
+    """Hypercorn's look at what a request wants to speak, for those that offer nothing else.
+
+    Behind a proxy that passes an offer of HTTP/2 on the proxy would see nothing of what follows: no paths,
+    no tokens. The offer is obsolete (RFC 9113, section 3.1); who begins with HTTP/2 is understood.
+    """
+
+    async def checked(event: Any) -> None:
+        if not any(name == b"upgrade" for name, _ in event.headers):
+            await check(event)
+
+    return checked
 
 
 def connection(settings: Settings) -> type[TCPServer]:
@@ -46,13 +64,15 @@ def connection(settings: Settings) -> type[TCPServer]:
             self, app: Any, loop: Any, config: Any, context: Any, state: Any, reader: Any, writer: Any
         ) -> None:
             state = {**state, CERTIFIED: has_shown(writer.get_extra_info("ssl_object"))}
-            watched: Any = _Reader(reader, self._arrived)
+            watched: Any = _Reader(reader, self._arrived, self._dealt_with)
             super().__init__(app, loop, config, context, state, watched, writer)
             self._idle = True
             """No request's head is complete that has not been answered."""
             self._gone = False
             """The client sends nothing any more."""
             self._timer: asyncio.TimerHandle | None = None
+            self._spoken: object = None
+            """What it speaks, as far as known."""
 
         async def run(self) -> None:
             nonlocal open_now
@@ -69,6 +89,20 @@ def connection(settings: Settings) -> type[TCPServer]:
         def _arrived(self) -> None:
             if self._idle and self._timer is None:
                 self._timer = self.loop.call_later(settings.client_timeout, self.writer.transport.abort)
+
+        async def _dealt_with(self) -> None:
+            """See that a client who begins with HTTP/2, and with no request, is idle.
+
+            To hypercorn the first line of HTTP/2 is a request that never ends.
+            """
+            spoken: Any = self.protocol.protocol
+            if spoken is self._spoken:
+                return
+            self._spoken = spoken
+            if isinstance(spoken, H11Protocol):
+                vars(spoken)["_check_protocol"] = _unless_offered(spoken._check_protocol)
+            elif isinstance(spoken, H2Protocol) and not spoken.streams:
+                await self.protocol_send(Updated(idle=True))
 
         def _stop_timer(self) -> None:
             if self._timer is not None:

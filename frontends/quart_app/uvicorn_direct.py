@@ -88,13 +88,14 @@ class DirectProtocol(BoundedProtocol):
 
     def on_headers_complete(self) -> None:
         self._end_head()
+        if self._is_offer():
+            return
         if (
             routes.is_lean(self.url)
             and self._is_alone()
             # A client that takes no answers gets no more of them; ASGI's way waits for it.
             and not self.flow.write_paused
             and not self.expect_100_continue
-            and not self.parser.should_upgrade()
         ):
             self._api = self.mapping()
             if self._api is not None:
@@ -118,12 +119,14 @@ class DirectProtocol(BoundedProtocol):
         if self._pieces is None:
             super().on_body(body)
         else:
+            self._on_move()
             self._pieces.append(body)
 
     def on_message_complete(self) -> None:
         if self._pieces is None or self._api is None:
             super().on_message_complete()
             return
+        self._on_move()
         pieces, self._pieces = self._pieces, None
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
         cycle = _Cycle(self, keep_alive)

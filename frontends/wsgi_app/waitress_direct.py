@@ -55,6 +55,9 @@ class Direct:
         while self._answers:
             channel, response = self._answers.popleft()
             channel.answer(self._written_out(response, close=channel.requests[0].connection_close))
+        if self._arrived:
+            # What stood behind a request that was just answered. Others get their turn before it.
+            self._server.pull_trigger()
 
     def _add(self, channel: Any) -> None:
         """In place of the server's own ``add_task``: a channel's first request waits to be served."""

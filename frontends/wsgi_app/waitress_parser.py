@@ -11,10 +11,12 @@ from io import BytesIO
 from typing import Any
 
 from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.utilities import RequestHeaderFieldsTooLarge
 
 from frontends.common import api, responses, wanted
 from frontends.common.budget import SHORT, Budget, Share
 from frontends.common.door import NOBODY, Caller
+from frontends.common.listen import MAX_HEAD
 
 
 class Admission:
@@ -47,6 +49,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
     content_length: int
     headers: dict[str, Any]
     body_rcv: Any
+    completed: bool
+    error: Any
+    version: str
 
     def __init__(self, channel: Any, adjustments: Any) -> None:
         super().__init__(adjustments)
@@ -57,6 +62,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
     def parse_header(self, header_plus: bytes) -> None:
         """Read the head. Raises ``ParsingError``, which waitress answers with 400."""
         super().parse_header(header_plus)
+        if self.version == "1.0" and "TRANSFER_ENCODING" in self.headers:
+            # Waitress would take it for one without a body, and the chunks for a request (the same section).
+            raise ParsingError("Transfer-Encoding in HTTP/1.0")
         if self.chunked and "CONTENT_LENGTH" in self.headers:
             # Waitress would take the chunks and go on with what follows, which may be anybody's where a proxy
             # took the length (RFC 9112, section 6.1).
@@ -93,6 +101,14 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
     def received(self, data: bytes) -> int:
         """Take in some of the request; how many bytes of it."""
         consumed: int = super().received(data)
+        if self.chunked and not self.completed:
+            # Waitress keeps what is beside the chunks up to the length of a body, and reads all of it anew
+            # with each piece that comes.
+            chunks = self.body_rcv
+            if len(chunks.control_line) + len(chunks.trailer) > MAX_HEAD:
+                detail = f"beside its chunks a body may have {MAX_HEAD} bytes"
+                self.error = RequestHeaderFieldsTooLarge(detail)
+                self.completed = True
         admission = self.admission
         if admission is not None and self.chunked and not admission.keeps(len(self.body_rcv)):
             self._keep_nothing()

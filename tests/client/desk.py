@@ -164,8 +164,16 @@ def client_of(node: OneNode) -> Iterator[Client]:
 
 
 @contextlib.contextmanager
-def listening(answer: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """A server that answers one request a connection with these bytes, one at a time where it pauses."""
+def listening(
+    answer: bytes,
+    pause: float = 0.0,
+    tls: ssl.SSLContext | None = None,
+    heard: list[bytes] | None = None,
+) -> Iterator[str]:
+    """A server that answers one request a connection with these bytes, one at a time where it pauses.
+
+    What it ``heard`` of each is kept there.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     over = threading.Event()
 
@@ -173,7 +181,9 @@ def listening(answer: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = No
         if tls is not None:
             link = tls.wrap_socket(link, server_side=True)
         with link:
-            link.recv(65536)
+            request = link.recv(65536)
+            if heard is not None:
+                heard.append(request)
             for piece in [answer] if not pause else (answer[at : at + 1] for at in range(len(answer))):
                 link.sendall(piece)
                 if over.wait(pause):

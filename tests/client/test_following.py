@@ -19,6 +19,7 @@ from pbkv.calls import Call, Done, Look, Pause, Policy, Try
 from pbkv.judging import Failure
 from pbkv.nodes import LOOK_AGAIN, LOOK_EVERY, MAX_LEARNED, Nodes
 from pbkv.requests import Answer
+from pbkv.results import MAX_MEMBERS
 
 from .desk import KINDS, A, B, C, Desk, Kind, Time, answers, done, no_connection, problem
 
@@ -206,6 +207,18 @@ def test_what_is_learned_is_bounded_and_in_order() -> None:
     assert nodes.order() == [A, C]
     nodes.add(A, ["c:80", "d:80"])
     assert (nodes.urls, nodes.learned) == ((A, C, D), ())
+
+
+def test_a_view_of_thousands_is_none() -> None:
+    """Goal: who lies about the view has no token sent to as many as he likes. Method: one member more than a
+    view may have."""
+    sizes = [MAX_MEMBERS, MAX_MEMBERS + 1]
+    addresses = [[f"x:{port + 1}" for port in range(size)] for size in sizes]
+    texts = [json.dumps(view_of(each)).encode() for each in addresses]
+    most, more = (requests.view().parse(Answer(200, {}, text)) for text in texts)
+    assert most is not None
+    assert len(most.view) == MAX_MEMBERS
+    assert more is None
 
 
 @pytest.mark.parametrize("given_node", ["http://a:80/kv", "https://a:80/kv"])

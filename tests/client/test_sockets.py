@@ -73,6 +73,50 @@ def test_a_body_that_trickles_does_not_hold_a_call(kind: Kind) -> None:
         assert time.monotonic() - began < 20.0
 
 
+TRICKLES = {
+    "status line": b"HTTP/1.1 200 " + b"O" * 20_000,
+    "headers": b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 4_000,
+    "interim answers": b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000,
+    "extension": b"HTTP/1.1 200 OK\r\nMsg-Num: 4\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"x" * 20_000,
+}
+
+
+@pytest.mark.parametrize("answer", TRICKLES.values(), ids=TRICKLES.keys())
+def test_nothing_that_trickles_holds_a_call(kind: Kind, answer: bytes) -> None:
+    """Goal: the time of a call is kept by a node that says nothing with many words. Method: a byte every
+    2 ms, for twenty seconds at least."""
+    with listening(answer, pause=0.002) as url:
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            real(kind, url, "get", "k", timeout=0.2)
+        assert time.monotonic() - began < 15.0
+
+
+def test_cookies_are_not_kept(kind: Kind) -> None:
+    """Goal: what listens at one port is not in the requests to another. Method: one node sets a cookie as
+    long as a head may be; ask it, and then another one on this machine."""
+    cookie = b"Set-Cookie: a=" + b"b" * 60_000 + b"\r\n"
+    first = HEAD.replace(b"1000", b"2").replace(b"\r\n", b"\r\n" + cookie, 1) + b"{}"
+    asked: list[bytes] = []
+    with listening(first) as one, listening(HEAD.replace(b"1000", b"2") + b"{}", heard=asked) as other:
+
+        async def run() -> None:
+            async with AsyncClient([one, other], spread=False) as client:
+                await client.put("k", "v")
+                client._settings.nodes.failed(one)
+                await client.put("k", "v")
+
+        if kind == "async":
+            asyncio.run(run())
+        else:
+            with Client([one, other], spread=False) as client:
+                client.put("k", "v")
+                client._settings.nodes.failed(one)
+                client.put("k", "v")
+    assert b"PUT /data/k" in asked[0]
+    assert b"cookie" not in asked[0].lower()
+
+
 def test_nobody_listens(kind: Kind) -> None:
     """Goal: a dead node is certain. Method: a port that nobody listens at."""
     with socket.socket() as holder:

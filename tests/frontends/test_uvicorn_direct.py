@@ -12,6 +12,7 @@ import uvicorn
 
 from frontends.common import api, routes
 from frontends.common.budget import SHORT
+from frontends.common.listen import MAX_HEAD
 from frontends.quart_app.uvicorn_direct import DirectProtocol, protocol
 from pbproto import Delete, Get, Put
 
@@ -333,3 +334,38 @@ async def test_long_answers_that_nobody_takes_share_a_bound(server: Server) -> N
     await until(lambda: connection.parser is None)
     other.send("GET", "/data/k")
     assert (await other.answer())[0] == 200
+
+
+async def test_offers_of_another_protocol_are_requests_like_others(server: Server) -> None:
+    """Goal: what follows on an offer is read as if there was none, however much there is of it at once.
+
+    Method: two thousand of them in one piece, with bodies and without, then one whose body comes later, and
+    one that asks for a tunnel, which ends the connection.
+    """
+    offer = ("Connection: Upgrade", "Upgrade: another/1")
+    client = await server.connect()
+    pair = client.request("PUT", "/data/k", put_body(3), *offer) + client.request("GET", "/x", b"", *offer)
+    client.writer.write(pair * 1000)
+    length = b"%d" % len(put_body(3))
+    for _ in range(1000):
+        status, _, body = await client.answer()
+        assert (status, body) in ((201, b"{}"), (200, length))  # as it is alone on its connection, or not
+        assert (await client.answer())[::2] == (200, b"0")
+    request = client.request("PUT", "/data/k", put_body(3), *offer)
+    client.writer.write(request[:-5])
+    await until(lambda: "PUT /data/k" in server.passed_on[-1])
+    client.writer.write(request[-5:])
+    assert (await client.answer())[::2] == (200, length)
+    client.writer.write(b"CONNECT /data/k HTTP/1.1\r\nhost: x\r\n\r\n" + request)
+    assert (await client.answer())[0] == 405
+    assert await client.is_closed()
+
+
+async def test_what_follows_on_a_head_in_two_pieces_is_no_head(server: Server) -> None:
+    """Goal: a head counts by itself. Method: when the first lines are in, the last one comes with a body of
+    many times the bound."""
+    client, size = await server.connect(), 3 * MAX_HEAD
+    client.writer.write(b"PUT /x HTTP/1.1\r\nhost: x\r\n")
+    await until(lambda: server.protocols and server.protocols[-1]._in_head)
+    client.writer.write(b"content-length: %d\r\n\r\n" % size + b"b" * size)
+    assert (await client.answer())[::2] == (200, b"%d" % size)

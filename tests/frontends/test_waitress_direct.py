@@ -244,6 +244,16 @@ def test_who_does_not_wait_for_answers_gets_them_in_order(server: Server) -> Non
     assert server.passed_on == ["GET /ping"]
 
 
+def test_what_is_asked_at_once_is_answered_at_once(server: Server) -> None:
+    """Goal: a request behind another one does not wait for somebody else's. Method: two direct ones in one
+    piece, to a server with nothing else to do, which by itself wakes up when the client has given up."""
+    client = server.connect()
+    client.wire.settimeout(PATIENCE / 2)
+    client.wire.sendall(request("GET", "/data/k") * 2)
+    assert [client.answer()[0] for _ in range(2)] == [200, 200]
+    assert server.passed_on == []
+
+
 def test_more_clients_wait_than_there_are_threads(server: Server) -> None:
     """Waiting takes no thread: many wait, the application still answers, and each gets its own answer.
 

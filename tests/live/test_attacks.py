@@ -133,6 +133,92 @@ def test_extensions_and_trailers_mean_nothing(node: Node, apart: bool) -> None:
     assert api.delete(node.address, "extended").status == 200
 
 
+OFFER = [("Connection", "Upgrade"), ("Upgrade", "another/1")]
+
+
+@pytest.mark.parametrize("target", ["/data/first", "/view"])
+def test_an_offer_of_another_protocol_hides_no_request(node: Node, target: str) -> None:
+    """Goal: no body is taken for a request because its head offers to speak something else.
+
+    Method: a body that would be a request, when the node has read the head; it has one answer.
+    """
+    hidden = request_bytes("PUT", "/data/hidden", BODY, [KEEP])
+    with Wire(node.address) as wire:
+        wire.send(request_bytes("PUT", target, headers=[*OFFER, ("Content-Length", str(len(hidden)))]))
+        assert call(node.address, "GET", "/ping").status == 200
+        wire.send(hidden + request_bytes("GET", "/ping", headers=[CLOSE]))
+        answers = wire.everything()
+    assert statuses(answers) == [400, 200], answers
+    assert "hidden" not in stored(node)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(
+    ("headers", "body"), [([("Content-Length", "13")], BODY), ([CHUNKS], CHUNKED)], ids=["length", "chunks"]
+)
+def test_an_offer_of_another_protocol_is_ignored(
+    node: Node, headers: list[tuple[str, str]], body: bytes, apart: bool
+) -> None:
+    """Goal: who offers, as Java's client does with its first request, is answered as anybody else.
+
+    Method: a write with a body, in one piece and in two, and another request behind it.
+    """
+    head = request_bytes("PUT", "/data/offer", headers=[*OFFER, *headers])
+    more, answers = body + request_bytes("DELETE", "/data/offer", headers=[KEEP]), b""
+    with Wire(node.address) as wire:
+        if apart:
+            wire.send(head)
+            assert call(node.address, "GET", "/ping").status == 200
+        wire.send(more if apart else head + more)
+        while len(statuses(answers)) < 2:
+            piece = wire.socket.recv(65_536)
+            assert piece, answers
+            answers += piece
+    assert statuses(answers) == [201, 200], answers
+
+
+def test_nobody_changes_to_http_2(node: Node) -> None:
+    """Goal: a proxy that passes an offer on sees all that follows. Method: the offer of HTTP/2, as curl makes
+    it; the next request is one of HTTP/1.1 again."""
+    offer = [("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABk")]
+    offering = request_bytes("GET", "/data/none", headers=offer)
+    answers = exchange(node, offering + request_bytes("GET", "/ping", headers=[CLOSE]))
+    assert statuses(answers) == [404, 200], answers
+
+
+def test_chunks_of_an_old_client_are_no_requests(node: Node) -> None:
+    """Goal: HTTP/1.0 has no chunks: whoever sends some may have been understood otherwise on the way.
+
+    Method: as RFC 9112, section 6.1 has it, there is one answer at most, and then the end.
+    """
+    head = request_bytes("PUT", "/data/chunks", headers=[CHUNKS, KEEP]).replace(b"HTTP/1.1", b"HTTP/1.0")
+    answers = exchange(node, head + CHUNKED + request_bytes("PUT", "/data/smuggled", BODY, [CLOSE]))
+    assert len(statuses(answers)) == 1, answers
+    assert "smuggled" not in stored(node)
+    api.delete(node.address, "chunks")
+
+
+LAST = b"d\r\n" + BODY + b"\r\n0\r\n"
+BESIDE = {
+    "extension": (b"d;", b"x" * 65_536),
+    "trailers": (LAST, (b"t: " + b"x" * 1_000 + b"\r\n") * 64),
+    "short trailers": (LAST, b"t:\r\n" * 16_384),
+    "one trailer": (LAST + b"t: ", b"x" * 65_536),
+}
+
+
+@pytest.mark.parametrize(("first", "piece"), BESIDE.values(), ids=BESIDE.keys())
+def test_what_stands_beside_chunks_has_an_end(node: Node, first: bytes, piece: bytes) -> None:
+    """Goal: what is no part of a body is kept nowhere, however much of it comes.
+
+    Method: more and more of it. The node hangs up, and before it has had 16 MiB.
+    """
+    with Wire(node.address) as wire:
+        wire.send(request_bytes("PUT", "/data/x", headers=[CHUNKS, KEEP]) + first)
+        assert not all(wire.send(piece) for _ in range(256))
+    assert "x" not in stored(node)
+
+
 INJECTIONS = {
     "key": request_bytes("GET", "/data/a%0d%0aX-Evil:%201%0d%0a%0d%0a", headers=[CLOSE]),
     "path": request_bytes("GET", "/a%0d%0aX-Evil:%201", headers=[CLOSE]),

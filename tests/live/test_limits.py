@@ -72,6 +72,18 @@ def test_a_head_that_comes_byte_by_byte_is_given_up(server: str, tmp_path: Path)
         assert node.request("GET", "/ping").status_code == 200
 
 
+def test_http_2_without_a_request_is_given_up(tmp_path: Path) -> None:
+    """Goal: no connection is for ever, whatever it began with.
+
+    Method: the first bytes of HTTP/2 to hypercorn, and then a frame now and then that asks for nothing.
+    """
+    with running("hypercorn", tmp_path, HASTY) as node, Wire(node.address) as wire:
+        wire.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        settings = b"\0\0\0\x04\0\0\0\0\0"
+        wait_until(partial(drip, wire, settings), "the node hangs up")
+        assert node.request("GET", "/ping").status_code == 200
+
+
 @pytest.mark.parametrize("server", DRIPPED)
 def test_a_body_that_comes_byte_by_byte_is_given_up(server: str, tmp_path: Path) -> None:
     """The same with a body: it is answered 408, or the connection ends."""

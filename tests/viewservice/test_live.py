@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,7 +18,8 @@ import pytest
 import trustme
 
 from tests.live.harness import ROOT, Cluster, Node, reserve_port, wait_until
-from viewservice.__main__ import main
+from tests.live.raw_http import Wire
+from viewservice.__main__ import MAX_CONNECTIONS, main
 
 from .etcd import started
 
@@ -314,6 +316,29 @@ def _answers(client: httpx.Client, path: str) -> bool:
         return client.get(path).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def test_a_flood_of_connections_leaves_room(tmp_path: Path) -> None:
+    """Goal: who talks to an instance does not take the descriptors by which it talks to nodes.
+
+    Method: more connections than there may be, each with half a head. Those that are too many are closed
+    while the first one is still open.
+    """
+    with reserve_port() as held, contextlib.ExitStack() as stack:
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        command = [sys.executable, "-m", "viewservice", "--nodes", "1=127.0.0.1:1", "--bind", address]
+        process = subprocess.Popen([*command, "--store", f"sqlite:{tmp_path / 'db'}"], cwd=ROOT)
+        stack.enter_context(process)
+        stack.callback(process.terminate)
+        with httpx.Client(base_url=f"http://{address}", trust_env=False) as client:
+            wait_until(lambda: _answers(client, "/ready"), "it acts", 60)
+        wires = []
+        for _ in range(MAX_CONNECTIONS + 10):
+            wires.append(stack.enter_context(Wire(address)))
+            wires[-1].send(b"GET /ping HTTP/1.1\r\n")
+        assert wires[-1].everything() == b""
+        wires[0].send(b"host: localhost\r\nconnection: close\r\n\r\n")
+        assert wires[0].everything().startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize(
