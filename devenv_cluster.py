@@ -591,6 +591,17 @@ class Cluster:
             raise UserError(f"no member took the view {listed(ids)}")
         self.view = list(ids)
 
+    def learn_view(self) -> None:
+        """Take the view that the nodes serve for the present one: it may have been told with curl."""
+        replies = ask(self.running(self.nodes), "GET", "/view").values()
+        serving = [reply.body for reply in replies if reply.body.get("status") == "active"]
+        if not serving:
+            return
+        newest = max(serving, key=lambda body: body["epoch"] or 0)
+        members = {member["id"]: member["address"] for member in newest["view"]}
+        if all(id_ in self.nodes and self.nodes[id_].address == at for id_, at in members.items()):
+            self.view = list(members)
+
     def settle(self) -> None:
         """Give the view told last a short time to become active; say what has become of it.
 
@@ -777,6 +788,7 @@ class Console:
     def do_restart(self, words: str) -> None:
         """restart 2: start node 2 again, empty; a view with it takes it in (the present one is told again)"""
         for node in self.chosen(words):
+            self.cluster.learn_view()
             self.cluster.kill(node)
             self.cluster.launch(node)
             self.cluster.wait_for("/ping", [node], START_SECONDS)
@@ -829,7 +841,9 @@ class Console:
         say(f"node {node.id} ({node.frontend}) runs at {node.address}")
         if cluster.service is not None:
             self.do_service(f"add {node.id} {node.address}")
-        elif cluster.view:
+            return
+        cluster.learn_view()
+        if cluster.view:
             cluster.tell([*cluster.view, node.id])
             cluster.settle()
 

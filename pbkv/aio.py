@@ -83,6 +83,9 @@ class AsyncClient:
         """Close the connections; see ``Client.close``."""
         await self._http.aclose()
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self.nodes)})"
+
     @property
     def nodes(self) -> tuple[str, ...]:
         """The URLs of the nodes that were given, and of those that ``learn_nodes`` has added."""
@@ -169,8 +172,7 @@ class AsyncClient:
         """Tell a view; see ``Client.tell_view``."""
         pairs = list(members.items() if isinstance(members, Mapping) else members)
         request = requests.tell_view(pairs, epoch)
-        scheme = self.nodes[0].partition("://")[0]
-        urls = list(nodes) if nodes is not None else urls_of_members(pairs, scheme)
+        urls = list(nodes) if nodes is not None else urls_of_members(pairs, self.nodes)
         return await self._ask_each(request, urls, timeout)
 
     async def learn_nodes(self) -> tuple[str, ...]:

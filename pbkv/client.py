@@ -115,6 +115,9 @@ class Client:
         """
         self._http.close()
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self.nodes)})"
+
     @property
     def nodes(self) -> tuple[str, ...]:
         """The URLs of the nodes that were given, and of those that ``learn_nodes`` has added."""
@@ -211,13 +214,13 @@ class Client:
     ) -> tuple[NodeAnswer[Status], ...]:
         """Tell a view: ids, and addresses as ``host:port``. What each node answered.
 
-        It goes to ``nodes``, by default to the members at their addresses. Whoever tells views has duties;
+        It goes to ``nodes``, by default to the members at their addresses: at the URLs of given nodes
+        that have them, else below the path of the first one given. Whoever tells views has duties;
         see "What the outside owes" in the protocol.
         """
         pairs = list(members.items() if isinstance(members, Mapping) else members)
         request = requests.tell_view(pairs, epoch)
-        scheme = self.nodes[0].partition("://")[0]
-        urls = list(nodes) if nodes is not None else urls_of_members(pairs, scheme)
+        urls = list(nodes) if nodes is not None else urls_of_members(pairs, self.nodes)
         return self._ask_each(request, urls, timeout)
 
     def learn_nodes(self) -> tuple[str, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from .calls import Call, Policy
 from .errors import Attempt, StoreError
@@ -122,6 +123,14 @@ def problem_of(node: str, error: StoreError) -> NodeAnswer[T]:
     return NodeAnswer(node, None, last)
 
 
-def urls_of_members(members: Iterable[tuple[int, str]], scheme: str) -> list[str]:
-    """Where the members of a view are told it. Raises ``ValueError``."""
-    return [node_url(f"{scheme}://{address}") for _, address in members]
+def urls_of_members(members: Iterable[tuple[int, str]], given: Sequence[str]) -> list[str]:
+    """Where the members of a view are told it. Raises ``ValueError``.
+
+    A view names no paths: who was given with that host and port is asked there, anybody else by the scheme
+    and below the path of the first one given.
+    """
+    known = {url.partition("://")[2].partition("/")[0]: url for url in given}
+    first = urlsplit(given[0])
+    return [
+        known.get(address) or node_url(f"{first.scheme}://{address}{first.path}") for _, address in members
+    ]

@@ -307,8 +307,8 @@ def test_a_failover_by_hand_loses_nothing(start: Start, base_port: int) -> None:
     """Goal: the prompt is enough to watch a failover and the repair after it.
 
     Method: in a mixed cluster write a value, kill the primary, install the view without it, read the value
-    at both others, write another, restart the first node and take it back in; every node, the restarted
-    one included, must then have both values.
+    at both others, write another. Tell a view of one with HTTP; restart the first node, which does not bring
+    back the view before, and take it back in; every node must then have both values.
     """
     run = start("-n", "3", "--frontend", "mixed")
     text = run.expect(PROMPT)
@@ -324,8 +324,13 @@ def test_a_failover_by_hand_loses_nothing(start: Start, base_port: int) -> None:
     for port in (base_port + 2, base_port + 3):
         assert request("GET", port, "/data").json() == {"before": "kept"}
     assert request("PUT", base_port + 3, "/data/between", {"value": "too"}).status_code == 201
+    alone = {"view": [{"address": f"127.0.0.1:{base_port + 3}", "id": 3}]}
+    for port in (base_port + 2, base_port + 3):
+        assert request("PUT", port, "/view", alone).status_code == 200
+    wait_until(lambda: request("GET", base_port + 3, "/ready").status_code == 200, "node 3 serves alone")
     text = run.command("restart 1")
     assert "node 1 runs again" in text
+    assert "view 3 is active" in text
     assert "node 1 is not in that view" in text
     assert "primary 1" in run.command("view 1 2 3")
     text = run.command("status")

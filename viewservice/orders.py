@@ -193,7 +193,10 @@ def _force(sight: Sight, order: Order) -> Record | str:
         if report.holds:
             carriers[id_] = report.incarnation
     if not carriers:
-        return "none of them holds anything, and only a new service starts an empty store"
+        return (
+            "none of them holds anything, and only a new service starts an empty store: end this one, remove"
+            " its store, and begin anew"
+        )
     members = tuple(node for node in record.nodes if node.id in ids)
     changed = replace(record, floor=min(lasting(record, ids), ids[0]), cause="force")
     return following(sight, changed, members, carriers, f"a view of {list(ids)} was forced, {_by(order)}")

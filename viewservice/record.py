@@ -82,7 +82,7 @@ class Record:
         words = ", ".join(f"`add {id_}`" for id_ in out)
         return (
             f"{who} outside since a switchover: until added again ({words}), or until node {self.ids[0]}"
-            " leaves the view. The member with the lowest id is the primary"
+            " leaves the view (the member with the lowest id is the primary)"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from flask import Flask
@@ -20,6 +21,10 @@ from .lean import Lean, Ours, WayIn
 from .store import Store
 
 WAY_IN = "pbproto_way_in"
+TOO_FEW = (
+    "while all threads of the server wait no mail of peers, no view and no probe comes in: give it as many"
+    " (waitress-serve --threads, gunicorn -k gthread --threads), and PbProto(threads=...) the same number"
+)
 
 
 class PbProto(Store):
@@ -101,6 +106,7 @@ class PbProto(Store):
         if not self._looked:
             self._looked = True
             self._look()
+            self._count_threads(environ)
         return self._place.target(target_of(environ), environ.get("SCRIPT_NAME", ""))
 
     def _look(self) -> None:
@@ -109,3 +115,22 @@ class PbProto(Store):
             rules = (rule.rule for rule in self._app.url_map.iter_rules())
             for rule in self._place.shadowed(rules):
                 LOGGER.error("%s", logfmt(self.node.id, "route_hidden", rule=rule))
+
+    def _count_threads(self, environ: Environ) -> None:
+        """Say that the server has fewer threads than it was said to have, where that can be seen."""
+        has, threads = _threads_of(environ), self._life.settings.threads
+        if has is not None and has < threads:
+            fields = {"threads": threads, "server_has": has, "hint": TOO_FEW}
+            LOGGER.error("%s", logfmt(self.node.id, "too_few_threads", **fields))
+
+
+def _threads_of(environ: Environ) -> int | None:
+    """How many threads answer requests. Waitress has all of them from the beginning, by name; of gunicorn one
+    sees only whether it is a single one, which is what it has by default.
+    """
+    if environ.get("SERVER_SOFTWARE", "").startswith("gunicorn/"):
+        return None if environ["wsgi.multithread"] else 1
+    prefix = "waitress-"
+    if not threading.current_thread().name.startswith(prefix):
+        return None
+    return sum(thread.name.startswith(prefix) for thread in threading.enumerate())

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..errors import StoreError
-from . import data, nodes, other, views
+from . import data, nodes, other, views, why
 from .output import BROKEN_PIPE, EXIT_CODES, INTERRUPTED, close_stdout, complain, fail
 from .session import common, session_of
 
@@ -60,7 +60,7 @@ def cli() -> None:
     """
 
 
-for command in (*data.COMMANDS, *nodes.COMMANDS, *views.COMMANDS, *other.COMMANDS):
+for command in (*data.COMMANDS, *nodes.COMMANDS, *why.COMMANDS, *views.COMMANDS, *other.COMMANDS):
     cli.add_command(command)
 
 

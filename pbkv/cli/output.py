@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..errors import Denied, Invalid, NotApplied, Refused, StoreError, Unavailable, Unknown
+from ..errors import Attempt, Denied, Invalid, NotApplied, Refused, StoreError, Unavailable, Unknown
 from .session import Session
 
 NO_KEY, USAGE, NOT_DONE, UNKNOWN, REFUSED = 1, 2, 3, 4, 5
@@ -126,7 +126,14 @@ def _remedy(session: Session, error: StoreError) -> str:
     if isinstance(error, NotApplied) and error.attempts and error.attempts[-1].status == 507:
         return "nothing was written; delete something, or give the nodes a higher --max-data-bytes"
     done = "nothing was written; " if isinstance(error, NotApplied) else ""
-    return f"{done}see how the nodes are: pbkv status ({', '.join(session.nodes)})"
+    if error.attempts and all(_hung_up(attempt) for attempt in error.attempts):
+        return f"{done}if they speak TLS, name them with https://: pbkv --node https://HOST:PORT"
+    return f"{done}see how the nodes are: pbkv status{line(session.at)}"
+
+
+def _hung_up(attempt: Attempt) -> bool:
+    """What a server of https does to somebody who speaks http."""
+    return attempt.node.startswith("http:") and "disconnected without sending" in attempt.detail
 
 
 def close_stdout() -> None:

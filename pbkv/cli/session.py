@@ -45,7 +45,7 @@ class Session:
     repeat: str = ""
     """How the write that is under way is gone on with, should somebody interrupt it."""
 
-    def client(self, kind: type[Client] = Client) -> Client:
+    def client(self, kind: Callable[..., Client] = Client) -> Client:
         """A client by these settings. Raises ``click.UsageError``."""
         verify: ssl.SSLContext | bool = True
         if self.cacert is not None:

@@ -9,7 +9,7 @@ import click
 
 from ..client import Client
 from ..errors import Attempt
-from ..nodes import node_url
+from ..settings import urls_of_members
 from .describe import Answers, problem, view_table
 from .nodes import show_views
 from .output import NOT_DONE, REFUSED, UNKNOWN, complain, console, show_json, table
@@ -57,6 +57,8 @@ def view_set(
 ) -> None:
     """Tell a view to its members, at their addresses, and to every --node (or PBKV_NODES) that was given.
 
+    A member that is one of these is told at that URL, any other below the path of the first one.
+
     The latter so that a node which leaves the view hears of it, and stops serving at once; that it cannot
     be told is no failure. Whoever tells views answers for the data: the new view needs a member of the
     present one that was not restarted since, and nobody else (the view service, for example) may tell views
@@ -68,7 +70,7 @@ def view_set(
     pairs = _members(members)
     with session.client() as client:
         try:
-            targets = _targets(pairs, client.nodes[0].partition("://")[0])
+            targets = list(dict.fromkeys(urls_of_members(pairs, client.nodes)))
         except ValueError as error:
             raise click.UsageError(str(error)) from None
         others = [url for url in client.nodes if session.named and url not in targets]
@@ -83,11 +85,6 @@ def view_set(
     else:
         _show_told(answers, told, active)
     context.exit(_told_status([each.problem for each in answers[: len(targets)] if each.problem], active))
-
-
-def _targets(members: Iterable[tuple[int, str]], scheme: str) -> list[str]:
-    """Where the members are told. Raises ``ValueError``."""
-    return list(dict.fromkeys(node_url(f"{scheme}://{address}") for _, address in members))
 
 
 def _wait_active(client: Client, session: Session, urls: Sequence[str], members: dict[int, str]) -> bool:

@@ -3,6 +3,7 @@ waits for."""
 
 from __future__ import annotations
 
+from functools import partial
 from threading import Lock, Timer
 from typing import Any
 
@@ -25,9 +26,10 @@ class TellingClient(Client):
     From a thread of its own, since what takes long is most often an answer that does not come.
     """
 
-    def __init__(self, *arguments: Any, timeout: float, **named: Any) -> None:
+    def __init__(self, *arguments: Any, timeout: float, at: str = "", **named: Any) -> None:
         super().__init__(*arguments, timeout=timeout, **named)
         self._seconds = timeout
+        self._at = at
         self._telling = Lock()
         self._last: dict[str, str] = {}
         """What each node said last; empty while it is asked."""
@@ -64,9 +66,11 @@ class TellingClient(Client):
                 f"{node}: {words or 'the answer is not there yet'}" for node, words in self._last.items()
             )
             how_long = f"trying until {self._seconds:g} s are over, Ctrl-C ends it"
+            if not all(self._last.values()):
+                how_long += f"; what it waits for: pbkv why{self._at}"
             click.echo(f"pbkv: no answer yet; {how_long} ({line(said)})", err=True)
 
 
 def client_of(session: Session) -> Client:
     """A client for keys and values, which tells if there is somebody to tell. Raises ``click.UsageError``."""
-    return session.client(TellingClient if session.talks else Client)
+    return session.client(partial(TellingClient, at=session.at) if session.talks else Client)

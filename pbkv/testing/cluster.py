@@ -104,7 +104,8 @@ class Cluster(Faults):
             if id_ is None:
                 id_ = self.primary
             if id_ is None:
-                raise ClusterError(f"no view is active, so name a node: {self._words()}")
+                words = "no view is active yet: wait_until_active(), or name a node"
+                raise ClusterError(f"{words}; {self._words()}")
             node = self._world.host(id_, "look into").node
             return {} if node is None else node.stored()
 

@@ -12,8 +12,11 @@ from pbproto.config import SECOND
 
 
 def ticks(seconds: float) -> int:
-    """Seconds as nanoseconds."""
-    return round(seconds * SECOND)
+    """Seconds as nanoseconds; what is more than nothing is one at least.
+
+    Who sleeps until a time that is a float sleeps for what is left of it: as none, it would be left for ever.
+    """
+    return round(seconds * SECOND) or int(seconds > 0)
 
 
 class Timer:

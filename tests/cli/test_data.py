@@ -223,9 +223,28 @@ def test_whoever_waits_at_a_terminal_is_told_why(
         lines = result.stderr.splitlines()
         assert len(lines) == told
         for words in lines:
-            assert words.startswith("pbkv: no answer yet; trying until 30 s are over, Ctrl-C ends it (")
+            assert words.startswith("pbkv: no answer yet; trying until 30 s are over, Ctrl-C ends it")
+            assert f"; what it waits for: pbkv why --node {A},{B} (" in words
             assert f"{B}: the answer is not there yet)" in words
             assert (f"{A}: no connection: refused; " in words) == (A in script.nodes)
+
+
+def hangs_up(request: httpx.Request) -> httpx.Response:
+    """As a server of https does to somebody who speaks http."""
+    raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
+
+
+@pytest.mark.parametrize(
+    ("reaction", "remedy"),
+    [
+        (no_connection, f"see how the nodes are: pbkv status --node {A}"),
+        (hangs_up, "if they speak TLS, name them with https://: pbkv --node https://HOST:PORT"),
+    ],
+)
+def test_the_last_line_says_what_to_do_next(reaction: Reaction, remedy: str) -> None:
+    """Goal: the next command can be taken as it stands. Method: a node that is away, one that hangs up."""
+    result = run(Script({A: [reaction]}), *ONE, *QUICK, "get", "k")
+    assert (result.exit_code, result.stderr.splitlines()[-1].strip()) == (3, remedy)
 
 
 def test_a_command_goes_where_the_view_went(node: OneNode) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -162,9 +163,39 @@ def test_why() -> None:
     assert "\x1b" not in result.stdout
     assert f"{B}: this node does not know GET /why" in result.stdout
     assert f"{C}: nothing waits" in result.stdout
+    assert "wrong:" not in result.stdout
     first, second, _ = json.loads(run(script, *nodes, "why", "--json").stdout)["nodes"]
     assert first["why"] == {"waiting": [item]}
     assert (second["answered"], second["why"]) == (False, None)
+
+
+def test_why_says_what_the_primary_holds_and_what_ends_it() -> None:
+    """Goal: whoever asks why a write is stuck is not told "nothing waits" by the node that holds it up, and
+    gets the command that ends it. Method: a backup is paused while a write waits that another backup brought;
+    do what is advised.
+    """
+    cluster = Cluster()
+    cluster.pause(2)
+    with cluster.http(3, timeout=2.0) as http, pytest.raises(httpx.ReadTimeout):
+        http.put("/data/stuck", json={"value": "v"})
+
+    def pbkv(*arguments: str) -> str:
+        session = Session(transport=cluster.transport(), sleep=cluster.sleep)
+        at = ("--node", f"{cluster.url(1)},{cluster.url(3)}")
+        result = CliRunner().invoke(cli, (*at, *arguments), obj=session, prog_name="pbkv")
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    words = pbkv("why")
+    assert f"{cluster.url(1)}: no client waits here, but 1 write that a backup brought waits" in words
+    assert re.search(r"put stuck +\d\.\d s +\d\.\d s +unknown +it was forwarded to the primary", words)
+    assert "as node1 says:\n  wrong:   node 2 (node2:80) keeps the view waiting" in words
+    (command,) = re.findall(r"  with:    pbkv (view set .*) --wait\n", words)
+    assert command == f"view set 1=node1:80 3=node3:80 --epoch 2 --node {cluster.url(1)},{cluster.url(3)}"
+    pbkv(*command.split())
+    cluster.wait_until_active()
+    cluster.run_until(lambda: cluster.data() == {"stuck": "v"})
+    assert pbkv("why") == "".join(f"{cluster.url(each)}: nothing waits\n" for each in (1, 3))
 
 
 def test_why_says_what_ends_it() -> None:

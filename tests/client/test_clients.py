@@ -296,6 +296,22 @@ def test_views_are_told_to_members_or_to_whom_is_named(kind: Kind) -> None:
         assert script.nodes[2:] == [C]
 
 
+def test_views_are_told_below_the_paths_of_the_given_nodes(kind: Kind) -> None:
+    """Goal: nodes in applications are told views as they are asked for keys. Method: one was given with a
+    path and one without, the third is only named by the view.
+    """
+    paths: set[str] = set()
+
+    def note(request: httpx.Request) -> httpx.Response:
+        paths.add(f"{request.url.host}{request.url.path}")
+        return httpx.Response(404)
+
+    with Desk(kind, note, nodes=["http://a:80/kv", "http://b:80"]) as desk:
+        desk("tell_view", {1: "a:80", 2: "b:80", 3: "c:80"})
+        assert repr(desk.client).endswith("Client(http://a:80/kv, http://b:80)")
+    assert paths == {"a/kv/view", "b/view", "c/kv/view"}
+
+
 def test_nodes_are_learned_only_when_asked_for(kind: Kind) -> None:
     """Goal: the token goes to nobody who was not named. Method: a view with more members than the list."""
     node = OneNode(told=False)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from pbkv import NotApplied, Unavailable
 from pbkv.testing import Cluster
 
 
@@ -41,3 +44,30 @@ def test_an_asynchronous_client_waits_in_virtual_time() -> None:
 
     asyncio.run(work())
     assert cluster.data() == {f"k{n}": "v" for n in sorted(range(20), key=str)}
+
+
+def test_calls_end_when_no_node_runs() -> None:
+    """Goal: a call whose pauses never lead anywhere ends when its time is up, in no time of the machine.
+
+    Method: the least that can be slept for lets time pass; then kill all nodes and write, read, and write
+    with asyncio. The pauses are drawn, so there are odd remainders of a nanosecond among them.
+    """
+    cluster = Cluster()
+    before = cluster.clock()
+    cluster.sleep(1e-11)
+    assert cluster.clock() > before
+    cluster.kill(1, 2, 3)
+    began = cluster.clock()
+    with cluster.client(timeout=20) as client:
+        with pytest.raises(NotApplied):
+            client.put("k", "v")
+        with pytest.raises(Unavailable):
+            client.get("k")
+
+    async def write() -> None:
+        async with cluster.async_client(timeout=20) as client:
+            with pytest.raises(NotApplied):
+                await client.put("k", "v")
+
+    asyncio.run(write())
+    assert 50 < cluster.clock() - began <= 60

@@ -31,7 +31,7 @@ def test_keys_are_written_read_and_deleted_by_the_keyboard_alone(cluster: Cluste
     page.keyboard.type("by hand")
     tab_to(page, "write")
     page.keyboard.press("Enter")
-    expect(outcome).to_contain_text(re.compile(r"Created\. Msg-Num \d+\."))
+    expect(outcome).to_contain_text(re.compile(r"Created\. Msg-Num \d+: its place among all writes"))
     assert cluster.node(1).get("../a b/€?#%2F").json() == {"value": "by hand"}
     cluster.node(3).put("../a b/€?#%2F", "by another")
     tab_to(page, "read")
@@ -47,7 +47,7 @@ def test_keys_are_written_read_and_deleted_by_the_keyboard_alone(cluster: Cluste
     page.keyboard.press("Enter")
     tab_to(page, "confirm-yes")
     page.keyboard.press("Enter")
-    expect(outcome).to_contain_text(re.compile(r"Deleted\. Msg-Num \d+\."))
+    expect(outcome).to_contain_text(re.compile(r"Deleted\. Msg-Num \d+: its place"))
     expect(outcome).to_be_in_viewport(ratio=1)
     expect(page.locator("#value")).to_have_value("")
     assert cluster.node(1).get("../a b/€?#%2F").status_code == 404

@@ -6,11 +6,11 @@ import { hasToken } from "./net.js";
 const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
 
 // One request to each member that is left. An id may have more digits than a JavaScript number.
-function commandOf({ view, epoch }) {
+function commandOf({ view, epoch }, cluster) {
   const members = view.map(({ address, id }) => `{"address": ${JSON.stringify(address)}, "id": ${id}}`);
   const number = epoch === undefined ? "" : `, "epoch": ${epoch}`;
   const token = hasToken() ? ' -H "Authorization: Bearer $TOKEN"' : "";
-  const urls = view.map(({ address }) => `${location.protocol}//${address}/view`).join(" ");
+  const urls = view.map(({ address }) => `${cluster.placeAt(address)}view`).join(" ");
   return `curl -X PUT${token} -d '{"view": [${members.join(", ")}]${number}}' ${urls}`;
 }
 
@@ -37,7 +37,7 @@ const list = new Keyed(byId("advice"), () => {
   const facts = h("dl", {}, what.element, costs.element, remedy.element, caution.element);
   return {
     element: h("div", { class: "advice" }, facts, box),
-    update({ advice, from, same, other }) {
+    update({ advice, from, same, other, cluster }) {
       const others = same.map((id) => ` Node ${id} says the same.`).join("");
       const twice = other ? " The nodes name different views here: tell one of them only." : "";
       text(what.value, `${from}${advice.what}.${others}`);
@@ -46,7 +46,7 @@ const list = new Keyed(byId("advice"), () => {
       attribute(caution.element, "hidden", advice.caution === null ? "" : null);
       text(caution.value, advice.caution === null ? "" : `${sentence(advice.caution)}${twice}`);
       attribute(box, "hidden", advice.put === null ? "" : null);
-      text(command, advice.put === null ? "" : commandOf(advice.put));
+      text(command, advice.put === null ? "" : commandOf(advice.put, cluster));
     },
   };
 });
@@ -67,6 +67,6 @@ export function entriesOf({ own, current }) {
 
 export function render(cluster) {
   const entries = entriesOf(cluster);
-  list.update(entries.map(([key, entry]) => [key, { ...entry, from: `Node ${entry.id} says: ` }]));
+  list.update(entries.map(([key, entry]) => [key, { ...entry, from: `Node ${entry.id} says: `, cluster }]));
   byId("advice").hidden = entries.length === 0;
 }

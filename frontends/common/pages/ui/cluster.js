@@ -1,5 +1,7 @@
 // What is known of the cluster at one moment, for whoever draws a part of it.
 
+import { placeOf } from "./net.js";
+
 const membersOf = (status) => status.view.map((member) => `${member.id} ${member.address}`).join();
 const sameView = (one, other) => one.epoch === other.epoch && membersOf(one) === membersOf(other);
 
@@ -52,6 +54,11 @@ export class Cluster {
         serves(other) - serves(one),
     );
     return statuses[0] ?? this.own.status;
+  }
+
+  // Where the paths of a member begin.
+  placeAt(address) {
+    return this.watchedAt(address)?.base || placeOf(address);
   }
 
   watchedAt(address) {

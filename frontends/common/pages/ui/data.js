@@ -101,7 +101,7 @@ async function change(request) {
     if (request.method === "DELETE" && wordsOf(key) === request.key) show(value, "");
     say(
       response.ok ? "ok" : "warn",
-      `${done}. Msg-Num ${response.headers.get("msg-num")}.`,
+      `${done}. Msg-Num ${response.headers.get("msg-num")}: its place among all writes, counted from 0.`,
       `Key: ${shortened(request.key, PREVIEW)}`,
     );
     return;

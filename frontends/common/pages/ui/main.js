@@ -5,7 +5,7 @@ import { ago, attribute, byId, duration, text } from "./dom.js";
 import * as data from "./data.js";
 import * as events from "./events.js";
 import * as members from "./members.js";
-import { hasToken, onUnauthorized, setToken } from "./net.js";
+import { hasToken, onUnauthorized, placesOf, setToken } from "./net.js";
 import { Watched } from "./poll.js";
 import * as rates from "./rates.js";
 import * as settings from "./settings.js";
@@ -13,7 +13,7 @@ import * as state from "./state.js";
 import * as waiting from "./waiting.js";
 
 const MOST = 64;
-const own = new Watched("", changed);
+const own = new Watched([""], changed);
 const others = new Map();
 let paused = false;
 let drawing = false;
@@ -47,7 +47,7 @@ function watchMembers() {
   for (const watched of [own, ...others.values()]) {
     for (const member of watched.status?.view ?? []) {
       if (member.id === own.status?.id || others.has(member.address) || others.size >= MOST) continue;
-      const other = new Watched(`${location.protocol}//${member.address}/`, changed);
+      const other = new Watched(placesOf(member.address), changed);
       others.set(member.address, other);
       if (!paused && !document.hidden) other.start();
     }

@@ -139,7 +139,7 @@ function describe(member, cluster) {
   return {
     id: member.id,
     address: member.address,
-    href: member.own ? "ui" : `${location.protocol}//${member.address}/ui`,
+    href: member.own ? "ui" : `${cluster.placeAt(member.address)}ui`,
     own: member.own,
     role: !member.inView ? "–" : member.id === cluster.primary ? "primary" : "backup",
     kind,

@@ -3,6 +3,12 @@
 const TOKEN = "pbproto-token";
 const PATIENCE = 2000;
 
+// The page of a node in an application is below a prefix. Views name no paths: those of other members are taken to
+// begin at the same one, or at the root, as those of plain nodes do.
+const PREFIX = new URL(".", location.href).pathname;
+export const placeOf = (address, prefix = PREFIX) => `${location.protocol}//${address}${prefix}`;
+export const placesOf = (address) => [...new Set([placeOf(address), placeOf(address, "/")])];
+
 // A page may be shown where storage is forbidden: then the token lives as long as the page.
 let token = "";
 try {

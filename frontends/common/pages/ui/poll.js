@@ -8,9 +8,10 @@ const KEPT_EVENTS = 400;
 const KEPT_SAMPLES = 61;
 
 export class Watched {
-  // `base` is where its paths begin: nothing for the node that served the page.
-  constructor(base, changed) {
-    this.base = base;
+  // `bases`: where its paths may begin; an empty one for the node that served the page.
+  constructor(bases, changed) {
+    this._bases = bases;
+    this._found = false; // whether a node has answered below the first of them
     this.status = null;
     this.why = null;
     this.hidden = false; // whether what waits is shown to others only
@@ -47,6 +48,10 @@ export class Watched {
     }
   }
 
+  get base() {
+    return this._bases[0];
+  }
+
   get silence() {
     return this.heardAt === null ? null : performance.now() - this.heardAt;
   }
@@ -60,6 +65,7 @@ export class Watched {
     try {
       await this._ask();
       this._failures = 0;
+      this._found = true;
       this.problem = "";
       this.asks = false;
     } catch (error) {
@@ -67,6 +73,8 @@ export class Watched {
       this.problem = error.message;
       this.asks = error.answer?.status === 401;
       this.why = null;
+      this._found ||= this.asks;
+      if (!this._found) this._bases = [...this._bases.slice(1), this._bases[0]];
     }
     this._asking = false;
     if (!this._running) return;

@@ -3,6 +3,7 @@
 import * as advice from "./advice.js";
 import { homeless } from "./cluster.js";
 import { Keyed, announce, attribute, byId, count, duration, h, markOf, number, text } from "./dom.js";
+import { placeOf } from "./net.js";
 
 // How bad it is, one sentence, and more of them.
 function judge(cluster) {
@@ -111,7 +112,7 @@ function drawBanner(cluster) {
 }
 
 const doors = new Keyed(byId("origin-doors"), (address) => {
-  const element = h("li", {}, h("a", { href: `${location.protocol}//${address}/ui` }, address));
+  const element = h("li", {}, h("a", { href: `${placeOf(address)}ui` }, address));
   return { element, update() {} };
 });
 
