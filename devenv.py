@@ -13,7 +13,6 @@ import hashlib
 import importlib.util
 import os
 import platform
-import re
 import shutil
 import signal
 import subprocess
@@ -238,6 +237,8 @@ class Environment:
         say(f"devenv: installing {requirements} (a minute or so)")
         # -I, because packages found through PYTHONPATH would count as installed already.
         pip = [str(self.python), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        if screen.draws():
+            pip.append("--quiet")  # two lines a package, and a bar each; one line that counts them says more
         with ticking(lambda: self.installed(requirements)):
             problem = self.step([*pip, "-r", str(self.root / requirements)], lock.fileno())
         if problem:
@@ -245,19 +246,13 @@ class Environment:
         self.stamp_of(requirements).write_text(self.wanted_stamp(requirements))
 
     def installed(self, requirements: str = RUNNING) -> str:
-        """Say how many packages pip has installed, once it puts them in place.
-
-        It draws its own progress while it fetches them; while it installs, only pip 25.1 and newer do.
-        """
+        """Say how far pip is: it fetches all packages before it puts the first one in place."""
         found = [path.name for path in self.folder.glob("lib/python*/site-packages/*.dist-info")]
-        own = re.search(r"\bpip-(\d+)\.(\d+)", " ".join(found))
         others = sum(not name.startswith(("pip-", "setuptools-")) for name in found)
-        if own is None or (int(own[1]), int(own[2])) >= (25, 1) or not others:
-            return ""
         files = dict.fromkeys((RUNNING, requirements))
         lines = [line for name in files for line in (self.root / name).read_text("utf-8").splitlines()]
         wanted = sum("==" in line for line in lines)
-        return f"{others} of {wanted} packages are installed" if others < wanted else ""  # pip says so itself
+        return f"{others} of {wanted} packages are installed" if others else f"{wanted} packages are fetched"
 
 
 # ---------------------------------------------------------------------------- the tests

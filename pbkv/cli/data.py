@@ -76,7 +76,7 @@ def put(
     if session.json:
         show_json({"key": key, "number": written.number, "created": written.created, "idempotency_key": name})
     else:
-        click.echo(f"{'created' if written.created else 'updated'} (write {written.number})")
+        click.echo(f"{'created' if written.created else 'updated'} (Msg-Num {written.number})")
 
 
 @click.command()
@@ -98,7 +98,7 @@ def delete(context: click.Context, key: str, idempotency_key: str | None) -> Non
     if session.json:
         show_json({"key": key, "number": deleted.number, "existed": deleted.existed, "idempotency_key": name})
     elif deleted.existed:
-        click.echo(f"deleted (write {deleted.number})")
+        click.echo(f"deleted (Msg-Num {deleted.number})")
     if not deleted.existed:
         _missing(context, session, key)
 

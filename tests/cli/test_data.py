@@ -35,14 +35,14 @@ def test_the_life_of_a_key(node: OneNode) -> None:
     """Goal: get, put, delete and list say what they did, and end as they should. Method: one key."""
     steps: list[tuple[tuple[str, ...], int, str]] = [
         (("get", "k"), 1, ""),
-        (("put", "k", "v"), 0, "created (write 0)\n"),
-        (("put", "k", "w é"), 0, "updated (write 1)\n"),
+        (("put", "k", "v"), 0, "created (Msg-Num 0)\n"),
+        (("put", "k", "w é"), 0, "updated (Msg-Num 1)\n"),
         (("get", "k"), 0, "w é\n"),
         (("get", "--raw", "k"), 0, "w é"),
         (("list",), 0, "k\tw é\n"),
         (("list", "--keys-only"), 0, "k\n"),
         (("list", "--prefix", "x"), 0, ""),
-        (("delete", "k"), 0, "deleted (write 2)\n"),
+        (("delete", "k"), 0, "deleted (Msg-Num 2)\n"),
         (("delete", "k"), 1, ""),
     ]
     for arguments, status, output in steps:
@@ -258,7 +258,7 @@ def test_a_command_goes_where_the_view_went(node: OneNode) -> None:
         return (node if request.url.host == "a" else outside)(request)
 
     assert run(outside, "--node", B, "view", "set", "1=a:80").exit_code == 0
-    assert run(network, "--node", B, "put", "k", "v").stdout == "created (write 0)\n"
+    assert run(network, "--node", B, "put", "k", "v").stdout == "created (Msg-Num 0)\n"
     assert run(network, "--node", B, "get", "k").stdout == "v\n"
     result = run(network, "--node", B, "--no-follow-view", *QUICK, "get", "k")
     assert (result.exit_code, result.stdout) == (3, "")
@@ -275,7 +275,7 @@ def test_a_write_is_gone_on_with(node: OneNode) -> None:
     result = run(loses, *ONE, *QUICK, "put", "k", "a 'b'")
     assert result.exit_code == 4
     words = shlex.split(result.stderr.splitlines()[1].partition("pbkv ")[2])
-    assert run(node, *words).stdout == "created (write 0)\n"
+    assert run(node, *words).stdout == "created (Msg-Num 0)\n"
     assert run(node, *ONE, "get", "k").stdout == "a 'b'\n"
 
 
