@@ -106,9 +106,9 @@ def _without(sight: Sight, unfit: Mapping[int, str]) -> Proposal | Stuck | None:
         return Stuck("first_view_not_active", f"the first view cannot become active ({reasons})", True)
     if not carriers:
         text = (
-            f"nobody who answers is proven to hold the data ({reasons}): it goes on when a member is back that"
-            " was not restarted; `force` takes a node that holds something, which may be old; if none does, the"
-            " data is gone: end the service, remove its store, and begin anew"
+            f"nobody who answers is proven to hold the data ({reasons}): it goes on when a member is back"
+            " that was not restarted; `force` takes a node that holds something, which may be old; if none"
+            " does, the data is gone: end the service, remove its store, and begin anew"
         )
         return Stuck("nobody_proven", text, True)
     return Proposal(tuple(carriers), reasons, "failure")
