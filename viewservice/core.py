@@ -168,7 +168,7 @@ class Service:
             )
         for order in self._orders:
             if order.word != "init":
-                out.append(Note(Level.INFO, "order", orders.told_of(order)))
+                out.append(Note(Level.INFO, "order", orders.in_words(order)))
             out.append(Answer(order.token, True, orders.describe(record)))
         self._orders = []
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,9 +18,9 @@ from frontends.common.settings import SettingError, split_address
 from pbproto.values import MAX_ID, MAX_MEMBERS
 
 from .driver import Driver
+from .logs import LOGGER
 from .orders import LOOKING, MAX_NAME, WORDS
 
-LOGGER = logging.getLogger("viewservice")
 STATUSES = {"not_leading": 503, "busy": 503, "overtaken": 409, "not_possible": 409}
 MAX_BODY = 65_536
 CLIENT_TIMEOUT = 10.0

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from frontends.common import logs, tls
+from frontends.common.life import NAME
 from frontends.common.listen import KEEP_ALIVE, MAX_HEAD
 from frontends.common.recorder import finish_all
 from frontends.common.settings import MAX_MAIL_BYTES, Settings
@@ -47,9 +48,9 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
         outbuf_high_watermark=1024 * 1024,  # the thread of a long listing then waits for its client
         expose_tracebacks=False,
     )
-    node = app.extensions["pbproto"].node
+    node = app.extensions[NAME].node
     server.tls = node.tls
-    server.mapping = app.extensions["pbproto"].rest
+    server.mapping = app.extensions[NAME].rest
     server.channel_class = Channel
     stopping = False
 
@@ -196,7 +197,7 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
         def load(self) -> object:
             # In the worker: threads and locks do not survive the fork.
             app = create_app(settings, scope)
-            contexts = app.extensions["pbproto"].node.tls
+            contexts = app.extensions[NAME].node.tls
             if contexts is not None:
                 sock.ssl_wrap_socket = partial(_secured, contexts.server)
             return app
