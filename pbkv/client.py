@@ -229,7 +229,7 @@ class Client:
         Calls follow the view by themselves; this is for those who want to ask the members for ``view`` or
         ``ready``, and for clients that do not follow. The token goes to the members.
         """
-        return self._settings.learned(self.view())
+        return self._settings.add_members(self.view())
 
     # ---- carrying out
 

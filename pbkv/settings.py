@@ -86,7 +86,7 @@ class Settings:
         return Call(request, self.nodes, policy, self.clock(), self.draw)
 
     def question(self, request: Request[T], node: str, timeout: float | None) -> Call[T]:
-        """One attempt at one node: the floor of the policy is above what is left after it."""
+        """One attempt at one node: the policy wants more time for a second one than is left after it."""
         if timeout is not None:
             _check_seconds("timeout", timeout)
         seconds = min(LOOK_TIMEOUT, self.timeout) if timeout is None else timeout
@@ -96,8 +96,8 @@ class Settings:
         """The nodes that a question goes to. Raises ``ValueError``."""
         return self.nodes.urls if node is None else (node_url(node),)
 
-    def learned(self, answers: Iterable[NodeAnswer[Status]]) -> tuple[str, ...]:
-        """Know the members of the views that nodes are in, too; all nodes known now."""
+    def add_members(self, answers: Iterable[NodeAnswer[Status]]) -> tuple[str, ...]:
+        """Take the members of the views that nodes are in for given nodes; all of these now."""
         for each in answers:
             if each.answer is not None:
                 self.nodes.add(each.node, (member.address for member in each.answer.view))
@@ -108,7 +108,7 @@ class _Once(Policy):
     """Every further attempt comes too late."""
 
     @property
-    def floor(self) -> float:
+    def shortest(self) -> float:
         return math.inf
 
 

@@ -101,8 +101,8 @@ class _Patience(Policy):
     over: Callable[[], bool] = bool
 
     @property
-    def floor(self) -> float:
-        return math.inf if self.over() else super().floor
+    def shortest(self) -> float:
+        return math.inf if self.over() else super().shortest
 
 
 class Calling(Generic[T]):
