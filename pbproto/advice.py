@@ -46,7 +46,7 @@ class Advice:
 
 
 def advise(state: State, now: int) -> Advice | None:
-    """What this node has to say at ``now`` (nanoseconds); ``None`` where it goes on, or waits for what comes by itself."""
+    """What this node has to say at ``now`` (ns); ``None`` where it goes on or waits for what will come."""
     word = standing(state)
     if word == "none":
         return _out_of_it(state, "this node belongs to no view: it has been told none since it started")

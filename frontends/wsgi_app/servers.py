@@ -19,6 +19,7 @@ from frontends.common.recorder import finish_all
 from frontends.common.settings import MAX_MAIL_BYTES, Settings
 
 from . import create_app
+from .extension import WAY_IN
 
 GRACE = 1.5
 """Seconds that requests in flight get to end after they were answered."""
@@ -62,7 +63,7 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     watch = _Watch(settings.client_timeout)
-    way_in = app.extensions.get("pbproto_way_in")
+    way_in = app.extensions.get(WAY_IN)
     direct = Direct(way_in, server) if way_in is not None else None
     _stay_open(server)
 
