@@ -36,6 +36,7 @@ So a call looks at the view (``GET /view``, a ``Look``) on two occasions, unless
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -102,6 +103,12 @@ class Policy:
         """Seconds below which a further attempt is not begun: cut off so soon, it would most likely only turn
         a certain "not applied" into an unknown."""
         return min(1.0, self.timeout / 10)
+
+
+def check_seconds(name: str, seconds: float) -> None:
+    """Raises ``ValueError``, or ``TypeError``, for what is no length of time."""
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{name} is a number of seconds above 0, not {seconds!r}")
 
 
 class Call(Generic[T]):
