@@ -161,9 +161,8 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
 
     def init(connection: Any) -> None:
         begin(connection)
-        connection.sock.settimeout(
-            settings.client_timeout
-        )  # of each read and write, which would wait for ever
+        # Of each read and write, which would wait for ever.
+        connection.sock.settimeout(settings.client_timeout)
 
     gthread.TConn.init = init
     # It has a handler of its own, which says each bad request.
