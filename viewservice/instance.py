@@ -78,8 +78,8 @@ def _serving(
     """What serves until ``stopped``. Raises ``TrustError`` if the certificate is of no use."""
     from hypercorn.asyncio import serve
 
-    from frontends.quart_app.http2 import WholeRequests
-    from frontends.quart_app.hypercorn_config import configured
+    from frontends.hypercorn_server.config import configured
+    from frontends.hypercorn_server.http2 import WholeRequests
 
     from .web import CLIENT_TIMEOUT, create_app
 

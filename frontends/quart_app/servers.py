@@ -34,8 +34,8 @@ Runner = Callable[[Quart, socket.socket, Settings, asyncio.Event], Coroutine[Any
 async def _hypercorn(app: Quart, listener: socket.socket, settings: Settings, stopped: asyncio.Event) -> None:
     from hypercorn.asyncio import serve
 
-    from .http2 import WholeRequests
-    from .hypercorn_config import configured
+    from frontends.hypercorn_server.config import configured
+    from frontends.hypercorn_server.http2 import WholeRequests
 
     config = configured(settings, _contexts(app, settings))
     config.bind = [f"fd://{listener.detach()}"]

@@ -15,10 +15,9 @@ from hypercorn.events import Closed, RawData, Updated
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
 
+from frontends.common.asgi import CERTIFIED
 from frontends.common.settings import Settings
 from frontends.common.tls import has_shown
-
-from .lean import CERTIFIED
 
 
 class _Reader:
