@@ -153,6 +153,18 @@ def test_a_log_does_not_speak_to_the_terminal() -> None:
     )
 
 
+@pytest.mark.parametrize("form", [logs.Formatter, logs.JsonFormatter])
+def test_no_character_ends_a_line_or_speaks_to_a_terminal(form: type[logging.Formatter]) -> None:
+    """Goal: one record is one line to every reader, and nothing in it is obeyed. Method: the characters that
+    Unicode does not call printable, as the name of a route; JSON has them again when it is read."""
+    several = (*range(0x3001), 0xD800, 0xE000, 0xFEFF, 0xE0001)
+    hostile = "".join(each for each in map(chr, several) if not each.isprintable())
+    line = form(1).format(record_of(logs.logfmt(1, "e", rule=hostile)))  # type: ignore[call-arg]
+    assert line.isprintable()
+    if form is logs.JsonFormatter:
+        assert json.loads(line)["rule"] == hostile
+
+
 def test_strangers_cannot_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """Goal: a server's word about a bad request comes once a second, with how many there were; errors all.
 
