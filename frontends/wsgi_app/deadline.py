@@ -1,7 +1,7 @@
 """Answers that come in time, or not at all.
 
-A socket's timeout is for each piece of an answer: whoever sends a byte a second, or one ``100 Continue`` after
-another, would keep the thread that reads it for ever.
+A socket's timeout is for each piece of an answer: whoever sends a byte a second, or one ``100 Continue``
+after another, would keep the thread that reads it for ever.
 """
 
 from __future__ import annotations

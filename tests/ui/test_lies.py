@@ -1,4 +1,4 @@
-"""The page and a member that says what no node says: somebody may listen at the address of one that is down."""
+"""The page and a member that says what no node says: at the address of one that is down may be somebody."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ def test_nonsense_is_told_from_what_a_node_says(cluster: Cluster, open_page: Ope
 
 
 def test_a_member_that_answers_nonsense_hides_nothing_but_itself(cluster: Cluster, open_page: Open) -> None:
-    """Goal: an impostor cannot make the page blind to the other nodes. Method: node 3 says of its view that it
-    is a number, node 2 advises commands to a shell. Their rows say so; node 1 is heard, without an exception
-    (the fixture looks), and they are when they speak sense again."""
+    """Goal: an impostor cannot make the page blind to the other nodes. Method: node 3 says of its view that
+    it is a number, node 2 advises a command to a shell. Their rows say so; node 1 is heard, without an
+    exception (the fixture looks), and they are when they speak sense again."""
     page, _ = open_page(1)
     expect(row(page, 3)).to_contain_text("active")
     words = {"what": "w", "costs": "c", "remedy": "r", "caution": None, "put": COMMANDS[0]}
