@@ -10,7 +10,7 @@ from typing import BinaryIO
 import click
 
 from ..requests import MIB, new_idempotency_key
-from .output import NO_KEY, at_terminal, complain, console, line, rows, show_json, table
+from .output import NO_KEY, at_terminal, complain, console, line, rows, screen, show_json, table
 from .session import Session, common, session_of
 from .waiting import client_of
 
@@ -30,6 +30,7 @@ FOR_A_TABLE = 1000
 def get(context: click.Context, key: str, raw: bool) -> None:
     """Print the value of KEY.
 
+    A terminal is shown control characters escaped, but for line breaks and tabs; with --raw it gets them.
     With --json: {"key", "value", "number"}; the value of a missing key is null.
     """
     session = session_of(context)
@@ -38,8 +39,9 @@ def get(context: click.Context, key: str, raw: bool) -> None:
     if session.json:
         show_json({"key": key, "value": read.value, "number": read.number})
     elif read.value is not None:
+        shown = screen(read.value) if at_terminal() and not raw else read.value
         # As bytes: the value is UTF-8, whatever the locale is.
-        click.echo(read.value.encode(), nl=not raw)
+        click.echo(shown.encode(), nl=not raw)
     if read.value is None:
         _missing(context, session, key)
 

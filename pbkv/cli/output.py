@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -79,6 +80,11 @@ def line(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def screen(text: str) -> str:
+    """Text in its lines, with nothing else in it that a terminal obeys."""
+    return re.sub(r"[^\n\t]+", lambda match: line(match[0]), text)
 
 
 def complain(what: str, remedy: str = "") -> None:

@@ -123,6 +123,17 @@ def test_nothing_in_a_list_is_obeyed_by_a_terminal(node: OneNode, monkeypatch: p
     assert "1 key after 1 writes" in result.stderr
 
 
+def test_nothing_in_a_value_is_obeyed_by_a_terminal(node: OneNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goal: whoever may write a key does not write to the terminal of who reads it, and programs get every
+    byte. Method: a value with escapes, as a program, a terminal, and a terminal that asks for it, gets it."""
+    value = "a\x1b]52;c;aWQ=\x07\tb\n\x9b31m\u202e\r\nc"
+    run(node, *ONE, "put", "k", "--", value)
+    assert run(node, *ONE, "get", "k").stdout_bytes == f"{value}\n".encode()
+    monkeypatch.setattr(data, "at_terminal", lambda: True)
+    assert run(node, *ONE, "get", "k").stdout == "a\\x1b]52;c;aWQ=\\x07\tb\n\\x9b31m\\u202e\\r\nc\n"
+    assert run(node, *ONE, "get", "--raw", "k").stdout_bytes == value.encode()
+
+
 LOST_THEN_DOWN = [reset, no_connection]
 
 
