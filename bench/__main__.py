@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from . import core, failover, join, layers, listing, matrix, memory, overload, pause, table
+from . import core, failover, join, layers, listing, matrix, memory, overload, pause, request, table
 from .processes import BenchError, signals_as_exceptions
 from .report import publish
 
@@ -15,6 +15,7 @@ COMMANDS: dict[str, ModuleType] = {
     "table": table,
     "matrix": matrix,
     "core": core,
+    "request": request,
     "join": join,
     "pause": pause,
     "failover": failover,

@@ -97,6 +97,8 @@ _REPLICATE_HEAD = Struct(">QQQQQI")  # ballot, first, number of operations
 _REPLICATE_END = Struct(">QQQ")
 _REPLICATED = Struct(">QQQQQQQ")
 
+_HEAD_BYTES = len(MAGIC) + _U16.size
+_TOO_SHORT = "the message ends too early"
 _TOO_MANY = "a count is larger than the message"
 _NO_VALUE = 2**32 - 1
 """The value length of a DELETE."""
@@ -115,7 +117,7 @@ class _Reader:
         start = self.at
         end = start + count
         if end > len(self.data):
-            raise CodecError("the message ends too early")
+            raise CodecError(_TOO_SHORT)
         self.at = end
         return self.data[start:end]
 
@@ -123,7 +125,7 @@ class _Reader:
         start = self.at
         end = start + form.size
         if end > len(self.data):
-            raise CodecError("the message ends too early")
+            raise CodecError(_TOO_SHORT)
         self.at = end
         return form.unpack_from(self.data, start)
 
@@ -231,7 +233,7 @@ def _read_operations(reader: _Reader, count: int) -> list[Operation]:
     operations = []
     for _ in range(count):
         if at + size > end:
-            raise CodecError("the message ends too early")
+            raise CodecError(_TOO_SHORT)
         origin, incarnation, counter, settled, name_length, key_length, length = unpack(data, at)
         if not 0 < key_length <= MAX_KEY_BYTES or name_length > MAX_IDEMPOTENCY_KEY_BYTES:
             raise CodecError("an operation has a key of a bad length")
@@ -243,7 +245,7 @@ def _read_operations(reader: _Reader, count: int) -> list[Operation]:
         value_at = key_at + key_length
         value_end = value_at if length == _NO_VALUE else value_at + length
         if value_end > end:
-            raise CodecError("the message ends too early")
+            raise CodecError(_TOO_SHORT)
         value = None if length == _NO_VALUE else data[value_at:value_end]
         operations.append(
             make(
@@ -550,9 +552,9 @@ def version_of(data: bytes) -> int:
     """The version of the batch in ``data``, known or not. Raises ``CodecError`` for what is no batch."""
     if data[: len(MAGIC)] != MAGIC:
         raise CodecError("these are not peer messages")
-    reader = _Reader(data)
-    reader.at = len(MAGIC)
-    version: int = reader.unpack(_U16)[0]
+    if len(data) < _HEAD_BYTES:
+        raise CodecError(_TOO_SHORT)
+    version: int = _U16.unpack_from(data, len(MAGIC))[0]
     return version
 
 
@@ -567,14 +569,15 @@ def decode(data: bytes, newest: int = VERSION) -> list[tuple[Envelope, Message]]
         known = f"versions {VERSIONS[0]} to {newest}" if newest > VERSIONS[0] else f"version {newest} only"
         raise VersionError(f"the peer speaks version {version} of the protocol, this node {known}")
     reader = _Reader(data)
-    reader.at = len(spoken.head)
+    reader.at = _HEAD_BYTES
     readers = spoken.readers
+    end = len(data)
     batch: list[tuple[Envelope, Message]] = []
     try:
-        while reader.at < len(data):
-            *names, count = reader.unpack(_SECTION)
-            envelope = Envelope(*names)
-            if not 0 < count <= len(data) - reader.at:
+        while reader.at < end:
+            sender, life, receiver, receivers_life, history, count = reader.unpack(_SECTION)
+            envelope = Envelope(sender, life, receiver, receivers_life, history)
+            if not 0 < count <= end - reader.at:
                 raise CodecError("a section has no messages, or more than it has bytes")
             for _ in range(count):
                 batch.append((envelope, _read_message(reader, readers)))
@@ -586,7 +589,11 @@ def decode(data: bytes, newest: int = VERSION) -> list[tuple[Envelope, Message]]
 
 
 def _read_message(reader: _Reader, readers: list[_Read]) -> Message:
-    (kind,) = reader.unpack(_U8)
+    at = reader.at
+    if at >= len(reader.data):
+        raise CodecError(_TOO_SHORT)
+    kind = reader.data[at]
+    reader.at = at + 1
     if kind >= len(readers):
         raise CodecError(f"message kind {kind} is not known")
     message: Message = readers[kind](reader)

@@ -82,7 +82,7 @@ class JsonFormatter(logging.Formatter):
             document[f"{name}_" if name in document else name] = value
         if record.exc_info:
             document["trace"] = self.formatException(record.exc_info)
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)
+        return _shown(json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str))
 
 
 def _stamp(record: logging.LogRecord) -> str:
@@ -137,9 +137,18 @@ def _quote(value: object) -> str:
     if text and not any(character in ' "=\\' or not character.isprintable() for character in text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
-    # What is left of control characters would speak to the terminal of whoever reads the log.
-    shown = "".join([each if each.isprintable() else f"\\u{ord(each):04x}" for each in escaped])
-    return f'"{shown}"'
+    return f'"{_shown(escaped)}"'
+
+
+def _shown(text: str) -> str:
+    """The text with nothing in it that would speak to the terminal of whoever reads the log, or end a line.
+
+    JSON leaves C1 controls, DEL, and what Unicode calls line ends as they are. Escaped as JSON does it: what
+    is beyond the first plane in two halves.
+    """
+    if text.isprintable():
+        return text
+    return "".join([each if each.isprintable() else json.dumps(each)[1:-1] for each in text])
 
 
 class Line(str):

@@ -32,6 +32,7 @@ _FILES = {
             ("poll.js", _JS),
             ("rates.js", _JS),
             ("settings.js", _JS),
+            ("shape.js", _JS),
             ("state.js", _JS),
             ("waiting.js", _JS),
         )

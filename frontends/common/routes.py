@@ -134,6 +134,7 @@ def resources() -> dict[str, tuple[Route, tuple[str, ...]]]:
     return {path.decode(): (each.route, tuple(each.allow.split(", "))) for path, each in found.items()}
 
 
+_MAIL = _RESOURCES[PEER].outlines["POST"]
 _TEMPLATES = {route: path for path, (route, _) in resources().items()}
 
 
@@ -153,6 +154,8 @@ def refused_plan(method: str, target: bytes) -> Plan:
 
 def plan(method: str, target: bytes, settings: Settings) -> Plan | Response:
     """What a request is, from its method and its raw target; or the answer to what is none of ours."""
+    if target == PEER and method == "POST":
+        return _MAIL
     plain = _PLAIN_KEY(target)
     if plain is not None and method in _ON_KEYS:
         return _on_key(method, plain[1], settings)

@@ -23,6 +23,8 @@ from pbproto import CodecError
 from pbproto.codec import MEDIA_TYPE
 from pbproto.config import MIB, SECOND
 
+from .deadline import answer_within
+
 IDLE = 30.0
 """Seconds after which a peer that gets no mail has no thread any more."""
 
@@ -122,29 +124,34 @@ class _Carrier:
         access = self._node.access
         timeout = self._timeout + len(mail) / MIB
         try:
-            connection = self._connect(timeout)
+            connection = self._connect()
             if access is None:
-                return self._exchange(connection, mail, {})[0]
+                return self._exchange(connection, mail, {}, timeout)[0]
             receiver = self._node.receiver_at(self.address)
             if self._proved != receiver:
                 nothing = proof.nothing(self._node.peers.version(self.address))
-                proved = self._prove(access, connection, receiver, nothing)
+                proved = self._prove(access, connection, receiver, nothing, timeout)
                 if proved.status != HTTPStatus.OK:
                     return proved
                 self._proved = receiver
-            return self._prove(access, connection, receiver, mail)
+            return self._prove(access, connection, receiver, mail, timeout)
         except (OSError, http.client.HTTPException, ValueError):
             self.close()
             return LOST
 
     def _prove(
-        self, access: Access, connection: http.client.HTTPConnection, receiver: int, mail: bytes
+        self,
+        access: Access,
+        connection: http.client.HTTPConnection,
+        receiver: int,
+        mail: bytes,
+        timeout: float,
     ) -> Posted:
         """Post with a proof; the answer if it comes with one, too."""
         if connection.sock is None:
             return LOST  # the peer has closed it after the last answer
         asked = proof.ask(access, receiver, mail)
-        answer, mac = self._exchange(connection, mail, dict(asked.headers))
+        answer, mac = self._exchange(connection, mail, dict(asked.headers), timeout)
         if answer.body and proof.is_answer(access, asked.nonce, mac, answer.body):
             return answer
         self._complaints.unproved(answer.status)
@@ -152,9 +159,10 @@ class _Carrier:
         return LOST
 
     def _exchange(
-        self, connection: http.client.HTTPConnection, mail: bytes, headers: dict[str, str]
+        self, connection: http.client.HTTPConnection, mail: bytes, headers: dict[str, str], timeout: float
     ) -> tuple[Posted, str]:
-        """How a POST ended, and by what its answer claims to be from a node."""
+        """How a POST ended within ``timeout``, and by what its answer claims to be from a node."""
+        answer_within(connection, timeout)
         connection.request("POST", "/peer", mail, self._headers | headers)
         response = connection.getresponse()
         status, body = response.status, response.read(MAX_MAIL_BYTES + 1)
@@ -164,13 +172,12 @@ class _Carrier:
         answer = Posted(status, response.getheader(wire.HEADER), body if whole else b"")
         return answer, response.getheader("pbproto-mac", "")
 
-    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+    def _connect(self) -> http.client.HTTPConnection:
         connection = self._connection
         if connection is not None and connection.sock is not None:
             if _closed_by_peer(connection.sock):
                 self.close()
             else:
-                connection.sock.settimeout(timeout)
                 return connection
         host, port = split_address(self.address)
         tls = self._node.tls
@@ -180,7 +187,6 @@ class _Carrier:
             else http.client.HTTPSConnection(host, port, timeout=self._timeout, context=tls.client)
         )
         self._connection.connect()
-        self._connection.sock.settimeout(timeout)
         return self._connection
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -10,7 +9,7 @@ from typing import BinaryIO
 import click
 
 from ..requests import MIB, new_idempotency_key
-from .output import NO_KEY, at_terminal, complain, console, line, rows, show_json, table
+from .output import NO_KEY, at_terminal, complain, console, line, rows, screen, shell, show_json, table
 from .session import Session, common, session_of
 from .waiting import client_of
 
@@ -30,6 +29,7 @@ FOR_A_TABLE = 1000
 def get(context: click.Context, key: str, raw: bool) -> None:
     """Print the value of KEY.
 
+    A terminal is shown control characters escaped, but for line breaks and tabs; with --raw it gets them.
     With --json: {"key", "value", "number"}; the value of a missing key is null.
     """
     session = session_of(context)
@@ -38,8 +38,9 @@ def get(context: click.Context, key: str, raw: bool) -> None:
     if session.json:
         show_json({"key": key, "value": read.value, "number": read.number})
     elif read.value is not None:
+        shown = screen(read.value) if at_terminal() and not raw else read.value
         # As bytes: the value is UTF-8, whatever the locale is.
-        click.echo(read.value.encode(), nl=not raw)
+        click.echo(shown.encode(), nl=not raw)
     if read.value is None:
         _missing(context, session, key)
 
@@ -67,7 +68,7 @@ def put(
     session = session_of(context)
     if (value is None) == (value_file is None):
         raise click.UsageError("give a VALUE or --value-file")
-    text, again = _value(value, value_file, shlex.quote(key))
+    text, again = _value(value, value_file, shell(key))
     name = idempotency_key or new_idempotency_key()
     with client_of(session) as client:
         session.repeat = line(f"pbkv put{session.at} --idempotency-key {name} {again}")
@@ -92,7 +93,7 @@ def delete(context: click.Context, key: str, idempotency_key: str | None) -> Non
     session = session_of(context)
     name = idempotency_key or new_idempotency_key()
     with client_of(session) as client:
-        session.repeat = line(f"pbkv delete{session.at} --idempotency-key {name} -- {shlex.quote(key)}")
+        session.repeat = line(f"pbkv delete{session.at} --idempotency-key {name} -- {shell(key)}")
         deleted = client.delete(key, idempotency_key=name, first_use=idempotency_key is None)
         session.repeat = ""
     if session.json:
@@ -140,11 +141,11 @@ def _value(value: str | None, value_file: Path | None, key: str) -> tuple[str, s
     """The value, and the arguments that give it again. Raises ``click.UsageError``."""
     if value_file is not None:
         with value_file.open("rb") as file:
-            return _text(file, str(value_file)), f"--value-file {shlex.quote(str(value_file))} -- {key}"
+            return _text(file, str(value_file)), f"--value-file {shell(str(value_file))} -- {key}"
     if value == "-":
         return _text(sys.stdin.buffer, "standard input"), f"-- {key} -"
     text = value or ""
-    return text, f"-- {key} {shlex.quote(text) if len(text) <= SHOWN else 'THE-SAME-VALUE'}"
+    return text, f"-- {key} {shell(text) if len(text) <= SHOWN else 'THE-SAME-VALUE'}"
 
 
 def _text(file: BinaryIO, name: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -79,6 +81,27 @@ def line(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def shell(text: str) -> str:
+    """Text as one word for a shell, with nothing in it that a terminal obeys: pasted, it is the same text.
+
+    Control characters are octal in ``$'...'``, which is POSIX since 2024 and much older in bash, ksh and zsh.
+    """
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = "".join(
+        character
+        if character.isprintable() and character not in "\\'"
+        else "".join(f"\\{byte:03o}" for byte in character.encode(errors="surrogateescape"))
+        for character in text
+    )
+    return f"$'{escaped}'"
+
+
+def screen(text: str) -> str:
+    """Text in its lines, with nothing else in it that a terminal obeys."""
+    return re.sub(r"[^\n\t]+", lambda match: line(match[0]), text)
 
 
 def complain(what: str, remedy: str = "") -> None:

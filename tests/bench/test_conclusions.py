@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import core, report
+from bench import core, report, request
 from bench.__main__ import COMMANDS
 from bench.join import conclude
 from bench.layers import aggregate, layer_of, show
@@ -151,6 +151,21 @@ def test_the_core_answers_every_write_of_a_batch(codec: bool) -> None:
         cluster.write(first, 32)
     assert cluster.answered == 64
     assert core.operations_per_second(8, codec, 20) > 0
+
+
+async def test_what_a_request_costs_is_that_of_requests_that_took_effect() -> None:
+    """Goal: the cost is one of writes that all members have, and of answers of success. Method: turns of
+    both kinds of work; look at every node; then one whose key is not there.
+    """
+    cluster = request.Cluster()
+    with pytest.raises(BenchError, match="404"):
+        cluster.turns("get", 3)(1)
+    cluster.turns("put", 3)(5)
+    cluster.turns("get", 3)(2)
+    looks = [node.node.look() for node in cluster._nodes.values()]
+    assert [look.status.log_end for look in looks] == [15, 15, 15]
+    assert looks[0].status.commit == 15
+    assert set(await request.costs([2], 1, 4)) == {("put", 2), ("get", 2)}
 
 
 def test_every_command_has_its_place_in_the_document() -> None:

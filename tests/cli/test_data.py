@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,7 +125,41 @@ def test_nothing_in_a_list_is_obeyed_by_a_terminal(node: OneNode, monkeypatch: p
     assert "1 key after 1 writes" in result.stderr
 
 
+def test_nothing_in_a_value_is_obeyed_by_a_terminal(node: OneNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goal: whoever may write a key does not write to the terminal of who reads it, and programs get every
+    byte. Method: a value with escapes, as a program, a terminal, and a terminal that asks for it, gets it."""
+    value = "a\x1b]52;c;aWQ=\x07\tb\n\x9b31m\u202e\r\nc"
+    run(node, *ONE, "put", "k", "--", value)
+    assert run(node, *ONE, "get", "k").stdout_bytes == f"{value}\n".encode()
+    monkeypatch.setattr(data, "at_terminal", lambda: True)
+    assert run(node, *ONE, "get", "k").stdout == "a\\x1b]52;c;aWQ=\\x07\tb\n\\x9b31m\\u202e\\r\nc\n"
+    assert run(node, *ONE, "get", "--raw", "k").stdout_bytes == value.encode()
+
+
 LOST_THEN_DOWN = [reset, no_connection]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on the PATH")
+def test_a_command_to_paste_names_the_very_same_write() -> None:
+    """Goal: whoever pastes the command of an unknown outcome repeats that write, and nothing else. Method:
+    keys and values with what a shell or a terminal takes for more than text; bash says what arguments it
+    makes of the command."""
+    for key, value in (
+        ("a b", "$(id)"),
+        ("a\n; id\n", "'\x1b[31m\\"),
+        ("\u202e'", "`id`\r\x9b"),
+        ("-k", "é\U000e0001"),
+    ):
+        for arguments in (("put", "--", key, value), ("delete", "--", key)):
+            result = run(Script({A: list(LOST_THEN_DOWN)}), *ONE, *QUICK, *arguments)
+            (command,) = [each for each in result.stderr.splitlines() if "--idempotency-key" in each]
+            command = command.partition(": pbkv ")[2]
+            assert command.isprintable()
+            script = ["bash", "-c", f"printf '%s\\0' {command}"]
+            words = (
+                subprocess.run(script, check=True, stdout=subprocess.PIPE).stdout.decode().split("\0")[:-1]
+            )
+            assert words[-len(arguments) + 1 :] == list(arguments[1:])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -151,6 +151,20 @@ def test_a_log_does_not_speak_to_the_terminal() -> None:
     assert (
         logs.logfmt(1, "x", text="a\x1b[2J\x9b\u2028é") == 'node=1 event=x text="a\\u001b[2J\\u009b\\u2028é"'
     )
+
+
+@pytest.mark.parametrize("form", [logs.Formatter, logs.JsonFormatter])
+def test_no_character_ends_a_line_or_speaks_to_a_terminal(
+    form: Callable[[int], logging.Formatter],
+) -> None:
+    """Goal: one record is one line to every reader, and nothing in it is obeyed. Method: the characters that
+    Unicode does not call printable, as the name of a route; JSON has them again when it is read."""
+    several = (*range(0x3001), 0xD800, 0xE000, 0xFEFF, 0xE0001)
+    hostile = "".join(each for each in map(chr, several) if not each.isprintable())
+    line = form(1).format(record_of(logs.logfmt(1, "e", rule=hostile)))
+    assert line.isprintable()
+    if form is logs.JsonFormatter:
+        assert json.loads(line)["rule"] == hostile
 
 
 def test_strangers_cannot_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:

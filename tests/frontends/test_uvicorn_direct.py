@@ -147,8 +147,7 @@ async def test_what_the_mapping_turns_away(server: Server) -> None:
 
 async def test_a_body_above_the_limit_is_turned_away(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that came whole, and is longer than its route allows."""
-    outlines = routes._RESOURCES[routes.PEER].outlines
-    monkeypatch.setitem(outlines, "POST", outlines["POST"]._replace(body_limit=10))
+    monkeypatch.setattr(routes, "_MAIL", routes._MAIL._replace(body_limit=10))
     client = await server.connect()
     client.send("POST", "/peer", b"x" * 11)
     assert (await client.answer())[0] == 413

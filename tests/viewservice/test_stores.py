@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,6 +115,23 @@ async def test_who_lost_its_footing_reads_again(path: Path) -> None:
     leader.store.resign()
     await until(lambda: leader.told[1:] == [FIRST], "it leads again")
     await leader.stop()
+
+
+def test_nobody_else_on_the_machine_can_lock_the_file(path: Path) -> None:
+    """Goal: who may read a SQLite file can keep all others from writing it, so nobody else may. Method: the
+    file's rights, under the umask that lets everybody read, and what a reader can do who has them."""
+    before = os.umask(0o022)
+    try:
+        SqliteStore(path)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM leader").fetchall()
+        writer = sqlite3.connect(path, timeout=0, isolation_level=None)
+        with closing(writer), pytest.raises(sqlite3.OperationalError, match="locked"):
+            writer.execute("INSERT INTO leader VALUES (1, 'a', 0)")
 
 
 async def test_a_file_that_is_none_is_said_so(tmp_path: Path) -> None:

@@ -46,6 +46,9 @@ class SqliteStore(Store):
         self._again = asyncio.Event()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # For its user alone, as its journals are then: whoever can only read it can hold the lock that
+            # keeps all others from writing, and with that the service from deciding anything.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             with closing(self._open()) as connection:
                 connection.executescript(_TABLES)
                 self._read(connection)

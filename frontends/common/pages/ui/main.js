@@ -42,11 +42,23 @@ function wakeUp() {
   views = now;
 }
 
+// Make room for a member of the own node's view: others may name members that there are not.
+function forgetOne() {
+  const named = new Set(own.status.view.map((member) => member.address));
+  for (const [address, watched] of others) {
+    if (named.has(address)) continue;
+    watched.stop();
+    return others.delete(address);
+  }
+  return false;
+}
+
 // Everybody whom a node that speaks takes for a member; those of before go on to be watched.
 function watchMembers() {
   for (const watched of [own, ...others.values()]) {
     for (const member of watched.status?.view ?? []) {
-      if (member.id === own.status?.id || others.has(member.address) || others.size >= MOST) continue;
+      if (member.id === own.status?.id || others.has(member.address)) continue;
+      if (others.size >= MOST && !(watched === own && forgetOne())) continue;
       const other = new Watched(placesOf(member.address), changed);
       others.set(member.address, other);
       if (!paused && !document.hidden) other.start();

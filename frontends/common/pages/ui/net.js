@@ -1,7 +1,10 @@
 // Requests to nodes: with the token of this tab, with an end, and with errors that say what was the matter.
 
+import { beginning } from "./listing.js";
+
 const TOKEN = "pbproto-token";
 const PATIENCE = 2000;
+const MOST_BYTES = 4 * 2 ** 20; // of what a node says of itself, many times over
 
 // The page of a node in an application is below a prefix. Views name no paths: those of other members are taken to
 // begin at the same one, or at the root, as those of plain nodes do.
@@ -90,17 +93,22 @@ export async function send(
   return response;
 }
 
-// The document that a node answers. Throws a Failure for everything else.
-export async function read(url, options) {
+// The document that a node answers, which has to be what `is` takes it for. Throws a Failure for everything else.
+export async function read(url, is, options) {
   const response = await send(url, options);
   let document_;
+  let rest = true;
   try {
-    document_ = parse(await response.text());
+    const { words, whole } = await beginning(response, MOST_BYTES);
+    rest = !whole;
+    document_ = parse(words);
   } catch {
-    throw new Failure(`its answer (${response.status}) cannot be read`);
+    if (!rest) throw new Failure(`its answer (${response.status}) cannot be read`);
   }
+  if (rest) throw new Failure("its answer is not what a node says of itself: it does not end");
   if (!response.ok)
     throw new Failure(`${response.status}: ${document_?.detail ?? response.statusText}`, document_);
+  if (!is(document_)) throw new Failure("its answer is not what a node says of itself");
   return document_;
 }
 

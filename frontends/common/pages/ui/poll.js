@@ -1,6 +1,7 @@
 // One node that is watched: asked each second, less often while it is silent, not at all while nobody looks.
 
 import { read } from "./net.js";
+import { isStatus, isWhy } from "./shape.js";
 
 const PERIOD = 1000;
 const LONGEST = 5000;
@@ -84,11 +85,11 @@ export class Watched {
   }
 
   async _ask() {
-    let status = await read(`${this.base}status?since=${this._last}`);
+    let status = await read(`${this.base}status?since=${this._last}`, isStatus);
     if (this.status !== null && status.incarnation !== this.status.incarnation) {
       // Another life counts anew: ask for all of its events.
       this.samples = [];
-      if (this._last > 0) status = await read(`${this.base}status?since=0`);
+      if (this._last > 0) status = await read(`${this.base}status?since=0`, isStatus);
     }
     this._take(status);
     const waiting = status.waiting;
@@ -99,7 +100,7 @@ export class Watched {
 
   async _askWhy() {
     try {
-      this.why = await read(`${this.base}why`, { quiet: true });
+      this.why = await read(`${this.base}why`, isWhy, { quiet: true });
     } catch (error) {
       // A token that is good for how the node is need not be good for keys.
       if (error.answer?.status !== 403) throw error;
@@ -113,7 +114,8 @@ export class Watched {
     this.heardAt = performance.now();
     this._last = status.events.last;
     for (const event of status.events.list) {
-      this.events.push({ ...event, node: status.id, life: status.incarnation });
+      // Its key is made by the page (events.js): that of another node's event would hide it.
+      this.events.push({ ...event, key: undefined, node: status.id, life: status.incarnation });
     }
     this.events.splice(0, this.events.length - KEPT_EVENTS);
     this.samples.push({ at: this.heardAt, applied: status.commit, totals: status.totals });
