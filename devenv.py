@@ -2,7 +2,8 @@
 """Set this checkout up, run its tests, or run a cluster of it on this machine and play with its failures.
 
 Only the standard library is used, because this file is what installs everything else. It reads from top to
-bottom: the virtual environment, the tests, the command line; the cluster is in devenv_cluster.py.
+bottom: the virtual environment, the tests, the command line. The cluster is in devenv_cluster.py, its
+prompt in devenv_prompt.py, and what both print goes through devenv_terminal.py.
 """
 
 from __future__ import annotations
@@ -31,17 +32,9 @@ except ImportError:
 if sys.version_info < (3, 11):  # noqa: UP036 - older interpreters are told so instead of failing somewhere
     sys.exit(f"devenv.py needs Python 3.11 or newer; {sys.executable} is {platform.python_version()}")
 
-from devenv_cluster import (
-    SERVERS,
-    Settings,
-    Stopped,
-    UserError,
-    check_ports,
-    ending,
-    run_cluster,
-    say,
-    screen,
-)
+from devenv_cluster import SERVERS, Settings, check_ports
+from devenv_prompt import run_cluster
+from devenv_terminal import Stopped, UserError, ending, say, screen
 
 ROOT = Path(__file__).resolve().parent
 PYTHON_VARIABLE = "PBPROTO_DEVENV_PYTHON"

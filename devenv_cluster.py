@@ -1,7 +1,6 @@
-"""The cluster that devenv.py runs: its processes, its views, and the prompt at which a person controls it.
+"""The cluster that devenv.py runs: its processes and its views.
 
-Only the standard library is used, as in devenv.py. Run as a program, this file is the keeper of a cluster
-(see `Keeper`). It reads from top to bottom: talking to the person, the processes, the cluster, the prompt.
+Only the standard library is used, as in devenv.py.
 """
 
 from __future__ import annotations
@@ -10,228 +9,31 @@ import concurrent.futures
 import contextlib
 import errno
 import http.client
-import io
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
-import termios
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from devenv_keeper import ENDING_SIGNALS, Keeper, signal_group
+from devenv_terminal import Keys, UserError, ending, listed, say, screen, table
+
 ROOT = Path(__file__).resolve().parent
 SERVERS = {"quart": ("hypercorn", "uvicorn", "granian"), "wsgi": ("waitress", "gunicorn")}
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 KILLING_SIGNALS = (*ENDING_SIGNALS, signal.SIGKILL)  # somebody sends them: no fault of a program's own does
 START_SECONDS, SETTLE_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 60.0, 5.0, 5.0, 1.5
 LOOK_SECONDS = 0.25
 COPY_SECONDS = 600.0  # for how long at most the progress of a copy is watched
 LOG_TAIL = 5
-
-# ---------------------------------------------------------------------------- talking to the person
-
-
-class UserError(Exception):
-    """Something the person can put right: printed as one line, never as a trace."""
-
-    def __init__(self, text: str, status: int = 1) -> None:
-        super().__init__(text)
-        self.status = status
-
-
-class Stopped(Exception):  # noqa: N818 - not an error: the person wants it
-    """A signal asked this program to end."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__()
-        self.signum = signum
-
-
-class Ending:
-    """Lets SIGINT, SIGTERM and SIGHUP end the program only where it waits for long, or asks.
-
-    A signal handler that raises just anywhere would do so between the start of a process and the note of it,
-    in the midst of a clean-up, or in a finalizer, where Python prints the exception and forgets it.
-    """
-
-    def __init__(self) -> None:
-        self.signum = 0
-        self.waiting = False
-
-    def install(self) -> None:
-        """Begin to catch the signals, except for a SIGHUP that nohup has switched off."""
-        for signum in ENDING_SIGNALS:
-            if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:
-                signal.signal(signum, self.arrived)
-
-    def arrived(self, signum: int, _frame: object) -> None:
-        """Handle a signal; the first one counts."""
-        self.signum = self.signum or signum
-        if self.waiting:
-            self.waiting = False
-            self.check()
-
-    def check(self) -> None:
-        """Raise `Stopped` if a signal has arrived."""
-        if self.signum:
-            raise Stopped(self.signum)
-
-    @contextlib.contextmanager
-    def interrupts(self) -> Iterator[None]:
-        """Raise `Stopped` as soon as a signal arrives; for a block that does nothing but wait."""
-        self.waiting = True  # before the check, or a signal between the two would go unheard
-        try:
-            self.check()
-            yield
-        finally:
-            self.waiting = False
-
-
-class Screen:
-    """Standard output, shared by the prompt and by the thread that watches the nodes."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.prompt = ""  # what stands there while a person may be typing, else empty
-        self.line = ""  # what stands there to be written over, if anything does
-
-    def draws(self) -> bool:
-        """Tell whether somebody sees a line that is written over; TERM=dumb says that they cannot."""
-        able = os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
-        return able and os.isatty(1) and os.isatty(2)
-
-    def show(self, line: str) -> None:
-        """Write over the line at the bottom, on standard error; nothing in it takes it away."""
-        with self.lock, contextlib.suppress(OSError):
-            self.draw(line)
-
-    def draw(self, line: str) -> None:
-        """Do what `show` does; the lock must be held."""
-        if line or self.line:
-            width = shutil.get_terminal_size().columns - 1
-            print(f"\r\033[K{line[:width]}", end="", file=sys.stderr, flush=True)
-        self.line = line
-
-    def say(self, text: str) -> None:
-        """Print lines; above the prompt and the half-typed command if there is one.
-
-        A reader that has gone away (`| head`, a closed terminal) must not stop the clean-up: no OSError here.
-        """
-        with self.lock, contextlib.suppress(OSError):
-            if self.prompt and os.isatty(1):
-                # readline, loaded by the prompt where it exists, alone knows what has been typed so far.
-                typed = getattr(sys.modules.get("readline"), "get_line_buffer", str)()
-                print(f"\r\033[K{text}\n{self.prompt}{typed}", end="", flush=True)
-            else:
-                line = self.line
-                self.draw("")
-                print(text, flush=True)
-                self.draw(line)
-
-
-ending = Ending()
-screen = Screen()
-say = screen.say
-
-
-class Keys:
-    """Tells whether somebody has typed since; what was typed is left for the prompt that comes."""
-
-    def __enter__(self) -> Keys:
-        """Let single keys be seen, and not be printed into the line that is written over."""
-        self.ahead = self.typed()  # commands that were typed before: they wait for this one, as ever
-        self.before = termios.tcgetattr(0)
-        changed = termios.tcgetattr(0)
-        changed[3] &= ~(termios.ICANON | termios.ECHO)
-        termios.tcsetattr(0, termios.TCSANOW, changed)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the terminal as it was."""
-        with contextlib.suppress(termios.error):  # the terminal may be gone
-            termios.tcsetattr(0, termios.TCSANOW, self.before)
-
-    def typed(self) -> bool:
-        return bool(select.select([0], [], [], 0)[0])
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Align cells in columns."""
-    lines = [list(head), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    aligned = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
-    return "\n".join(f"  {line}" for line in aligned)
-
-
-def listed(ids: Iterable[int]) -> str:
-    """Name nodes in a sentence."""
-    return ", ".join(map(str, ids))
-
-
-# ---------------------------------------------------------------------------- the processes of a cluster
-
-
-def signal_group(group: int, signum: int) -> bool:
-    """Signal a process group; False if nobody is left in it (macOS says EPERM when only zombies are)."""
-    try:
-        os.killpg(group, signum)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
-
-
-class Keeper:
-    """A small process of its own that kills the nodes when this program is gone, however it went.
-
-    It learns of our end by the end of a pipe that only we can write to, so SIGKILL is covered too. The
-    obvious other way, prctl(PR_SET_PDEATHSIG), is Linux only, fires at the end of the *thread* that started
-    the node, and is not inherited by the workers that some servers start; the keeper kills whole groups.
-
-    There is no moment at which a node runs unguarded: it starts as a shell that waits for a line (`GATE`),
-    which it gets once the keeper's pipe holds its group. If we die before, the shell reads the end of its
-    input instead, and ends. What a pipe holds is read even when its writer is dead.
-    """
-
-    GATE = 'read -r go && exec "$@" </dev/null'
-
-    def __enter__(self) -> Keeper:
-        """Start the process, in a session of its own: what is sent to our terminal must not end it."""
-        command, null = [sys.executable, "-I", __file__], subprocess.DEVNULL
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=null, stderr=null, start_new_session=True
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the pipe and wait until all that was still guarded is dead."""
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            self.process.communicate(timeout=START_SECONDS)
-
-    def tell(self, order: str) -> None:
-        """Send `+group` or `-group`; a short write to a pipe is never torn, so threads need no lock."""
-        assert self.process.stdin is not None
-        os.write(self.process.stdin.fileno(), f"{order}\n".encode())
-
-    @staticmethod
-    def main() -> None:
-        """Be the keeper: note the groups until the pipe ends, then kill what is left of them."""
-        for signum in ENDING_SIGNALS:
-            signal.signal(signum, signal.SIG_IGN)
-        groups: set[int] = set()
-        for order in sys.stdin:
-            (groups.add if order[0] == "+" else groups.discard)(int(order[1:]))
-        for group in groups:
-            signal_group(group, signal.SIGKILL)
 
 
 @dataclass
@@ -722,186 +524,3 @@ class Cluster:
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
         say("all nodes are stopped")
-
-
-# ---------------------------------------------------------------------------- the prompt
-
-
-class Console:
-    """The commands that a person gives at a terminal: each method `do_X` is the command X."""
-
-    PROMPT = "devenv> "
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.commands = {name[3:]: getattr(self, name) for name in vars(Console) if name.startswith("do_")}
-
-    def loop(self) -> None:
-        """Carry commands out until `quit` or the end of the input."""
-        with contextlib.suppress(ImportError):
-            import readline  # noqa: F401 - its presence gives `input` line editing and a history
-        if isinstance(sys.stdin, io.TextIOWrapper):
-            sys.stdin.reconfigure(errors="replace")  # a slip of the finger is no reason to end
-        while True:
-            screen.prompt = self.PROMPT
-            try:
-                with ending.interrupts():
-                    name, _, words = input(self.PROMPT).strip().partition(" ")
-            except (EOFError, OSError, Stopped):  # OSError: the terminal is gone
-                screen.prompt = ""
-                say("")  # the cursor stands behind the prompt
-                return
-            screen.prompt = ""
-            try:
-                if name and name not in self.commands:
-                    raise UserError(f"there is no command {name!r}: `help` lists them all")
-                if name == "quit":
-                    return
-                if name:
-                    self.commands[name](words)
-            except UserError as error:
-                say(str(error))
-
-    def chosen(self, words: str) -> list[Node]:
-        """Read the ids of nodes of this cluster; `service` is the view service."""
-        nodes = {str(node_id): node for node_id, node in self.cluster.nodes.items()}
-        if self.cluster.service is not None:
-            nodes["service"] = self.cluster.service
-        if unknown := [word for word in words.split() if word not in nodes]:
-            raise UserError(f"there is no node {', '.join(unknown)}: the nodes are {', '.join(nodes)}")
-        if not words:
-            raise UserError(f"which node? The nodes are {', '.join(nodes)}")
-        return [nodes[word] for word in words.split()]
-
-    def do_status(self, _words: str) -> None:
-        """status: show how every node sees the view"""
-        say(self.cluster.status())
-
-    def do_kill(self, words: str) -> None:
-        """kill 2: crash node 2 (SIGKILL); its data is gone"""
-        for node in self.chosen(words):
-            say(f"{node.name} is " + ("dead already" if node.state == "dead" else "killed"))
-            if node is not self.cluster.service:
-                self.cluster.killed_at = time.monotonic()
-            self.cluster.kill(node)
-
-    def do_restart(self, words: str) -> None:
-        """restart 2: start node 2 again, empty; a view with it takes it in (the present one is told again)"""
-        for node in self.chosen(words):
-            self.cluster.learn_view()
-            self.cluster.kill(node)
-            self.cluster.launch(node)
-            self.cluster.wait_for("/ping", [node], START_SECONDS)
-            say(f"{node.name} runs again")
-            if self.cluster.service is not None or not self.cluster.view:
-                continue  # the view service notices, or there is nothing to tell
-            self.cluster.tell(self.cluster.view)
-            self.cluster.settle()
-            if node.id not in self.cluster.view:
-                say(f"node {node.id} is not in that view, so it stays empty: `view` with it takes it in")
-
-    def do_pause(self, words: str) -> None:
-        """pause 1: stop node 1's process without ending it (SIGSTOP)"""
-        for node in self.chosen(words):
-            if node.state != "running":
-                raise UserError(f"{node.name} is {node.state}")
-            node.paused = node.signal(signal.SIGSTOP)
-            say(f"{node.name} is paused")
-
-    def do_resume(self, words: str) -> None:
-        """resume 1: let a paused node 1 go on (SIGCONT)"""
-        for node in self.chosen(words):
-            if node.state != "paused":
-                raise UserError(f"{node.name} is {node.state}, not paused")
-            node.paused = not node.signal(signal.SIGCONT)
-            say(f"{node.name} goes on")
-
-    def do_view(self, words: str) -> None:
-        """view 1 3: tell nodes 1 and 3 that they are the view now"""
-        if self.cluster.service is not None:
-            raise UserError("the view service decides that: see `service --help`")
-        self.cluster.tell([node.id for node in self.chosen(words)])
-        self.cluster.settle()
-
-    def do_add(self, words: str) -> None:
-        """add: start one more node and tell the present view with it added"""
-        if words:
-            raise UserError("`add` takes no argument: the new node gets the next free id")
-        cluster = self.cluster
-        node = cluster.settings.new_node(max(cluster.nodes) + 1, cluster.logs)
-        check_ports([node.port])
-        cluster.nodes[node.id] = node
-        try:
-            cluster.launch(node)
-            cluster.wait_for("/ping", [node], START_SECONDS)
-        except UserError:
-            cluster.kill(node)
-            del cluster.nodes[node.id]
-            raise
-        say(f"node {node.id} ({node.frontend}) runs at {node.address}")
-        if cluster.service is not None:
-            self.do_service(f"add {node.id} {node.address}")
-            return
-        cluster.learn_view()
-        if cluster.view:
-            cluster.tell([*cluster.view, node.id])
-            cluster.settle()
-
-    def do_service(self, words: str) -> None:
-        """service switchover 2: an order to the view service; also add 1, plan 2,3, size 2, pause, status"""
-        service = self.cluster.service
-        if service is None:
-            raise UserError("there is no view service here: start with --viewservice")
-        command = [str(self.cluster.python), "-m", "viewservice", *(words.split() or ["status"])]
-        if "--help" not in command:
-            command += ["--at", service.address]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
-        say((done.stdout + done.stderr).rstrip())
-
-    def do_help(self, _words: str) -> None:
-        """help: show this"""
-        lines = [str(command.__doc__).split(": ", 1) for command in self.commands.values()]
-        say(table(("command", "what it does"), lines))
-
-    def do_quit(self, _words: str) -> None:
-        """quit: stop all nodes and end, as Ctrl-C and Ctrl-D do"""
-
-
-def has_person() -> bool:
-    """Tell whether somebody can type: a job in the background must not read, it would be stopped for that."""
-    if not os.isatty(0):
-        return False
-    try:
-        return os.tcgetpgrp(0) == os.getpgrp()
-    except OSError:  # a terminal, but not the one that controls us: nobody stops us from reading
-        return True
-
-
-def run_cluster(settings: Settings, python: Path) -> None:
-    """Run a cluster with this interpreter until it is told to end."""
-    with Keeper() as keeper:
-        logs = None if settings.logs_to_stderr else Path(tempfile.mkdtemp(prefix="pbproto-"))
-        cluster = Cluster(settings, python, keeper, logs)
-        try:
-            cluster.start()
-            say(cluster.overview())
-            with contextlib.suppress(Stopped):
-                if has_person():
-                    more = "service, " if settings.viewservice else "view, "
-                    say(f"commands: status, kill, restart, pause, resume, {more}add, help, quit")
-                    Console(cluster).loop()
-                else:
-                    say("running until SIGINT or SIGTERM")
-                    with ending.interrupts():
-                        while True:  # not signal.pause: a signal just before it would be waited for in vain
-                            time.sleep(1)
-        finally:
-            cluster.stop()
-            if logs and cluster.trouble:
-                say(f"the logs are kept: {logs}")
-            elif logs:
-                shutil.rmtree(logs, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    Keeper.main()

@@ -177,7 +177,7 @@ class AsyncClient:
 
     async def learn_nodes(self) -> tuple[str, ...]:
         """Take the members of the present views for given nodes; see ``Client.learn_nodes``."""
-        return self._settings.learned(await self.view())
+        return self._settings.add_members(await self.view())
 
     # ---- carrying out
 

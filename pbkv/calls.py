@@ -36,6 +36,7 @@ So a call looks at the view (``GET /view``, a ``Look``) on two occasions, unless
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -98,10 +99,16 @@ class Policy:
     """For one attempt."""
 
     @property
-    def floor(self) -> float:
-        """A further attempt is not begun with less time than this: cut off so soon, it would most likely only
-        turn a certain "not applied" into an unknown."""
+    def shortest(self) -> float:
+        """Seconds below which a further attempt is not begun: cut off so soon, it would most likely only turn
+        a certain "not applied" into an unknown."""
         return min(1.0, self.timeout / 10)
+
+
+def check_seconds(name: str, seconds: float) -> None:
+    """Raises ``ValueError``, or ``TypeError``, for what is no length of time."""
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{name} is a number of seconds above 0, not {seconds!r}")
 
 
 class Call(Generic[T]):
@@ -176,7 +183,7 @@ class Call(Generic[T]):
         self._queue[at:at] = new
 
     def _go_on(self, verdict: Verdict[T], now: float) -> None:
-        """Whether there is a next node. Raises ``StoreError``."""
+        """Set the node that gave this aside, if there may be another one. Raises ``StoreError`` if not."""
         fate = verdict.fate
         if fate in (Fate.REFUSED, Fate.DENIED) and not verdict.own_words and self._was_learned():
             # Somebody else lives at the address of a former member: he does not speak for the store.
@@ -221,7 +228,7 @@ class Call(Generic[T]):
         left = self._deadline - now
         if self._failures and self._nodes.follows:
             self._join_learned()
-        if not self._queue or (self._count and left < self._policy.floor):
+        if not self._queue or (self._count and left < self._policy.shortest):
             raise self._failure()
         node = next((each for each in self._queue if self._not_before.get(each, now) <= now), None)
         if self._nodes.follows and (node is None or node in self._failures):
@@ -231,7 +238,7 @@ class Call(Generic[T]):
                     return self._look(talker, now)
         if node is None:
             wait = min(self._not_before[each] for each in self._queue) - now
-            if left - wait < self._policy.floor:
+            if left - wait < self._policy.shortest:
                 raise self._failure()
             return Pause(wait)
         self._queue.remove(node)

@@ -65,7 +65,7 @@ class Client:
     ) -> None:
         """``nodes``: URLs as ``http://127.0.0.1:8081``; of ``127.0.0.1:8081`` it is ``http://``, never https.
 
-        Raises ``ValueError``.
+        Raises ``ValueError``, and ``TypeError`` for one ``str`` in place of a list.
 
         ``timeout``: seconds for a whole call, all its attempts and pauses together. It also bounds for how
         long a write is repeated, and the store remembers 65,536 idempotency keys: with more than
@@ -79,6 +79,7 @@ class Client:
         ``follow_view``: beside the given nodes ask members of the present view, at the addresses by which
         nodes reach each other, when no given one answers. The token goes there as well, but never by http
         where a given node has https. ``False`` where clients cannot or must not reach those addresses.
+        ``max_connections``: to all nodes together.
         ``max_listing_bytes``: of the answer to ``items``.
         ``transport``, ``sleep``, ``clock`` and ``draw`` (numbers from 0 to 1) are for tests.
         """
@@ -229,7 +230,7 @@ class Client:
         Calls follow the view by themselves; this is for those who want to ask the members for ``view`` or
         ``ready``, and for clients that do not follow. The token goes to the members.
         """
-        return self._settings.learned(self.view())
+        return self._settings.add_members(self.view())
 
     # ---- carrying out
 

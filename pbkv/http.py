@@ -31,8 +31,7 @@ def options(verify: Any, max_connections: int) -> dict[str, Any]:
     """For both clients of httpx.
 
     No proxies from the environment: they are for the web, and repeat requests as they like. No redirects:
-    they would carry the token to strangers. No cookies: those know no ports, so what listens at one would be
-    in the head of each request to the nodes at others, until it is too long for them.
+    they would carry the token to strangers. No cookies.
     """
     limits = httpx.Limits(
         max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=_IDLE
@@ -42,8 +41,17 @@ def options(verify: Any, max_connections: int) -> dict[str, Any]:
         "limits": limits,
         "trust_env": False,
         "follow_redirects": False,
-        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        "cookies": no_cookies(),
     }
+
+
+def no_cookies() -> CookieJar:
+    """A jar that stays empty.
+
+    Cookies know no ports: what listens at one would be in the head of each request to the nodes at others,
+    until it is too long for them.
+    """
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 def closed(client: httpx.Client | httpx.AsyncClient) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .calls import Call, Policy
+from .calls import Call, Policy, check_seconds
 from .errors import Attempt, StoreError
 from .http import authorization
 from .nodes import Nodes, node_url
@@ -62,7 +62,7 @@ class Settings:
             ("attempt_timeout", attempt_timeout),
             ("connect_timeout", connect_timeout),
         ):
-            _check_seconds(name, seconds)
+            check_seconds(name, seconds)
         if max_listing_bytes < 1:
             raise ValueError("max_listing_bytes is a number of bytes above 0")
         # One stream of chance per client and process; only pauses and the first node depend on it.
@@ -81,14 +81,14 @@ class Settings:
     def call(self, request: Request[T], timeout: float | None) -> Call[T]:
         """A call that may ask every node."""
         if timeout is not None:
-            _check_seconds("timeout", timeout)
+            check_seconds("timeout", timeout)
         policy = Policy(self.timeout if timeout is None else timeout, self.attempt_timeout)
         return Call(request, self.nodes, policy, self.clock(), self.draw)
 
     def question(self, request: Request[T], node: str, timeout: float | None) -> Call[T]:
-        """One attempt at one node: the floor of the policy is above what is left after it."""
+        """One attempt at one node: the policy wants more time for a second one than is left after it."""
         if timeout is not None:
-            _check_seconds("timeout", timeout)
+            check_seconds("timeout", timeout)
         seconds = min(LOOK_TIMEOUT, self.timeout) if timeout is None else timeout
         return Call(request, Nodes([node], self.draw), _Once(seconds, seconds), self.clock(), self.draw)
 
@@ -96,8 +96,8 @@ class Settings:
         """The nodes that a question goes to. Raises ``ValueError``."""
         return self.nodes.urls if node is None else (node_url(node),)
 
-    def learned(self, answers: Iterable[NodeAnswer[Status]]) -> tuple[str, ...]:
-        """Know the members of the views that nodes are in, too; all nodes known now."""
+    def add_members(self, answers: Iterable[NodeAnswer[Status]]) -> tuple[str, ...]:
+        """Take the members of the views that nodes are in for given nodes; all of these now."""
         for each in answers:
             if each.answer is not None:
                 self.nodes.add(each.node, (member.address for member in each.answer.view))
@@ -108,13 +108,8 @@ class _Once(Policy):
     """Every further attempt comes too late."""
 
     @property
-    def floor(self) -> float:
+    def shortest(self) -> float:
         return math.inf
-
-
-def _check_seconds(name: str, seconds: float) -> None:
-    if not 0 < seconds < math.inf:
-        raise ValueError(f"{name} is a number of seconds above 0, not {seconds!r}")
 
 
 def problem_of(node: str, error: StoreError) -> NodeAnswer[T]:

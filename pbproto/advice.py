@@ -26,8 +26,6 @@ _TOLD_ANEW = tuple(
     )
 )
 """Who refuses in these words takes part again when it is told the view again."""
-
-
 _CAUTION = (
     "ask the others first: another view may have been told meanwhile, and two at a time lose writes; what "
     "the present view has acknowledged is kept, unless this node is restarted before"
@@ -48,7 +46,7 @@ class Advice:
 
 
 def advise(state: State, now: int) -> Advice | None:
-    """What this node has to say at ``now``; ``None`` where it goes on, or waits for what comes by itself."""
+    """What this node has to say at ``now`` (ns); ``None`` where it goes on or waits for what will come."""
     word = standing(state)
     if word == "none":
         return _out_of_it(state, "this node belongs to no view: it has been told none since it started")
@@ -85,13 +83,13 @@ def _sent_home(state: State, now: int) -> str:
     since = f"{lasting(max(0, now - state.told_since))} ago"
     if not members:
         return f"it was told the empty view{epoch}, {since}"
-    return f"it was told a view{epoch} without it, of {named(members)}, {since}"
+    return f"it was told a view{epoch} without it, of {_named(members)}, {since}"
 
 
 def _without_primary(state: State, follow: Follow, silent: int) -> Advice:
     gone = follow.primary
     what = (
-        f"{named((gone,))}, the primary, has not been heard by this node for {lasting(silent)}: it may be "
+        f"{_named((gone,))}, the primary, has not been heard by this node for {lasting(silent)}: it may be "
         "down, paused, cut off from this node, or have been told another view"
     )
     costs = f"writes and reads at this node wait for it, and {_end(state)}"
@@ -110,7 +108,7 @@ def _replaced(state: State, lead: Lead) -> Advice:
 
 def _without_backups(state: State, lead: Lead, suspected: list[Backup], now: int) -> Advice:
     what = "; ".join(
-        f"{named((backup.member,))} keeps the view waiting: {backup.suspected}, for "
+        f"{_named((backup.member,))} keeps the view waiting: {backup.suspected}, for "
         f"{lasting(max(0, now - backup.suspected_since))}"
         for backup in suspected
     )
@@ -140,7 +138,7 @@ def _going_on_without(state: State, what: str, costs: str, gone: Sequence[Member
     epoch = "" if view.epoch is None else f", with epoch {view.epoch} or higher,"
     remedy = (
         f"it goes on when {back}; if that does not come, PUT /view without {_numbered(gone)}{epoch} to each "
-        f"of those who are left, {named(view.members)}; a view service does it by itself"
+        f"of those who are left, {_named(view.members)}; a view service does it by itself"
     )
     return Advice(what, costs, remedy, view, _CAUTION)
 
@@ -153,7 +151,7 @@ def _numbered(members: Sequence[Member]) -> str:
     return _listed([f"node {member.id}" for member in members])
 
 
-def named(members: Sequence[Member]) -> str:
+def _named(members: Sequence[Member]) -> str:
     """Members with their addresses, as one says them."""
     return _listed([f"node {member.id} ({member.address})" for member in members])
 

@@ -75,7 +75,7 @@ class Inside:
     ignored: tuple[tuple[str, int], ...]
     """How many messages of peers changed nothing, by reason."""
     told: int | None
-    """For how long the told view has been that."""
+    """For how long the told view has been that one; ``None`` while there is none."""
     advice: Advice | None
     """What is wrong and what ends it, where the node does not go on by itself."""
 

@@ -33,7 +33,8 @@ import httpx
 import pytest
 
 import devenv
-from devenv_cluster import Cluster, Node, Settings, UserError
+from devenv_cluster import Cluster, Node, Settings
+from devenv_terminal import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = [sys.executable, str(ROOT / "devenv.py")]

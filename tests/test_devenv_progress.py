@@ -22,6 +22,7 @@ import pytest
 
 import devenv
 import devenv_cluster
+import devenv_terminal
 from devenv_cluster import Copies, Node, Reply
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -175,14 +176,14 @@ def test_a_silent_step_of_the_set_up_is_seen_to_go_on(monkeypatch: pytest.Monkey
         ticked.set()
 
     monkeypatch.setattr(devenv, "TICK_SECONDS", 0.01)
-    monkeypatch.setattr(devenv_cluster.screen, "show", show)
-    monkeypatch.setattr(devenv_cluster.screen, "draws", lambda: True)
+    monkeypatch.setattr(devenv_terminal.screen, "show", show)
+    monkeypatch.setattr(devenv_terminal.screen, "draws", lambda: True)
     with devenv.ticking(lambda: "it is being made"):
         assert ticked.wait(PATIENCE)
     assert re.fullmatch(r"  it is being made, \d+ s", shown[0])
     assert shown[-1] == ""
     shown.clear()
-    monkeypatch.setattr(devenv_cluster.screen, "draws", lambda: False)
+    monkeypatch.setattr(devenv_terminal.screen, "draws", lambda: False)
     threads = threading.active_count()
     with devenv.ticking(lambda: "it is being made"):
         assert threading.active_count() == threads

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pbproto import Member
 
@@ -12,7 +12,7 @@ from .judging import Sight, unfit_members
 from .record import Record
 from .watch import Watched
 
-TROUBLES = (
+Code = Literal[
     "blocked",
     "first_view_not_active",
     "no_spare",
@@ -23,8 +23,9 @@ TROUBLES = (
     "too_few_nodes",
     "unknown_state",
     "waiting_for_nodes",
-)
-"""All that can be the matter: the codes of ``Stuck``."""
+]
+TROUBLES: tuple[str, ...] = get_args(Code)
+"""All that can be the matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Proposal:
 class Stuck:
     """Why there is none, although there should be."""
 
-    code: str
+    code: Code
     text: str
     alarm: bool
 
@@ -175,7 +176,7 @@ def made(sight: Sight, proposal: Proposal) -> Record | str:
             return "none of its members is proven to hold the data"
         if not sight.proven and record.epoch == 1 and not any(reports[id_].holds for id_ in carriers):
             return "the first view has to become active before there is another one"
-    floor = lasting(record, proposal.ids) if proposal.floor is None else proposal.floor
+    floor = floor_with(record, proposal.ids) if proposal.floor is None else proposal.floor
     why = proposal.why
     if floor < record.floor and record.kept_out:
         why += f"; the switchover to node {record.ids[0]} ends with it, and lower ids may come in again"
@@ -183,7 +184,7 @@ def made(sight: Sight, proposal: Proposal) -> Record | str:
     return following(sight, changed, members, carriers, why, adopted)
 
 
-def lasting(record: Record, ids: tuple[int, ...]) -> int:
+def floor_with(record: Record, ids: tuple[int, ...]) -> int:
     """The floor once the view has these ids: a switchover lasts as long as the primary is a member.
 
     It keeps nodes with lower ids out, so that the one that was switched to goes on leading. When that one has

@@ -168,7 +168,7 @@ class Service:
             )
         for order in self._orders:
             if order.word != "init":
-                out.append(Note(Level.INFO, "order", orders.told_of(order)))
+                out.append(Note(Level.INFO, "order", orders.in_words(order)))
             out.append(Answer(order.token, True, orders.describe(record)))
         self._orders = []
 
@@ -325,9 +325,7 @@ class Service:
     def _order(self, order: Order, out: list[Effect]) -> None:
         sight = self.sight()
         if sight is None:
-            out.append(
-                Answer(order.token, False, {"error": "this instance does not act", "reason": "not_leading"})
-            )
+            _refuse(order, "not_leading", "this instance does not act", out)
             return
         if order.word == "status":
             out.append(Answer(order.token, True, orders.status(sight, self.trouble)))
@@ -336,11 +334,7 @@ class Service:
             out.append(Answer(order.token, True, orders.plan(sight, order)))
             return
         if self._writing is not None:
-            out.append(
-                Answer(
-                    order.token, False, {"error": "something is being changed; try again", "reason": "busy"}
-                )
-            )
+            _refuse(order, "busy", "something is being changed; try again", out)
             return
         found = orders.carry_out(sight, order)
         if isinstance(found, str):

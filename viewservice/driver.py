@@ -8,18 +8,19 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from functools import cached_property
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from pbkv.http import no_cookies
 from pbproto.config import SECOND
 
 from .codec import listed
 from .core import Service
 from .effects import Answer, Ask, Effect, Level, Note, Say, Write
 from .events import Event, Lead, Order, Said, Saw, Stored, Tick
+from .logs import LOGGER
 from .meters import Meters
 from .report import Report, Trouble, parse
 from .stores import Store
@@ -28,7 +29,6 @@ from .trust import Trust
 if TYPE_CHECKING:
     from .metrics import Exposition
 
-LOGGER = logging.getLogger("viewservice")
 _LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING, Level.ALARM: logging.CRITICAL}
 STALE = SECOND
 """A record that this process did not get round to writing for so long is not written: it has been paused."""
@@ -75,8 +75,7 @@ class Driver:
             trust_env=False,
             verify=self._verify,
             limits=httpx.Limits(max_keepalive_connections=0),
-            # Cookies know no ports: what listens at one could fill the head of each question to the others.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            cookies=no_cookies(),
         )
 
     def _nodes(self) -> httpx.AsyncClient:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import get_args
 
 from frontends.common.meters import BOUNDS, Histogram
 
@@ -14,7 +15,7 @@ from .orders import WORDS
 from .record import CAUSES
 from .report import Report, Trouble
 
-EVENTS = ("tick", "lead", "saw", "stored", "said", "order")
+EVENTS = tuple(event.__name__.lower() for event in get_args(Event))
 ANSWERS = ("report", *(trouble.value for trouble in Trouble))
 TOLD = ("obeyed", "refused", "lost")
 WRITTEN = ("written", "overtaken", "unknown")

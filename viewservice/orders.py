@@ -7,7 +7,7 @@ from typing import Any
 
 from pbproto import Member
 
-from .choosing import Proposal, dry_run, following, lasting, made
+from .choosing import Proposal, dry_run, floor_with, following, made
 from .codec import listed
 from .events import Order
 from .judging import Sight, suspected_members, unfit_members
@@ -101,7 +101,7 @@ def _next(record: Record, **changes: Any) -> Record:
     return record if changed == record else replace(changed, version=record.version + 1)
 
 
-def told_of(order: Order) -> str:
+def in_words(order: Order) -> str:
     """What is ordered, by whom, and when."""
     what = " ".join(
         filter(None, (order.word, ",".join(map(str, order.ids)), order.address, str(order.size or "")))
@@ -198,5 +198,5 @@ def _force(sight: Sight, order: Order) -> Record | str:
             " its store, and begin anew"
         )
     members = tuple(node for node in record.nodes if node.id in ids)
-    changed = replace(record, floor=min(lasting(record, ids), ids[0]), cause="force")
+    changed = replace(record, floor=min(floor_with(record, ids), ids[0]), cause="force")
     return following(sight, changed, members, carriers, f"a view of {list(ids)} was forced, {_by(order)}")

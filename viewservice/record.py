@@ -47,7 +47,7 @@ class Record:
     floor: int = 0
     """No node with a lower id is taken in by itself: it would lead, and a person has switched over from it.
 
-    That lasts until the primary leaves the view (``choosing.lasting``), or the node is added again.
+    That lasts until the primary leaves the view (``choosing.floor_with``), or the node is added again.
     """
     paused: bool = False
     """Nothing is changed by itself."""

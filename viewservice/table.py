@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pbproto.config import MILLISECOND
+from pbproto.status import lasting
+
 from .report import one_line
 
 
@@ -49,9 +52,9 @@ def _status(answer: dict[str, Any]) -> str:
 def _remarks(node: dict[str, Any]) -> str:
     found = [node["unfit"] or "", f"{node['trouble']}" if node["trouble"] else ""]
     if node["suspected_ms"] is not None:
-        found.append(f"suspected for {node['suspected_ms'] / 1000:.1f} s")
+        found.append(f"suspected for {lasting(node['suspected_ms'] * MILLISECOND)}")
     if node["out_for_ms"]:
-        found.append(f"stays out for {node['out_for_ms'] / 1000:.0f} s")
+        found.append(f"stays out for {lasting(node['out_for_ms'] * MILLISECOND)}")
     return "; ".join(part for part in found if part)
 
 

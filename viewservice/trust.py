@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +15,8 @@ from frontends.common.responses import Response, problem
 from frontends.common.settings import SettingError, Settings, is_loopback
 from frontends.common.watched import Files
 
-LOGGER = logging.getLogger("viewservice")
+from .logs import LOGGER
+
 MIN_TOKEN = 16
 MAX_TOKEN_BYTES = 4_096
 

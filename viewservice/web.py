@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import json
-import logging
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from quart import Quart, request
@@ -19,9 +20,9 @@ from frontends.common.settings import SettingError, split_address
 from pbproto.values import MAX_ID, MAX_MEMBERS
 
 from .driver import Driver
+from .logs import LOGGER
 from .orders import LOOKING, MAX_NAME, WORDS
 
-LOGGER = logging.getLogger("viewservice")
 STATUSES = {"not_leading": 503, "busy": 503, "overtaken": 409, "not_possible": 409}
 MAX_BODY = 65_536
 CLIENT_TIMEOUT = 10.0
@@ -35,11 +36,16 @@ def create_app(driver: Driver) -> Quart:
     app = Quart("viewservice", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["BODY_TIMEOUT"] = CLIENT_TIMEOUT
-    app.add_url_rule("/ping", view_func=_Ping(driver).__call__, endpoint="ping")
-    app.add_url_rule("/ready", view_func=_Ready(driver).__call__, endpoint="ready")
-    app.add_url_rule("/metrics", view_func=_Metrics(driver).__call__, endpoint="metrics")
-    app.add_url_rule("/status", view_func=_Status(driver).__call__, endpoint="status")
-    app.add_url_rule("/orders", view_func=_Orders(driver).__call__, endpoint="orders", methods=["POST"])
+    routes = _Routes(driver)
+    for answer, method in (
+        (routes.ping, "GET"),
+        (routes.ready, "GET"),
+        (routes.metrics, "GET"),
+        (routes.status, "GET"),
+        (routes.orders, "POST"),
+    ):
+        name = answer.__name__
+        app.add_url_rule(f"/{name}", name, partial(_answered, answer), methods=[method])
 
     @app.before_request
     async def check() -> Answered | None:
@@ -62,6 +68,10 @@ def create_app(driver: Driver) -> Quart:
         allow = [(name.lower(), value) for name, value in error.get_headers() if name.lower() == "allow"]
         return _sent(answer._replace(headers=(*answer.headers, *allow)))
 
+    @app.errorhandler(RefusedError)
+    async def by_a_route(error: RefusedError) -> Answered:
+        return _sent(refused(error))
+
     @app.errorhandler(Exception)
     async def by_us(error: Exception) -> Answered:
         LOGGER.error("request_failed: %s %s", request.method, request.path, exc_info=error)
@@ -70,59 +80,28 @@ def create_app(driver: Driver) -> Quart:
     return app
 
 
-class _Route:
-    """One route of an instance."""
+class _Routes:
+    """What is answered, each under its own name. Raise ``RefusedError``."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def __call__(self) -> Answered:
-        try:
-            return _sent(await self.answer())
-        except RefusedError as error:
-            return _sent(refused(error))
-
-    async def answer(self) -> Response:
-        """What to answer. Raises ``RefusedError``."""
-        raise NotImplementedError
-
-    async def ordered(self, word: str, **fields: Any) -> Response:
-        """Give the core an order, and answer what came of it."""
-        try:
-            answer = await self._driver.order(word, **fields)
-        except TimeoutError:
-            return problem(504, "timeout", "it did not come to an end in time: look whether it was done")
-        if answer.ok:
-            return success(200, answer.document)
-        reason = str(answer.document["reason"])
-        return problem(STATUSES.get(reason, 409), reason, str(answer.document["error"]))
-
-
-class _Ping(_Route):
-    async def answer(self) -> Response:
+    async def ping(self) -> Response:
         return success(200, {"status": "ok", "acts": self._driver.service.leading})
 
-
-class _Ready(_Route):
-    async def answer(self) -> Response:
+    async def ready(self) -> Response:
         if self._driver.service.leading:
             return success(200, {"ready": True})
         return problem(503, "not_leading", "another instance acts, or the store cannot be reached")
 
-
-class _Metrics(_Route):
-    async def answer(self) -> Response:
+    async def metrics(self) -> Response:
         body, media_type = self._driver.exposition.render(request.headers.get("accept", ""))
         return Response(200, (("content-type", media_type),), body)
 
+    async def status(self) -> Response:
+        return await self._ordered("status")
 
-class _Status(_Route):
-    async def answer(self) -> Response:
-        return await self.ordered("status")
-
-
-class _Orders(_Route):
-    async def answer(self) -> Response:
+    async def orders(self) -> Response:
         try:
             word, fields = _fields(json.loads(await request.get_data()))
         except (ValueError, RecursionError) as error:
@@ -134,7 +113,22 @@ class _Orders(_Route):
             place = request.remote_addr or "nowhere known"
             fields["by"] = f"{fields['by']} from {place}" if fields["by"] else f"somebody at {place}"
             fields["at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return await self.ordered(word, **fields)
+        return await self._ordered(word, **fields)
+
+    async def _ordered(self, word: str, **fields: Any) -> Response:
+        """Give the core an order, and answer what came of it."""
+        try:
+            answer = await self._driver.order(word, **fields)
+        except TimeoutError:
+            return problem(504, "timeout", "it did not come to an end in time: look whether it was done")
+        if answer.ok:
+            return success(200, answer.document)
+        reason = str(answer.document["reason"])
+        return problem(STATUSES.get(reason, 409), reason, str(answer.document["error"]))
+
+
+async def _answered(answer: Callable[[], Awaitable[Response]]) -> Answered:
+    return _sent(await answer())
 
 
 def _sent(response: Response) -> Answered:

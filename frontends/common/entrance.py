@@ -6,18 +6,7 @@ from pbproto import __version__
 
 from .responses import Headers, Response, success
 
-_LINKS = {
-    "ui": "ui",
-    "docs": "docs",
-    "openapi": "openapi.json",
-    "data": "data",
-    "view": "view",
-    "status": "status",
-    "why": "why",
-    "ready": "ready",
-    "ping": "ping",
-    "metrics": "metrics",
-}
+_PATHS = ("ui", "docs", "openapi.json", "data", "view", "status", "why", "ready", "ping", "metrics")
 _VARY: Headers = (("vary", "accept"),)
 
 
@@ -29,7 +18,7 @@ def answer(node: int, below: str, accept: str) -> Response:
     """
     if wants_page(accept):
         return success(307, {}, (("location", f"{below}ui"), *_VARY))
-    links = {name: f"{below}{path}" for name, path in _LINKS.items()}
+    links = {path.removesuffix(".json"): f"{below}{path}" for path in _PATHS}
     return success(200, {"name": "pbproto", "version": __version__, "id": node, "links": links}, _VARY)
 
 

@@ -1,4 +1,4 @@
-"""Calls of the application around a node: what ``pbkv``'s clients offer, without HTTP in between.
+"""What the application around a node may ask of it: what ``pbkv``'s clients offer, without HTTP in between.
 
 What may be asked, when a call is repeated, and which error it ends with are the client's own rules
 (``pbkv/calls.py``, ``pbkv/judging.py``): a node's answer in HTTP and the one here are the same to them. So
@@ -8,28 +8,23 @@ written out and parsed again, unless it is a refusal.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum
 from itertools import islice
 from time import perf_counter
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pbkv import requests
-from pbkv.calls import Call, Done, Pause, Policy, Try
+from pbkv.calls import check_seconds
 from pbkv.errors import Unknown
-from pbkv.judging import Failure
-from pbkv.nodes import Nodes
 from pbkv.requests import Request
-from pbkv.results import Deleted, Listing, Read, Status, Written
-from pbproto import Delete, Get, GetAll, Kind, Put, Reason, Reject, Reply, ViewRefused
+from pbkv.results import Deleted, Read, Status, Written
+from pbproto import Delete, Get, GetAll, Kind, Put, ViewRefused
 from pbproto import Listing as Snapshot
-from pbproto.events import Request as CoreRequest
 
 from .bodies import check_value, parse_value, parse_view
+from .calling import Calling, Here, Operation, name_of
 from .node import Answer, Node
-from .responses import RefusedError, Response, refused, rejection, too_many_clients
+from .responses import RefusedError, Response, refused, too_many_clients
 from .routes import plan
 from .settings import SettingError
 from .status_page import of_view
@@ -40,139 +35,9 @@ T = TypeVar("T")
 
 TIMEOUT = 30.0
 """Seconds for a whole call, as the clients have it."""
-PATIENCE = 2.0
-"""Seconds for which a call waits without a word in the log: a failover takes less, and so does a start."""
 AT_A_TIME = 1024
 """Items of a listing that are made in one go."""
 _ANY_SIZE = 2**62
-
-
-class Late(Enum):
-    """No answer came in time."""
-
-    LATE = "late"
-
-
-Make = Callable[[int], CoreRequest]
-Heard = Answer | Response | Late
-"""What came of an attempt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation(Generic[T]):
-    """What is asked."""
-
-    make: Make
-    result: Callable[[Any], T]
-    """From the outcome of a ``Reply``."""
-    request: Callable[[], Request[Any]]
-    """The same over HTTP: what errors speak of, and what a client can go on with."""
-    name: str
-    """By which it is counted."""
-
-
-class _Here(Nodes):
-    """The one node there is."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        return (self._name,)
-
-    def order(self) -> list[str]:
-        return [self._name]
-
-    def answered(self, url: str) -> None:
-        """There is no other to begin with."""
-
-    def failed(self, url: str) -> None:
-        """Nor to go on with."""
-
-    def add(self, teller: str, addresses: Iterable[str]) -> None:
-        """Nobody else is asked."""
-
-
-@dataclass(frozen=True)
-class _Patience(Policy):
-    """At a node that is ending, or that lets nobody else wait, a further attempt is of no use."""
-
-    over: Callable[[], bool] = bool
-
-    @property
-    def floor(self) -> float:
-        return math.inf if self.over() else super().floor
-
-
-class Calling(Generic[T]):
-    """One call: ``Call``, made only when the first attempt was not answered."""
-
-    def __init__(
-        self,
-        operation: Operation[T],
-        here: Nodes,
-        timeout: float,
-        now: float,
-        draw: Callable[[], float],
-        waits: Waits,
-    ) -> None:
-        self._operation = operation
-        self._here = here
-        self._timeout = timeout
-        self._began = now
-        self._draw = draw
-        self._waits = waits
-        self._over = False
-        self._call: Call[Any] | None = None
-
-    def begin(self) -> Try | Pause | Done[T]:
-        """The first attempt."""
-        return Try(self._here.urls[0], self._timeout, self._began + self._timeout)
-
-    def step(self, now: float, heard: Heard | None = None) -> Try | Pause | Done[T]:
-        """What to do next, as ``Call.step``. Raises ``StoreError``."""
-        if isinstance(heard, Reply):
-            return Done(self._operation.result(heard.outcome))
-        if isinstance(heard, Reject) and heard.reason is Reason.CLOSING:
-            self._over = True
-        if isinstance(heard, Reject) and now - self._began >= PATIENCE:
-            self._waits.turned_away(heard, self._timeout)
-        if self._call is None:
-            patience = _Patience(self._timeout, self._timeout, lambda: self._over)
-            self._call = Call(self._operation.request(), self._here, patience, self._began, self._draw)
-            self._call.step(self._began)
-        return self._call.step(now, None if heard is None else _in_http(heard))
-
-    def quiet(self, seconds: float) -> float:
-        """How many of ``seconds`` an attempt may wait before ``slow`` is to be called."""
-        return min(seconds, PATIENCE)
-
-    def slow(self) -> None:
-        """The attempt is not answered so far."""
-        self._waits.unanswered(self._timeout)
-
-    def turned_away(self, now: float, response: Response) -> NoReturn:
-        """It may not even wait. Raises ``StoreError``."""
-        self._over = True
-        self.step(now, response)
-        raise RuntimeError("a call goes on that is over")
-
-
-def _in_http(heard: Answer | Response | Late) -> requests.Answer | Failure:
-    """What a client would have heard."""
-    if isinstance(heard, Late):
-        return Failure(sent=True, detail="no answer in time")
-    if isinstance(heard, Reject):
-        heard = rejection(heard)
-    if not isinstance(heard, Response):
-        raise TypeError("a reply is no failure")
-    return _read_by_client(heard)
-
-
-def _read_by_client(response: Response) -> requests.Answer:
-    body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
-    return requests.Answer(response.status, dict(response.headers), body)
 
 
 class Inside:
@@ -190,13 +55,15 @@ class Inside:
         self._timeout = timeout
         self._clock = clock
         self._draw = draw
-        self._here = _Here(name_of(node.id))
+        self._here = Here(name_of(node.id))
         self._waits = Waits(node, clock)
         self._tally = Tally(node.meters)
 
     def calling(self, operation: Operation[T], timeout: float | None) -> Calling[T]:
         """A call that begins now. Raises ``ValueError``."""
-        seconds = self._timeout if timeout is None else check_seconds(timeout)
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+        seconds = self._timeout if timeout is None else timeout
         return Calling(operation, self._here, seconds, self._clock(), self._draw, self._waits)
 
     def ask(self, operation: Operation[T], done: Callable[[Answer], None]) -> None:
@@ -293,24 +160,13 @@ class Inside:
         raise RuntimeError(f"status {response.status} is no refusal")
 
 
-def name_of(id_: int) -> str:
-    """What stands in place of a URL in the words of errors."""
-    return f"node {id_} in this process"
-
-
-def check_seconds(seconds: float) -> float:
-    """A timeout. Raises ``ValueError``."""
-    if not 0 < seconds < math.inf:
-        raise ValueError(f"timeout is a number of seconds above 0, not {seconds!r}")
-    return seconds
-
-
 def check_timeout(seconds: float) -> float:
-    """As ``check_seconds``, for a setting. Raises ``SettingError``."""
+    """The seconds of a whole call, as a setting. Raises ``SettingError``."""
     try:
-        return check_seconds(seconds)
+        check_seconds("timeout", seconds)
     except (TypeError, ValueError) as error:
         raise SettingError(f"timeout is a number of seconds above 0, not {seconds!r}") from error
+    return seconds
 
 
 def pieces_of(snapshot: Snapshot) -> Iterator[dict[str, str]]:
@@ -318,11 +174,6 @@ def pieces_of(snapshot: Snapshot) -> Iterator[dict[str, str]]:
     items = iter(snapshot.items.items())
     while part := {key.decode(): value.decode() for key, value in islice(items, AT_A_TIME)}:
         yield part
-
-
-def listing(snapshot: Snapshot, items: dict[str, str]) -> Listing:
-    """The listing, of whose items somebody has put the pieces together."""
-    return Listing(items, snapshot.position)
 
 
 def _written(outcome: Any) -> Written:

@@ -7,6 +7,7 @@ from typing import Any
 from quart import Quart
 
 from frontends.common.api import Api
+from frontends.common.asgi import Scope
 from frontends.common.inside import TIMEOUT
 from frontends.common.life import Life
 from frontends.common.place import Place
@@ -15,7 +16,7 @@ from frontends.common.tls import Contexts
 
 from .driver import Driver
 from .ending import answer_first
-from .lean import Lean, Ours, Scope, target_of
+from .lean import Lean, Ours, target_of
 from .store import Store
 
 

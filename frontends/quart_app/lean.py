@@ -12,20 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from frontends.common import api, responses, routes, wanted
+from frontends.common import api, asgi, responses, routes, wanted
+from frontends.common.asgi import Receive, Scope, Send
 from frontends.common.budget import Share
 from frontends.common.door import NOBODY, Caller
 from frontends.common.listing import Stream
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 
 DRAINS = 4
 DRAIN_TURN = 0.25
@@ -138,8 +132,7 @@ class _Body:
         return piece
 
 
-CERTIFIED = "pbproto_certified"
-"""Where a connection's state says that the client has shown a certificate of the peers' authority."""
+CERTIFIED = asgi.CERTIFIED
 
 
 def caller_of(scope: Scope) -> Caller:

@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
@@ -21,6 +20,7 @@ from typing import Any
 from quart import Quart
 
 from frontends.common import tls
+from frontends.common.life import NAME
 from frontends.common.listen import BACKLOG, KEEP_ALIVE, MAX_HEAD
 from frontends.common.recorder import finish_all
 from frontends.common.settings import Settings, split_address
@@ -32,32 +32,20 @@ Runner = Callable[[Quart, socket.socket, Settings, asyncio.Event], Coroutine[Any
 
 
 async def _hypercorn(app: Quart, listener: socket.socket, settings: Settings, stopped: asyncio.Event) -> None:
-    from hypercorn.asyncio import run, serve
-    from hypercorn.config import Config
+    from hypercorn.asyncio import serve
 
-    from .http2 import WholeRequests
-    from .patience import connection
+    from frontends.hypercorn_server.config import configured
+    from frontends.hypercorn_server.http2 import WholeRequests
 
-    contexts = _contexts(app, settings)
-
-    class Secure(Config):
-        def create_ssl_context(self) -> ssl.SSLContext | None:
-            return contexts.server if contexts is not None else None
-
-    vars(run)["TCPServer"] = connection(settings)
-    config = Secure()
-    config.certfile, config.keyfile = settings.tls_cert or None, settings.tls_key or None
-    config.ssl_handshake_timeout = tls.HANDSHAKE_TIMEOUT
+    config = configured(settings, _contexts(app, settings))
     config.bind = [f"fd://{listener.detach()}"]
     config.accesslog = None
-    config.loglevel = "WARNING"
     config.graceful_timeout = GRACE
     config.keep_alive_timeout = KEEP_ALIVE
     config.keep_alive_max_requests = 10**9
     config.h11_max_incomplete_size = MAX_HEAD
     config.backlog = BACKLOG
     config.h2_max_header_list_size = MAX_HEAD
-    config.include_server_header = False
     logging.getLogger("hypercorn.error").setLevel(logging.WARNING)
 
     async def trigger() -> None:
@@ -152,7 +140,7 @@ async def _granian(app: Quart, listener: socket.socket, settings: Settings, stop
 
 def _contexts(app: Any, settings: Settings) -> tls.Contexts | None:
     """The TLS of the node, so that files which change are read, and logged, once."""
-    node = getattr(app, "extensions", {}).get("pbproto")  # any ASGI application can be run
+    node = getattr(app, "extensions", {}).get(NAME)  # any ASGI application can be run
     return tls.of(settings) if node is None else node.contexts
 
 

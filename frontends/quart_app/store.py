@@ -7,18 +7,8 @@ import random
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from frontends.common.inside import (
-    TIMEOUT,
-    Calling,
-    Heard,
-    Inside,
-    Late,
-    Operation,
-    check_timeout,
-    listing,
-    name_of,
-    pieces_of,
-)
+from frontends.common.calling import Calling, Heard, Late, Operation, name_of
+from frontends.common.inside import TIMEOUT, Inside, check_timeout, pieces_of
 from frontends.common.node import Node
 from pbkv.calls import Done, Pause
 from pbkv.errors import Unknown
@@ -93,7 +83,7 @@ class Store:
         for piece in pieces_of(snapshot):
             items |= piece
             await asyncio.sleep(0)
-        return listing(snapshot, items)
+        return Listing(items, snapshot.position)
 
     async def resolve(self, unknown: Unknown, *, timeout: float | None = None) -> Written | Deleted:
         """Repeat a write whose outcome is unknown, here or at a client; see ``pbkv.Client.resolve``."""

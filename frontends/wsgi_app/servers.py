@@ -13,11 +13,13 @@ from functools import partial
 from typing import Any
 
 from frontends.common import logs, tls
+from frontends.common.life import NAME
 from frontends.common.listen import KEEP_ALIVE, MAX_HEAD
 from frontends.common.recorder import finish_all
 from frontends.common.settings import MAX_MAIL_BYTES, Settings
 
 from . import create_app
+from .extension import WAY_IN
 
 GRACE = 1.5
 """Seconds that requests in flight get to end after they were answered."""
@@ -47,9 +49,9 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
         outbuf_high_watermark=1024 * 1024,  # the thread of a long listing then waits for its client
         expose_tracebacks=False,
     )
-    node = app.extensions["pbproto"].node
+    node = app.extensions[NAME].node
     server.tls = node.tls
-    server.mapping = app.extensions["pbproto"].rest
+    server.mapping = app.extensions[NAME].rest
     server.channel_class = Channel
     stopping = False
 
@@ -61,7 +63,7 @@ def _waitress(listener: socket.socket, settings: Settings, scope: str) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     watch = _Watch(settings.client_timeout)
-    way_in = app.extensions.get("pbproto_way_in")
+    way_in = app.extensions.get(WAY_IN)
     direct = Direct(way_in, server) if way_in is not None else None
     _stay_open(server)
 
@@ -159,9 +161,8 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
 
     def init(connection: Any) -> None:
         begin(connection)
-        connection.sock.settimeout(
-            settings.client_timeout
-        )  # of each read and write, which would wait for ever
+        # Of each read and write, which would wait for ever.
+        connection.sock.settimeout(settings.client_timeout)
 
     gthread.TConn.init = init
     # It has a handler of its own, which says each bad request.
@@ -196,7 +197,7 @@ def _gunicorn(listener: socket.socket, settings: Settings, scope: str) -> None:
         def load(self) -> object:
             # In the worker: threads and locks do not survive the fork.
             app = create_app(settings, scope)
-            contexts = app.extensions["pbproto"].node.tls
+            contexts = app.extensions[NAME].node.tls
             if contexts is not None:
                 sock.ssl_wrap_socket = partial(_secured, contexts.server)
             return app

@@ -9,18 +9,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from frontends.common.inside import (
-    TIMEOUT,
-    Calling,
-    Heard,
-    Inside,
-    Late,
-    Operation,
-    check_timeout,
-    listing,
-    name_of,
-    pieces_of,
-)
+from frontends.common.calling import Calling, Heard, Late, Operation, name_of
+from frontends.common.inside import TIMEOUT, Inside, check_timeout, pieces_of
 from frontends.common.node import Node
 from pbkv.calls import Done, Pause
 from pbkv.errors import Unknown
@@ -110,7 +100,7 @@ class Store:
         items: dict[str, str] = {}
         for piece in pieces_of(snapshot):
             items |= piece
-        return listing(snapshot, items)
+        return Listing(items, snapshot.position)
 
     def resolve(self, unknown: Unknown, *, timeout: float | None = None) -> Written | Deleted:
         """Repeat a write whose outcome is unknown, here or at a client; see ``pbkv.Client.resolve``."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from frontends.common import inside
+from frontends.common import calling
 from frontends.common.guard import SecondProcessError
 from frontends.common.node import Node
 from frontends.common.settings import Settings
@@ -150,7 +150,7 @@ async def test_the_log_says_once_that_calls_wait_for_a_view(
     Method: calls to a node without a view, outside its view, and in one whose other member does not answer,
     for longer than they are quiet; then to one where something else is the matter, and one in no hurry.
     """
-    monkeypatch.setattr(inside, "PATIENCE", 0.0)
+    monkeypatch.setattr(calling, "PATIENCE", 0.0)
 
     async def said(view: dict[int, str], **settings: Any) -> list[str]:
         caplog.clear()
@@ -172,7 +172,7 @@ async def test_the_log_says_once_that_calls_wait_for_a_view(
     assert "node 99: " in silent
     assert "when these members answer" in silent
     assert await said({1: ADDRESS}, max_data_bytes=1) == []
-    monkeypatch.setattr(inside, "PATIENCE", 1000.0)
+    monkeypatch.setattr(calling, "PATIENCE", 1000.0)
     assert await said({}) == []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from frontends.quart_app import http2
+from frontends.hypercorn_server import http2
 
 HEAD = {"type": "http.response.start", "status": 405, "headers": []}
 BODY = {"type": "http.response.body", "body": b"{}"}

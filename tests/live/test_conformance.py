@@ -39,6 +39,7 @@ KEY_ALLOW = {"DELETE", "GET", "HEAD", "OPTIONS", "PUT"}
 READ_ALLOW = {"GET", "HEAD", "OPTIONS"}
 ALLOW = {
     "/ping": READ_ALLOW,
+    "/": READ_ALLOW,
     "/ready": READ_ALLOW,
     "/data": READ_ALLOW,
     "/view": READ_ALLOW | {"PUT"},
@@ -780,7 +781,7 @@ def test_head_is_get_without_body(entry: str, subtests: pytest.Subtests) -> None
 
 
 UNKNOWN_PATHS = (
-    "/",
+    "//",
     "/nowhere",
     "/ping/",
     "/ping/x",

@@ -278,7 +278,8 @@ class Transcript:
         """What must be equal in the answer to a row.
 
         Addresses, incarnations and ids of requests differ from cluster to cluster, and how much was written
-        before a section depends on which were sent. A backup hears later how far the log is committed.
+        before a section depends on which were sent. A backup hears later how far the log is committed. The
+        root says which node it is, and a node outside the view since when.
         """
         answer = self.answers[standing, section][row]
         if answer is None:
@@ -292,8 +293,10 @@ class Transcript:
         body = re.sub(rb"127\.0\.0\.1:[0-9]+", b"ADDRESS", answer.body)
         body = re.sub(rb'"incarnation":"[0-9a-f]{16}"', b'"incarnation":"INCARNATION"', body)
         body = re.sub(rb'"request_id":"[0-9a-f]{24}"', b'"request_id":"ID"', body)
+        body = re.sub(rb'("name":"pbproto","version":"[^"]+","id":)[0-9]+', rb"\1NODE", body)
+        body, times = re.subn(rb", [0-9.]+ (ms|s|min [0-9]+ s) ago;", b", TIME ago;", body)
         body, places = re.subn(rb'"(commit|log_end)":[0-9]+', rb'"\1":PLACE', body)
-        if places or (row.startswith("HEAD /view") or row == HEAD_OF_VIEW):
+        if times or places or row.startswith(("HEAD /view", "HEAD /ready")) or row == HEAD_OF_VIEW:
             headers["content-length"] = None  # it depends on the length of those numbers
         return answer.status, tuple(headers.items()), body
 

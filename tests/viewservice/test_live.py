@@ -19,7 +19,8 @@ import trustme
 
 from tests.live.harness import ROOT, Cluster, Node, reserve_port, wait_until
 from tests.live.raw_http import Wire
-from viewservice.__main__ import MAX_CONNECTIONS, main
+from viewservice.__main__ import main
+from viewservice.instance import MAX_CONNECTIONS
 
 from .etcd import started
 

@@ -1,9 +1,7 @@
 // What the nodes say that is wrong, what it costs, and the command that ends it.
 
-import { Keyed, attribute, byId, h, text } from "./dom.js";
+import { Keyed, attribute, byId, h, sentence, text } from "./dom.js";
 import { hasToken } from "./net.js";
-
-const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
 
 // One request to each member that is left. An id may have more digits than a JavaScript number.
 function commandOf({ view, epoch }, cluster) {
@@ -53,7 +51,7 @@ const list = new Keyed(byId("advice"), () => {
 
 // What the members of the newest view say, one entry for each view that they name; and the node that serves the
 // page, which may belong to none.
-export function entriesOf({ own, current }) {
+function entriesOf({ own, current }) {
   const found = new Map();
   for (const watched of new Set([own, ...current])) {
     const { id, advice } = watched.status ?? {};

@@ -126,6 +126,8 @@ export function clock(iso) {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
+export const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
+
 export const count = (n, one, many) => `${number(n)} ${n === 1 ? one : many}`;
 
 // Cut between characters, never within one.

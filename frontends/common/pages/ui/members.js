@@ -1,6 +1,6 @@
 // The members of the view: what each says itself, and what the others know of those that cannot be heard.
 
-import { Keyed, ago, attribute, badge, byId, duration, h, number, row, text } from "./dom.js";
+import { Keyed, ago, attribute, badge, byId, duration, h, number, row, sentence, text } from "./dom.js";
 import { homeless } from "./cluster.js";
 import { spark } from "./rates.js";
 import { sentHome } from "./state.js";
@@ -94,10 +94,7 @@ function stateOf(member, watched, cluster) {
     return ["bad", "not heard", `From this browser: ${watched.problem}. ${known}`];
   }
   const status = watched.status;
-  if (homeless(status)) {
-    const words = sentHome(status);
-    return ["warn", "no view", `${words[0].toUpperCase()}${words.slice(1)}`];
-  }
+  if (homeless(status)) return ["warn", "no view", sentence(sentHome(status))];
   const stale = cluster.current.includes(watched) ? "" : otherView(status);
   if (!member.inView) return ["wait", "not in the view", stale];
   if (stale) return ["warn", status.status === "active" ? "not told" : status.status, stale];

@@ -9,7 +9,7 @@ const SECONDS = 60;
 const MUCH_MAIL = 65_536;
 
 // The rate between each two samples that follow each other, by what `value` finds in them.
-export function ratesOf(samples, value = (sample) => sample.applied) {
+function ratesOf(samples, value = (sample) => sample.applied) {
   const rates = [];
   for (let at = 1; at < samples.length; at += 1) {
     const before = value(samples[at - 1]);

@@ -46,17 +46,19 @@ function holdsUp({ current, status }) {
   if (suspected.length)
     return `${waiting} wait for ${suspected.map((backup) => `node ${backup.id}`).join(", ")}`;
   const deserted = current.some((each) => each.status.waiting_for.some((wait) => wait.id === status.primary));
-  return deserted && status.status === "active" ? `its primary, node ${status.primary}, is silent: ${waiting} wait for it` : "";
+  return deserted && status.status === "active"
+    ? `its primary, node ${status.primary}, is silent: ${waiting} wait for it`
+    : "";
 }
 
 // Why a node belongs to no view.
 export function sentHome(status) {
-  if (status.status === "none") return "it was told no view since it started.";
+  if (status.status === "none") return "it was told no view since it started";
   const epoch = status.epoch === null ? "" : ` of epoch ${status.epoch}`;
   const since = `${duration(status.told_ms)} ago`;
-  if (status.view.length === 0) return `it was told the empty view${epoch}, ${since}.`;
+  if (status.view.length === 0) return `it was told the empty view${epoch}, ${since}`;
   const whom = status.view.map((member) => `node ${member.id}`).join(", ");
-  return `it was told a view${epoch} without it, of ${whom}, ${since}.`;
+  return `it was told a view${epoch} without it, of ${whom}, ${since}`;
 }
 
 function reasonsOf(cluster) {
@@ -70,7 +72,7 @@ function reasonsOf(cluster) {
   for (const { status } of cluster.speaking.filter((each) => !cluster.current.includes(each))) {
     const member = cluster.members.find((each) => each.id === status.id);
     if (homeless(status) && member?.inView && status !== own.status)
-      more.push(`Node ${status.id} is a member of this view, but serves nobody: ${sentHome(status)}`);
+      more.push(`Node ${status.id} is a member of this view, but serves nobody: ${sentHome(status)}.`);
     if (status.status !== "installing") continue;
     const whom = status.waiting_for.map((wait) => `node ${wait.id}: ${wait.reason}`).join("; ");
     more.push(

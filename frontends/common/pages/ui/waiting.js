@@ -1,6 +1,6 @@
 // Requests that wait, at every node that can be heard, and what each waits for.
 
-import { Keyed, byId, duration, h, number, row, text } from "./dom.js";
+import { Keyed, byId, duration, h, number, row, sentence, text } from "./dom.js";
 
 // What is answered within a moment is no news.
 const LONG = 250;
@@ -24,7 +24,7 @@ const rows = new Keyed(byId("waiting-rows"), () => {
       text(what, wait.operation);
       text(key, wait.key ?? (wait.operation === "list" ? "all keys" : ""));
       text(cells[1], `node ${node}`);
-      text(cells[2], `${wait.words[0].toUpperCase()}${wait.words.slice(1)}.`);
+      text(cells[2], sentence(wait.words));
       text(cells[3], duration(wait.since_ms));
       text(cells[4], duration(wait.deadline_in_ms));
       text(

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-from .lean import Message, Receive, Scope, Send
+from frontends.common.asgi import Message, Receive, Scope, Send
 
 PIECE = 65_536
 """Bytes of an answer that a client has to take within its time."""

@@ -1,0 +1,1 @@
+"""What hypercorn lacks, for nodes and for the view service, which needs nothing else that nodes need."""
