@@ -132,13 +132,10 @@ class _Body:
         return piece
 
 
-CERTIFIED = asgi.CERTIFIED
-
-
 def caller_of(scope: Scope) -> Caller:
     """What the connection says about whoever sends a request."""
     client, state = scope.get("client"), scope.get("state") or {}
-    return Caller(client[0] if client else "", state.get(CERTIFIED, False))
+    return Caller(client[0] if client else "", state.get(asgi.CERTIFIED, False))
 
 
 _BODY = ("content-length", "transfer-encoding")

@@ -16,11 +16,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from frontends.common import api, responses, routes, wanted
+from frontends.common.asgi import CERTIFIED
 from frontends.common.budget import SHORT, Share
 from frontends.common.door import NOBODY, Caller
 from frontends.common.settings import Settings
 
-from .lean import CERTIFIED, length_of
+from .lean import length_of
 from .uvicorn_http import Beginnings, BoundedProtocol
 
 Mapping = Callable[[], api.Api | None]

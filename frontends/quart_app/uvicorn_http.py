@@ -17,11 +17,10 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from frontends.common import responses, routes
+from frontends.common.asgi import CERTIFIED
 from frontends.common.listen import MAX_HEAD
 from frontends.common.settings import Settings
 from frontends.common.tls import has_shown
-
-from .lean import CERTIFIED
 
 
 class BoundedProtocol(HttpToolsProtocol):
