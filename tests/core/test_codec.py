@@ -288,6 +288,7 @@ SENTENCES = (
         (section(ADOPTED)[:-1], "ends too early"),
         (section(ADOPTED, count=0), "no messages"),
         (section(ADOPTED, count=100), "no messages, or more"),
+        (section(ADOPTED, count=2), "ends too early"),
         (section(b"\x12"), "kind 18 is not known"),
         (section(b"\xff" + BALLOT_BYTES), "kind 255 is not known"),
         (section(b"\x06" + BALLOT_BYTES + u64(0) + u32(2**32 - 1)), "count is larger"),

@@ -85,6 +85,9 @@ def test_a_request_waits_while_a_view_is_installed() -> None:
     cluster.hold(of(Adopt))
     cluster.tell((0, 1))
     cluster.run()
+    assert seen(cluster, 0).summary == (
+        "nothing waits; the view is being installed (node 1: it does not hold the state yet)"
+    )
     cluster.get(0, b"k")
     wait = only(cluster, 0)
     assert (wait.stage, whom(wait)) == ("installing", [(1, "it does not hold the state yet")])
@@ -253,6 +256,22 @@ def test_requests_at_a_backup_wait_for_the_primary() -> None:
         f"and last heard of {heard} ago"
     )
     assert read.awaited[0].silent == cluster.now - follow.heard_at
+
+
+def test_a_silent_primary_is_not_said_to_know_more() -> None:
+    """Goal: nobody is sent to a node that may be dead. Method: a write at a backup that is cut off."""
+    cluster = active(0, 1)
+    cluster.cut(0, 1)
+    cluster.advance(100)
+    cluster.put(1, b"k", b"v")
+    assert "GET /why at node 0" in only(cluster, 1).words
+    cluster.advance(6_000)
+    follow = cluster.state(1).follow
+    assert follow is not None
+    assert only(cluster, 1).words == (
+        "it was forwarded to the primary, node 0, which has not said what became of it and was last heard of "
+        f"{lasting(cluster.now - follow.heard_at)} ago"
+    )
 
 
 def test_a_primary_speaks_of_what_its_backups_brought() -> None:
