@@ -32,7 +32,7 @@ from .figures import Spread
 from .options import counts, publishing
 from .processes import BenchError
 from .report import Report
-from .rounds import say
+from .rounds import steps
 from .tables import spread, table
 
 HELP = "the CPU time of one request, without sockets"
@@ -187,17 +187,19 @@ async def costs(connections: Sequence[int], rounds: int, requests: int) -> dict[
     for (_, count), run in cells.items():
         run(max(1, WARM_UP // count))
     taken: dict[tuple[str, int], list[float]] = {}
-    for round_ in range(rounds):
-        say(f"request: round {round_ + 1}/{rounds}")
-        for cell, run in cells.items():
-            turns = max(1, requests // cell[1])
-            gc.collect()
-            gc.disable()  # its pauses are many turns long, and come in any round
-            begin = time.process_time()
-            run(turns)
-            passed = time.process_time() - begin
-            gc.enable()
-            taken.setdefault(cell, []).append(passed / (turns * cell[1]) * 1e6)
+    with steps(rounds, still=True) as bar:
+        for round_ in range(rounds):
+            bar.tell(f"request: round {round_ + 1}/{rounds}")
+            for cell, run in cells.items():
+                turns = max(1, requests // cell[1])
+                gc.collect()
+                gc.disable()  # its pauses are many turns long, and come in any round
+                begin = time.process_time()
+                run(turns)
+                passed = time.process_time() - begin
+                gc.enable()
+                taken.setdefault(cell, []).append(passed / (turns * cell[1]) * 1e6)
+                bar.advance(1 / len(cells))
     return {cell: Spread.of(values) for cell, values in taken.items()}
 
 

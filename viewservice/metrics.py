@@ -20,7 +20,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from frontends.common.metrics import buckets, render
+from frontends.common.metrics import buckets, counters, render
 from pbproto import __version__
 from pbproto.config import SECOND
 
@@ -113,14 +113,12 @@ def _of_members(sight: Sight) -> Iterator[Metric]:
 def _of_decisions(meters: Meters) -> Iterator[Metric]:
     yield _counter("views", "Views that this instance decided.", "cause", meters.views)
     yield _counter("steps", "Steps of the core.", "event", meters.steps)
-    orders = CounterMetricFamily(
+    yield counters(
         "pbproto_viewservice_orders",
         "What people wanted, and whether it was done.",
-        labels=("word", "result"),
+        ("word", "result"),
+        meters.orders.items(),
     )
-    for names, number in sorted(meters.orders.items()):
-        orders.add_metric(names, number)
-    yield orders
 
 
 def _of_the_store(meters: Meters, store: Store) -> Iterator[Metric]:
@@ -140,12 +138,12 @@ def _of_the_store(meters: Meters, store: Store) -> Iterator[Metric]:
 def _of_talking(meters: Meters) -> Iterator[Metric]:
     yield _counter("questions", "What came of asking nodes how they are.", "result", meters.answers)
     yield _counter("tellings", "What came of telling nodes a view.", "result", meters.told)
-    requests = CounterMetricFamily(
-        "pbproto_viewservice_requests", "HTTP requests that were answered.", labels=("route", "status")
+    yield counters(
+        "pbproto_viewservice_requests",
+        "HTTP requests that were answered.",
+        ("route", "status"),
+        meters.requests.items(),
     )
-    for names, number in sorted(meters.requests.items()):
-        requests.add_metric(names, number)
-    yield requests
 
 
 def _gauge(name: str, words: str, value: float) -> Metric:
@@ -153,7 +151,5 @@ def _gauge(name: str, words: str, value: float) -> Metric:
 
 
 def _counter(name: str, words: str, label: str, numbers: Counter[str]) -> Metric:
-    family = CounterMetricFamily(f"pbproto_viewservice_{name}", words, labels=(label,))
-    for value, number in sorted(numbers.items()):
-        family.add_metric((value,), number)
-    return family
+    by_label = [((value,), number) for value, number in numbers.items()]
+    return counters(f"pbproto_viewservice_{name}", words, (label,), by_label)

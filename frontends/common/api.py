@@ -14,7 +14,6 @@ from pbproto import (
     Delete,
     Get,
     GetAll,
-    Kind,
     Listing,
     Put,
     Reject,
@@ -39,6 +38,7 @@ from .pages import answer as page
 from .responses import (
     JSON,
     NOTHING,
+    WRITTEN,
     Headers,
     RefusedError,
     Response,
@@ -293,13 +293,12 @@ class Api:
 
 
 _SHARED = (Route.STATUS, Route.WHY, Route.VIEW)
-_STATUS = {Kind.CREATED.value: 201, Kind.UPDATED.value: 200, Kind.DELETED.value: 200}
 
 
 def _written(outcome: Written) -> Response:
     kind, position = outcome.result
     number = ("msg-num", str(position))
-    status = _STATUS.get(kind.value)
+    status = WRITTEN.get(kind.value)
     return _missing((number,)) if status is None else Response(status, (JSON, number), NOTHING)
 
 

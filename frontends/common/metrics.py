@@ -7,7 +7,7 @@ words of ours, ids of members and addresses of peers, all bounded; never a key o
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from prometheus_client.core import (
@@ -111,14 +111,12 @@ def _of_requests(reading: Reading, gauges: Gauges) -> Iterator[Metric]:
     for names, histogram in sorted(requests.items()):
         seconds.add_metric(names, buckets(histogram), histogram.sum)
     yield seconds
-    rejected = CounterMetricFamily(
+    yield counters(
         "pbproto_requests_rejected",
         "Requests that were answered with a problem, other than a missing key and the answer of GET /ready.",
-        labels=("reason",),
+        ("reason",),
+        [((reason,), number) for reason, number in (dict.fromkeys(REASONS, 0) | reading.rejected).items()],
     )
-    for reason, number in sorted((dict.fromkeys(REASONS, 0) | reading.rejected).items()):
-        rejected.add_metric((reason,), number)
-    yield rejected
     yield _counter(
         "answers_withheld",
         "Long answers that found no room on their way to the client, who got 503 instead.",
@@ -202,14 +200,12 @@ def _of_the_store(reading: Reading, gauges: Gauges) -> Iterator[Metric]:
         "Items that the snapshot under way to here has in all.",
         gauges.expected,
     )
-    transfers = CounterMetricFamily(
+    yield counters(
         "pbproto_state_transfers",
         "Snapshots, logs and copies that were sent or received whole.",
-        labels=("direction", "what"),
+        ("direction", "what"),
+        reading.transfers.items(),
     )
-    for names, number in sorted(reading.transfers.items()):
-        transfers.add_metric(names, number)
-    yield transfers
     newcomers = GaugeMetricFamily(
         "pbproto_filling_lag_operations",
         "Committed operations that a newcomer does not have yet, at the primary that fills it.",
@@ -227,12 +223,12 @@ def _of_peers(reading: Reading, gauges: Gauges, queued: dict[str, int]) -> Itera
     for address, size in sorted(queued.items()):
         queue.add_metric((address,), size)
     yield queue
-    mail = CounterMetricFamily(
-        "pbproto_peer_mail", "POSTs to a peer, by whether an answer came.", labels=("peer", "result")
+    yield counters(
+        "pbproto_peer_mail",
+        "POSTs to a peer, by whether an answer came.",
+        ("peer", "result"),
+        reading.mail.items(),
     )
-    for names, number in sorted(reading.mail.items()):
-        mail.add_metric(names, number)
-    yield mail
     trips = HistogramMetricFamily(
         "pbproto_peer_round_trip_seconds",
         "How long POSTs to a peer took that were answered.",
@@ -255,6 +251,16 @@ def _counter(name: str, words: str, value: float) -> Metric:
 
 def _gauge(name: str, words: str, value: float) -> Metric:
     return GaugeMetricFamily(f"pbproto_{name}", words, value)
+
+
+def counters(
+    name: str, words: str, labels: Sequence[str], numbers: Iterable[tuple[tuple[str, ...], float]]
+) -> CounterMetricFamily:
+    """Numbers, each with the values of its labels, in the order of these."""
+    family = CounterMetricFamily(name, words, labels=labels)
+    for values, number in sorted(numbers):
+        family.add_metric(values, number)
+    return family
 
 
 def buckets(histogram: Histogram) -> list[tuple[str, float]]:

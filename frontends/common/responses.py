@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import NamedTuple
 
-from pbproto import Reason, Reject
+from pbproto import Kind, Reason, Reject
 
 from .listing import Stream, to_json
 from .request_ids import HEADER as REQUEST_ID
@@ -87,6 +87,8 @@ def two_lengths() -> Response:
     return problem(400, "bad_request", detail, (("connection", "close"),))
 
 
+WRITTEN = {Kind.CREATED.value: 201, Kind.UPDATED.value: 200, Kind.DELETED.value: 200}
+"""The status of the answer to a write, by the value of what it did; of anything else the key was missing."""
 JSON = ("content-type", "application/json")
 NOTHING = to_json({})
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from pbproto import Kind, Listing, Reject
+from pbproto import Listing, Reject
 from pbproto.effects import Written
 
 from .meters import Meters
 from .node import Answer
-from .responses import Response, rejection
+from .responses import WRITTEN, Response, rejection
 
-_STATUS = {Kind.CREATED: (201, ""), Kind.UPDATED: (200, ""), Kind.DELETED: (200, "")}
 _DONE = (200, "")
 _MISSING = (404, "no_such_key")
 
@@ -52,7 +51,8 @@ def _seen(answer: Answer) -> tuple[int, str]:
         return response.status, response.reason
     outcome = answer.outcome
     if isinstance(outcome, Written):
-        return _STATUS.get(outcome.result[0], _MISSING)
+        status = WRITTEN.get(outcome.result.kind.value)
+        return _MISSING if status is None else (status, "")
     if isinstance(outcome, Listing) or outcome.value is not None:
         return _DONE
     return _MISSING

@@ -221,7 +221,7 @@ def test_successes_and_document_agree() -> None:
         if name in ("success", "Response") and call.args
         if isinstance(status := literal(call.args[0]), int) and status < 400
     }
-    answered |= {status for status in api._STATUS.values() if status < 400}
+    answered |= {status for status in responses.WRITTEN.values() if status < 400}
     described = {each.status for operation in OPERATIONS.values() for each in operation.successes}
     assert answered == described
 
