@@ -15,7 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from frontends.common import api, bodies, responses, routes, status_page
+from frontends.common import bodies, responses, routes, status_page
 from frontends.common.node import Node
 from frontends.common.openapi import __main__ as printing
 from frontends.common.openapi import build, problems
